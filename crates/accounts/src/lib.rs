@@ -1,0 +1,1 @@
+//! The host's users, as Countersign sees them.

@@ -1,0 +1,1 @@
+//! Countersign behind axum: a router that knows no path.

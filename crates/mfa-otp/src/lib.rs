@@ -1,0 +1,1 @@
+//! HOTP, TOTP and delivered one-time codes: generate, hash and check.

@@ -1,0 +1,1 @@
+//! Login as a state machine: policies, factors, enrolment.

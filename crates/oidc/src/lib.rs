@@ -1,0 +1,1 @@
+//! OpenID Connect as an extension of countersign-oauth-core.

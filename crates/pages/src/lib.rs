@@ -1,0 +1,1 @@
+//! Accessible default pages for the login, as plain HTML.

@@ -1,0 +1,470 @@
+//! How surely somebody is who they say, and how surely somebody must be.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{SessionId, Subject, UnixTime};
+
+/// An authentication context class reference: how strong a login was (OpenID Connect Core §2, the `acr` claim).
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Acr(Cow<'static, str>);
+
+impl Acr {
+    /// NIST SP 800-63B-4 authenticator assurance level 1: one factor, such as a password.
+    pub const AAL1: Self = Self(Cow::Borrowed("http://idmanagement.gov/ns/assurance/aal/1"));
+    /// NIST SP 800-63B-4 authenticator assurance level 2: two factors, not older than 24 hours.
+    pub const AAL2: Self = Self(Cow::Borrowed("http://idmanagement.gov/ns/assurance/aal/2"));
+    /// Two factors of different kinds (OpenID PAPE 1.0 §4, as clients in the field ask for it).
+    pub const MFA: Self = Self(Cow::Borrowed("http://schemas.openid.net/pape/policies/2007/06/multi-factor"));
+    /// Phishing-resistant (OpenID Connect Extended Authentication Profile ACR Values 1.0 §2).
+    pub const PHR: Self = Self(Cow::Borrowed("phr"));
+
+    /// A value of one's own.
+    #[must_use]
+    pub const fn from_static(value: &'static str) -> Self {
+        Self(Cow::Borrowed(value))
+    }
+
+    /// A value from the wire or from configuration.
+    #[must_use]
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(Cow::Owned(value.into()))
+    }
+
+    /// The text of the `acr` claim.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Acr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Acr({})", self.0)
+    }
+}
+
+/// What an `acr` value stands for on this server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcrClass {
+    /// The value on the wire.
+    pub value: Acr,
+    /// Its rank: a login of a higher one satisfies every lower one.
+    pub strength: u8,
+    /// How old the login may be at most to bear the value.
+    pub max_age: Option<Duration>,
+}
+
+/// The `acr` values that a server knows, and which of them satisfies which.
+///
+/// ```
+/// use countersign_primitives::{Acr, AcrTable};
+///
+/// let table = AcrTable::default();
+/// assert!(table.satisfies(&Acr::PHR, &Acr::MFA));
+/// assert!(!table.satisfies(&Acr::AAL1, &Acr::MFA));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcrTable(Vec<AcrClass>);
+
+/// One factor, two factors, phishing-resistant; NIST's first two levels beside them.
+impl Default for AcrTable {
+    fn default() -> Self {
+        let class = |value, strength, max_age| AcrClass { value, strength, max_age };
+        Self(vec![
+            class(Acr::AAL1, 1, None),
+            class(Acr::MFA, 2, None),
+            class(Acr::AAL2, 2, Some(Duration::from_secs(24 * 3_600))),
+            class(Acr::PHR, 3, None),
+        ])
+    }
+}
+
+impl AcrTable {
+    /// A table of one's own. Of two classes with one strength the first is the one that is stated unasked.
+    #[must_use]
+    pub fn new(classes: impl IntoIterator<Item = AcrClass>) -> Self {
+        Self(classes.into_iter().collect())
+    }
+
+    /// The classes, in the order given.
+    #[must_use]
+    pub fn classes(&self) -> &[AcrClass] {
+        &self.0
+    }
+
+    /// The rank of a value; none for a value this server does not know.
+    #[must_use]
+    pub fn strength(&self, value: &Acr) -> Option<u8> {
+        self.0.iter().find(|class| class.value == *value).map(|class| class.strength)
+    }
+
+    /// The value to state for a login of this rank when nobody asked for a certain one.
+    #[must_use]
+    pub fn value_of(&self, strength: u8) -> Option<&Acr> {
+        self.0.iter().find(|class| class.strength == strength).map(|class| &class.value)
+    }
+
+    /// Whether a login that reached `have` is good enough where `need` is asked for. An unknown value satisfies only itself.
+    #[must_use]
+    pub fn satisfies(&self, have: &Acr, need: &Acr) -> bool {
+        match (self.strength(have), self.strength(need)) {
+            (Some(have), Some(need)) => have >= need,
+            _ => have == need,
+        }
+    }
+
+    /// Whether `who` bears `need` at `now`, its age included.
+    #[must_use]
+    pub fn reached(&self, who: &SignedIn, need: &Acr, now: UnixTime) -> bool {
+        let young = match self.0.iter().find(|class| class.value == *need).and_then(|class| class.max_age) {
+            Some(max_age) => now.since(who.auth_time()) <= max_age,
+            None => true,
+        };
+        young && who.acr_value().is_some_and(|have| self.satisfies(have, need))
+    }
+}
+
+/// How somebody proved who they are: a value of the `amr` claim (RFC 8176 §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Amr {
+    /// Facial recognition.
+    Face,
+    /// Fingerprint.
+    Fpt,
+    /// Geolocation.
+    Geo,
+    /// Proof of possession of a hardware-secured key.
+    Hwk,
+    /// Iris scan.
+    Iris,
+    /// Knowledge-based authentication.
+    Kba,
+    /// Multiple channels.
+    Mca,
+    /// Multiple factors.
+    Mfa,
+    /// One-time password.
+    Otp,
+    /// Personal identification number or pattern.
+    Pin,
+    /// Proof of possession of a key.
+    Pop,
+    /// Password.
+    Pwd,
+    /// Risk-based authentication.
+    Rba,
+    /// Retina scan.
+    Retina,
+    /// Smart card.
+    Sc,
+    /// Text message to a telephone number.
+    Sms,
+    /// Proof of possession of a software-secured key.
+    Swk,
+    /// Telephone call.
+    Tel,
+    /// User presence.
+    User,
+    /// Voice.
+    Vbm,
+    /// Windows integrated authentication.
+    Wia,
+}
+
+impl Amr {
+    /// The registered text of the value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Face => "face",
+            Self::Fpt => "fpt",
+            Self::Geo => "geo",
+            Self::Hwk => "hwk",
+            Self::Iris => "iris",
+            Self::Kba => "kba",
+            Self::Mca => "mca",
+            Self::Mfa => "mfa",
+            Self::Otp => "otp",
+            Self::Pin => "pin",
+            Self::Pop => "pop",
+            Self::Pwd => "pwd",
+            Self::Rba => "rba",
+            Self::Retina => "retina",
+            Self::Sc => "sc",
+            Self::Sms => "sms",
+            Self::Swk => "swk",
+            Self::Tel => "tel",
+            Self::User => "user",
+            Self::Vbm => "vbm",
+            Self::Wia => "wia",
+        }
+    }
+}
+
+/// One thing that was proven, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// How.
+    pub amr: Amr,
+    /// When.
+    pub at: UnixTime,
+}
+
+/// Who is signed in, since when and how: what a login hands to the authorization server.
+///
+/// The kit's own login makes one; a host with its own login and sessions makes one too.
+///
+/// ```
+/// use countersign_primitives::{Acr, Amr, SignedIn, UnixTime};
+///
+/// let who = SignedIn::new("u-1", UnixTime::from_secs(50)).amr([Amr::Pwd]).proof(Amr::Otp, UnixTime::from_secs(80));
+/// assert_eq!(who.auth_time(), UnixTime::from_secs(50)); // the oldest proof counts
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedIn {
+    subject: Subject,
+    since: UnixTime,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<SessionId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    acr: Option<Acr>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    proofs: Vec<Proof>,
+}
+
+impl SignedIn {
+    /// Somebody who signed in at `since`. Without [`SignedIn::acr`] no requirement is met.
+    #[must_use]
+    pub fn new(subject: impl Into<Subject>, since: impl Into<UnixTime>) -> Self {
+        Self { subject: subject.into(), since: since.into(), session: None, acr: None, proofs: Vec::new() }
+    }
+
+    /// How they signed in, all of it at the time given to [`SignedIn::new`].
+    #[must_use]
+    pub fn amr(mut self, methods: impl IntoIterator<Item = Amr>) -> Self {
+        let at = self.since;
+        self.proofs.extend(methods.into_iter().map(|amr| Proof { amr, at }));
+        self
+    }
+
+    /// Adds a thing proven at another time, such as a second factor long after the password.
+    #[must_use]
+    pub fn proof(mut self, amr: Amr, at: impl Into<UnixTime>) -> Self {
+        self.proofs.push(Proof { amr, at: at.into() });
+        self
+    }
+
+    /// The class that the login reached.
+    #[must_use]
+    pub fn acr(mut self, acr: Acr) -> Self {
+        self.acr = Some(acr);
+        self
+    }
+
+    /// The session of the login, named in ID tokens as `sid`.
+    #[must_use]
+    pub fn session(mut self, session: impl Into<SessionId>) -> Self {
+        self.session = Some(session.into());
+        self
+    }
+
+    /// Who.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The session, where one is known.
+    #[must_use]
+    pub fn session_id(&self) -> Option<&SessionId> {
+        self.session.as_ref()
+    }
+
+    /// The class that the login reached, where one is stated.
+    #[must_use]
+    pub fn acr_value(&self) -> Option<&Acr> {
+        self.acr.as_ref()
+    }
+
+    /// What was proven, and when.
+    #[must_use]
+    pub fn proofs(&self) -> &[Proof] {
+        &self.proofs
+    }
+
+    /// The time of the oldest proof: the `auth_time` claim (OpenID Connect Core §2).
+    #[must_use]
+    pub fn auth_time(&self) -> UnixTime {
+        self.proofs.iter().map(|proof| proof.at).min().unwrap_or(self.since)
+    }
+
+    /// The values of the `amr` claim, each once, in order of proof.
+    #[must_use]
+    pub fn amr_values(&self) -> Vec<Amr> {
+        let mut values = Vec::with_capacity(self.proofs.len());
+        for proof in &self.proofs {
+            if !values.contains(&proof.amr) {
+                values.push(proof.amr);
+            }
+        }
+        values
+    }
+}
+
+/// What must be proven before something is given: a least `acr` and a greatest age of the login.
+///
+/// ```
+/// use countersign_primitives::{Acr, AcrTable, Requirement, SignedIn, UnixTime};
+/// use std::time::Duration;
+///
+/// let table = AcrTable::default();
+/// let fresh = Requirement::MFA.max_age(Duration::from_secs(300));
+/// let who = SignedIn::new("u-1", UnixTime::from_secs(1_000)).acr(Acr::MFA);
+/// assert!(fresh.met_by(&who, &table, UnixTime::from_secs(1_300)));
+/// assert!(!fresh.met_by(&who, &table, UnixTime::from_secs(1_301)));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Requirement {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    acr: Option<Acr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_age: Option<Duration>,
+}
+
+impl Requirement {
+    /// Anybody who is signed in will do.
+    pub const NONE: Self = Self { acr: None, max_age: None };
+    /// Two factors of different kinds.
+    pub const MFA: Self = Self { acr: Some(Acr::MFA), max_age: None };
+    /// A login that cannot be phished.
+    pub const PHISHING_RESISTANT: Self = Self { acr: Some(Acr::PHR), max_age: None };
+
+    /// At least this class.
+    #[must_use]
+    pub const fn at_least(acr: Acr) -> Self {
+        Self { acr: Some(acr), max_age: None }
+    }
+
+    /// And not longer ago than this.
+    #[must_use]
+    pub const fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// The least class, where one is asked for.
+    #[must_use]
+    pub fn acr_value(&self) -> Option<&Acr> {
+        self.acr.as_ref()
+    }
+
+    /// The greatest age, where one is asked for.
+    #[must_use]
+    pub fn max_age_value(&self) -> Option<Duration> {
+        self.max_age
+    }
+
+    /// Whether nothing is asked for.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::NONE
+    }
+
+    /// Both requirements at once: the stronger class and the smaller age. Of two classes that no table compares, the
+    /// first stays, and [`Requirement::met_by`] then asks for exactly it.
+    #[must_use]
+    pub fn and(self, other: &Self, table: &AcrTable) -> Self {
+        let acr = match (self.acr, &other.acr) {
+            (Some(mine), Some(theirs)) if table.satisfies(theirs, &mine) => Some(theirs.clone()),
+            (Some(mine), _) => Some(mine),
+            (None, theirs) => theirs.clone(),
+        };
+        let max_age = match (self.max_age, other.max_age) {
+            (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
+            (mine, theirs) => mine.or(theirs),
+        };
+        Self { acr, max_age }
+    }
+
+    /// Whether the class alone is reached at `now`.
+    #[must_use]
+    pub fn class_met_by(&self, who: &SignedIn, table: &AcrTable, now: UnixTime) -> bool {
+        self.acr.as_ref().is_none_or(|need| table.reached(who, need, now))
+    }
+
+    /// Whether the age alone is kept: the login is at most `max_age` older than `now`, told in whole seconds as tokens are.
+    #[must_use]
+    pub fn age_met_by(&self, who: &SignedIn, now: UnixTime) -> bool {
+        self.max_age.is_none_or(|age| now.as_secs().saturating_sub(who.auth_time().as_secs()) <= age.as_secs())
+    }
+
+    /// Whether `who` meets all of it at `now`.
+    #[must_use]
+    pub fn met_by(&self, who: &SignedIn, table: &AcrTable, now: UnixTime) -> bool {
+        self.class_met_by(who, table, now) && self.age_met_by(who, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_000_000);
+
+    #[test]
+    fn promise_8_a_login_without_a_class_meets_no_class() {
+        let who = SignedIn::new("u", NOW).amr([Amr::Pwd, Amr::Otp]);
+        assert!(!Requirement::MFA.met_by(&who, &AcrTable::default(), NOW));
+        assert!(Requirement::NONE.met_by(&who, &AcrTable::default(), NOW));
+    }
+
+    #[test]
+    fn a_stronger_class_satisfies_a_weaker_one_and_never_the_other_way() {
+        let table = AcrTable::default();
+        for (have, need, holds) in [
+            (Acr::PHR, Acr::MFA, true),
+            (Acr::MFA, Acr::AAL1, true),
+            (Acr::AAL1, Acr::MFA, false),
+            (Acr::MFA, Acr::PHR, false),
+            (Acr::new("unknown"), Acr::AAL1, false),
+            (Acr::PHR, Acr::new("unknown"), false),
+            (Acr::new("own"), Acr::new("own"), true),
+        ] {
+            assert_eq!(table.satisfies(&have, &need), holds, "{have:?} for {need:?}");
+        }
+    }
+
+    #[test]
+    fn nist_sp800_63b_aal2_ends_after_a_day() {
+        let table = AcrTable::default();
+        let day_old = SignedIn::new("u", NOW.minus(Duration::from_secs(24 * 3_600 + 1))).acr(Acr::MFA);
+        assert!(!table.reached(&day_old, &Acr::AAL2, NOW));
+        assert!(table.reached(&day_old, &Acr::MFA, NOW));
+    }
+
+    #[test]
+    fn the_strictest_of_two_requirements_counts() {
+        let table = AcrTable::default();
+        let minute = Duration::from_secs(60);
+        let both = Requirement::MFA.max_age(minute * 5).and(&Requirement::PHISHING_RESISTANT.max_age(minute), &table);
+        assert_eq!(both, Requirement::PHISHING_RESISTANT.max_age(minute));
+        let other_way =
+            Requirement::PHISHING_RESISTANT.max_age(minute).and(&Requirement::MFA.max_age(minute * 5), &table);
+        assert_eq!(other_way, both);
+        assert_eq!(Requirement::NONE.and(&Requirement::MFA, &table), Requirement::MFA);
+    }
+
+    #[test]
+    fn oidc_core_2_auth_time_is_the_oldest_proof() {
+        let who = SignedIn::new("u", NOW).amr([Amr::Pwd]).proof(Amr::Otp, NOW.plus(Duration::from_secs(9)));
+        assert_eq!(who.auth_time(), NOW);
+        assert_eq!(who.amr_values(), [Amr::Pwd, Amr::Otp]);
+    }
+}

@@ -1,0 +1,1 @@
+//! The storage contract, its wrappers, and the suite that proves an adapter.

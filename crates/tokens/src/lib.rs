@@ -1,0 +1,1 @@
+//! JOSE, opaque handles and signing keys for authorization servers.
