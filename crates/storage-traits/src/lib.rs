@@ -1,1 +1,17 @@
-//! The storage contract, its wrappers, and the suite that proves an adapter.
+//! The storage contract, its wrappers, and (feature `testkit`) the suite that proves an adapter.
+//!
+//! An adapter author implements one trait, [`Store`], and knows nothing of OAuth. What protocol code calls are typed records
+//! over it ([`Stored`], [`Found`]). See [`Store`] for the guarantees, each of which the testkit proves by a test
+//! of its own.
+
+mod batch;
+mod error;
+mod key;
+mod records;
+mod store;
+
+pub use batch::{Batch, BatchError, Change, Expect, Op, Version};
+pub use error::{CommitError, StoreError};
+pub use key::{CounterKey, Index, Key, Kind};
+pub use records::{Found, Stored};
+pub use store::{Capabilities, Charge, Charged, Cursor, Health, Page, Record, SWEEP_MARGIN, Store, Swept};

@@ -1,0 +1,59 @@
+//! How a store fails.
+
+use countersign_primitives::BoxError;
+
+use crate::{BatchError, Key};
+
+/// Why a store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The database cannot be reached, is locked, full or too slow. The same call may succeed later.
+    #[error("the store is not available")]
+    Unavailable(#[source] BoxError),
+    /// A record cannot be read: damaged, of an unknown format, moved from another key, or sealed under another master key.
+    #[error("the record of kind {} cannot be read: {reason}", key.kind.0)]
+    Corrupt {
+        /// Which record.
+        key: Key,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The database is not one of ours, or of a newer version.
+    #[error("the database does not fit: {0}")]
+    Schema(#[source] BoxError),
+    /// The caller made a batch of a wrong shape.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// A value could not be turned into a payload.
+    #[error("a record could not be written out")]
+    Encode(#[source] BoxError),
+}
+
+impl StoreError {
+    /// An error of the database or of the way to it.
+    pub fn unavailable(error: impl Into<BoxError>) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+/// Why a batch did not go through, or is not known to have.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// An expectation failed, first of all that of this key; nothing was written.
+    #[error("another writer was first")]
+    Conflict(Key),
+    /// Whether it was written is not known. The same batch may be committed again: what is done already answers Ok.
+    #[error("the outcome of the commit is not known")]
+    Unknown(#[source] StoreError),
+    /// Surely nothing was written.
+    #[error("the commit was refused")]
+    Refused(#[source] StoreError),
+}
+
+impl From<BatchError> for CommitError {
+    fn from(error: BatchError) -> Self {
+        Self::Refused(error.into())
+    }
+}
