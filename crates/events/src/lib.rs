@@ -1,1 +1,330 @@
 //! Typed security events with stable ids, and the sink that a host listens at.
+//!
+//! Every Countersign crate tells what happened through an [`EventSink`]: logins, refusals, reuse of a token, the end of a
+//! grant. An event never carries a secret: no code, token, password or one-time code.
+//!
+//! A closure is a sink:
+//!
+//! ```
+//! use countersign_events::{Event, EventKind, EventSink};
+//! use countersign_primitives::UnixTime;
+//!
+//! let audit = |event: &Event| println!("{} {:?}", event.name(), event.subject());
+//! audit.record(&Event::new(EventKind::LoginSucceeded, UnixTime::from_secs(1)).with_subject("u-1"));
+//! ```
+//!
+//! A sink must neither block nor fail. What must survive a crash is a record in the store, not an event.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use countersign_primitives::{Id, SessionId, Subject, UnixTime};
+use serde::Serialize;
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $variant:ident => $name:literal,)+) => {
+        /// What happened. The name of each is stable: alarms may rest on it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum EventKind {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl EventKind {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The stable name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A client was given a code or a token response at the authorization endpoint.
+    AuthorizationGranted => "authorization.granted",
+    /// The user said no, or a request for authorization was refused; the cause says which.
+    AuthorizationRefused => "authorization.refused",
+    /// A client failed to authenticate.
+    ClientRefused => "client.refused",
+    /// A code that was spent came again in an otherwise valid request; its grant was ended (RFC 6749 §4.1.2).
+    CodeReused => "code.reused",
+    /// A factor was enrolled and proven.
+    FactorEnrolled => "factor.enrolled",
+    /// An answer to a factor's challenge was wrong.
+    FactorFailed => "factor.failed",
+    /// A factor was removed.
+    FactorRemoved => "factor.removed",
+    /// A factor was proven.
+    FactorVerified => "factor.verified",
+    /// A grant ended, and everything issued under it.
+    GrantEnded => "grant.ended",
+    /// A code was exchanged, and a grant began.
+    GrantStarted => "grant.started",
+    /// Guessing was stopped by a limit.
+    GuessingThrottled => "guessing.throttled",
+    /// A signing key was made.
+    KeyCreated => "key.created",
+    /// A password or user name was wrong.
+    LoginFailed => "login.failed",
+    /// A login reached what was asked of it.
+    LoginSucceeded => "login.succeeded",
+    /// The password of an account was changed.
+    PasswordChanged => "password.changed",
+    /// A recovery code was used.
+    RecoveryCodeUsed => "recovery_code.used",
+    /// Recovery codes were made; older ones are void.
+    RecoveryCodesIssued => "recovery_codes.issued",
+    /// A refresh token that was spent came again in an otherwise valid request; its grant was ended (RFC 9700 §4.14).
+    RefreshTokenReused => "refresh_token.reused",
+    /// A session began.
+    SessionStarted => "session.started",
+    /// A session ended.
+    SessionEnded => "session.ended",
+    /// Everything of a subject was revoked.
+    SubjectRevoked => "subject.revoked",
+    /// Tokens were issued.
+    TokenIssued => "token.issued",
+    /// A request at the token endpoint was refused; the cause says why.
+    TokenRefused => "token.refused",
+    /// Something that is ours to keep working failed: a store, a signer, a source of randomness.
+    Failure => "failure",
+}
+
+impl Serialize for EventKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// Something that happened, who it concerns, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Event {
+    name: EventKind,
+    at: UnixTime,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<Subject>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grant: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<SessionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    section: Option<&'static str>,
+}
+
+impl Event {
+    /// An event that happened at `at`.
+    #[must_use]
+    pub fn new(kind: EventKind, at: UnixTime) -> Self {
+        Self {
+            name: kind,
+            at,
+            subject: None,
+            client_id: None,
+            grant: None,
+            session: None,
+            method: None,
+            address: None,
+            cause: None,
+            section: None,
+        }
+    }
+
+    /// The user it concerns.
+    #[must_use]
+    pub fn with_subject(mut self, subject: impl Into<Subject>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+
+    /// The client it concerns.
+    #[must_use]
+    pub fn with_client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_id = Some(client_id.into());
+        self
+    }
+
+    /// The grant it concerns.
+    #[must_use]
+    pub fn with_grant(mut self, grant: Id) -> Self {
+        self.grant = Some(grant);
+        self
+    }
+
+    /// The session it concerns.
+    #[must_use]
+    pub fn with_session(mut self, session: impl Into<SessionId>) -> Self {
+        self.session = Some(session.into());
+        self
+    }
+
+    /// The factor or method, such as `totp`.
+    #[must_use]
+    pub fn with_method(mut self, method: impl Into<String>) -> Self {
+        self.method = Some(method.into());
+        self
+    }
+
+    /// Where the request came from.
+    #[must_use]
+    pub fn with_address(mut self, address: IpAddr) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// Why: the stable id of the cause, and the specification's section that asks for the check.
+    #[must_use]
+    pub fn with_cause(mut self, cause: &'static str, section: &'static str) -> Self {
+        self.cause = Some(cause);
+        self.section = Some(section);
+        self
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn kind(&self) -> EventKind {
+        self.name
+    }
+
+    /// The stable name of what happened.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name.name()
+    }
+
+    /// When.
+    #[must_use]
+    pub fn at(&self) -> UnixTime {
+        self.at
+    }
+
+    /// The user it concerns.
+    #[must_use]
+    pub fn subject(&self) -> Option<&Subject> {
+        self.subject.as_ref()
+    }
+
+    /// The client it concerns.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.client_id.as_deref()
+    }
+
+    /// The grant it concerns.
+    #[must_use]
+    pub fn grant(&self) -> Option<Id> {
+        self.grant
+    }
+
+    /// The session it concerns.
+    #[must_use]
+    pub fn session(&self) -> Option<&SessionId> {
+        self.session.as_ref()
+    }
+
+    /// The factor or method.
+    #[must_use]
+    pub fn method(&self) -> Option<&str> {
+        self.method.as_deref()
+    }
+
+    /// Where the request came from.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// The stable id of the cause.
+    #[must_use]
+    pub fn cause(&self) -> Option<&'static str> {
+        self.cause
+    }
+
+    /// The section of the specification that asks for the check that failed.
+    #[must_use]
+    pub fn section(&self) -> Option<&'static str> {
+        self.section
+    }
+}
+
+/// Hears of every event. Must not block and cannot fail.
+pub trait EventSink: Send + Sync {
+    /// Takes note of an event.
+    fn record(&self, event: &Event);
+}
+
+impl<F: Fn(&Event) + Send + Sync> EventSink for F {
+    fn record(&self, event: &Event) {
+        self(event);
+    }
+}
+
+/// A sink, or several, shared by the crates of one server.
+#[derive(Clone, Default)]
+pub struct Events(Vec<Arc<dyn EventSink>>);
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Events({} sinks)", self.0.len())
+    }
+}
+
+impl Events {
+    /// Nobody listens.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// One more listener.
+    #[must_use]
+    pub fn and(mut self, sink: impl EventSink + 'static) -> Self {
+        self.0.push(Arc::new(sink));
+        self
+    }
+
+    /// Tells every listener.
+    pub fn record(&self, event: &Event) {
+        for sink in &self.0 {
+            sink.record(event);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn every_listener_hears_of_an_event() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let (first, second) = (Arc::clone(&heard), Arc::clone(&heard));
+        let events = Events::none()
+            .and(move |event: &Event| first.lock().unwrap().push(event.name()))
+            .and(move |event: &Event| second.lock().unwrap().push(event.name()));
+        events.record(&Event::new(EventKind::GrantEnded, UnixTime::from_secs(1)));
+        assert_eq!(*heard.lock().unwrap(), ["grant.ended", "grant.ended"]);
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), EventKind::ALL.len());
+    }
+}
