@@ -1,0 +1,3 @@
+//! The specification of PKCE, section by section.
+
+mod rfc7636;
