@@ -1,1 +1,127 @@
 //! A store in memory, for tests and for servers that may forget.
+//!
+//! [`MemoryStore`] keeps the whole of the storage contract ([`Store`]) except that nothing outlives the process. It needs no
+//! runtime and starts no thread; one lock holds everything, and no call keeps it while waiting.
+//!
+//! ```
+//! use countersign_primitives::{Id, SystemRandom, UnixTime};
+//! use countersign_storage_memory::MemoryStore;
+//! use countersign_storage_traits::{Batch, Expect, Key, Kind, Store};
+//!
+//! # async fn demo() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = MemoryStore::new();
+//! let (key, now) = (Key::root(Kind(200), Id::from_bytes([1; 16])), UnixTime::from_secs(60));
+//! let mut batch = Batch::new(key.partition, now, &SystemRandom)?;
+//! batch.put(key, Expect::Absent, UnixTime::from_secs(120), Vec::new(), "payload");
+//! store.commit(&batch).await?;
+//! store.commit(&batch).await?; // the same batch again: Ok
+//! assert!(store.get(&[key], now).await?[0].is_some());
+//! assert!(store.get(&[key], UnixTime::from_secs(120)).await?[0].is_none());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What it does *not* do: write to disk, share records between processes, or forget by itself. Expired records stay until
+//! [`Store::sweep`] is called, as the maintenance of a server does.
+
+mod tables;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use countersign_primitives::UnixTime;
+use countersign_storage_traits::{
+    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Judgement, Key, Page, Record, Store,
+    StoreError, Swept,
+};
+use tables::Tables;
+
+/// A store in memory. Clones share what it holds.
+#[derive(Clone, Default)]
+pub struct MemoryStore {
+    tables: Arc<Mutex<Tables>>,
+}
+
+impl std::fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryStore").field("records", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many records and counters it holds, the expired ones that no sweep has taken yet among them.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether it holds nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    // Nothing here panics while it holds the lock, and were it to, every change is made after the last check.
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::VOLATILE
+    }
+
+    async fn get(&self, keys: &[Key], now: UnixTime) -> Result<Vec<Option<Record>>, StoreError> {
+        let tables = self.lock();
+        Ok(keys.iter().map(|key| tables.find(key, now)).collect())
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
+        batch.validate()?;
+        let mut tables = self.lock();
+        if batch.judge(|key| tables.standing(key))? == Judgement::Apply {
+            tables.apply(batch);
+        }
+        Ok(())
+    }
+
+    async fn list(&self, index: &Index, after: Option<Cursor>, limit: u16, now: UnixTime) -> Result<Page, StoreError> {
+        let after = after.map(|cursor| key_of(&cursor)).transpose()?;
+        let limit = usize::from(limit.max(1));
+        let mut keys = self.lock().list(index, after, limit + 1, now);
+        let next = if keys.len() > limit {
+            keys.truncate(limit);
+            keys.last().map(|last| Cursor(Bytes::copy_from_slice(&last.to_bytes())))
+        } else {
+            None
+        };
+        Ok(Page { keys, next })
+    }
+
+    async fn charge(&self, charges: &[Charge], now: UnixTime) -> Result<Vec<Charged>, StoreError> {
+        let mut tables = self.lock();
+        Ok(charges.iter().map(|charge| tables.charge(charge, now)).collect())
+    }
+
+    async fn sweep(&self, now: UnixTime, limit: u32) -> Result<Swept, StoreError> {
+        Ok(self.lock().sweep(now, limit))
+    }
+
+    async fn health(&self) -> Result<Health, StoreError> {
+        Ok(Health::of("memory"))
+    }
+}
+
+fn key_of(cursor: &Cursor) -> Result<Key, StoreError> {
+    let bytes: &[u8; 33] = cursor.0.as_ref().try_into().map_err(|_| StoreError::Cursor)?;
+    Ok(Key::from_bytes(bytes))
+}

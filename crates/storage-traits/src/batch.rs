@@ -78,6 +78,14 @@ pub struct Op {
     pub change: Change,
 }
 
+impl Op {
+    /// Whether it writes the record.
+    #[must_use]
+    pub fn puts(&self) -> bool {
+        matches!(self.change, Change::Put { .. })
+    }
+}
+
 /// Changes in one partition that happen together or not at all.
 ///
 /// ```
@@ -204,7 +212,7 @@ impl Batch {
         }
         let deletes_conditionally =
             self.ops.iter().any(|op| matches!(op.change, Change::Delete) && op.expect != Expect::Any);
-        let puts = self.ops.iter().any(|op| matches!(op.change, Change::Put { .. }));
+        let puts = self.ops.iter().any(Op::puts);
         if deletes_conditionally && !puts { Err(BatchError::DeletesWithoutPut) } else { Ok(()) }
     }
 }

@@ -1,6 +1,6 @@
 //! How a store fails.
 
-use countersign_primitives::BoxError;
+use countersign_primitives::{BoxError, RandomError};
 
 use crate::{BatchError, Key};
 
@@ -11,7 +11,7 @@ pub enum StoreError {
     /// The database cannot be reached, is locked, full or too slow. The same call may succeed later.
     #[error("the store is not available")]
     Unavailable(#[source] BoxError),
-    /// A record cannot be read: damaged, of an unknown format, moved from another key, or sealed under another master key.
+    /// A record cannot be read: damaged, of an unknown format, or moved from another key.
     #[error("the record of kind {} cannot be read: {reason}", key.kind.0)]
     Corrupt {
         /// Which record.
@@ -19,6 +19,18 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// The record was sealed under another master key, or under another issuer's name.
+    #[error("the record of kind {} is sealed under another master key", key.kind.0)]
+    WrongKey {
+        /// Which record.
+        key: Key,
+    },
+    /// A cursor that this store did not make.
+    #[error("the cursor is not one of this store's")]
+    Cursor,
+    /// The source of randomness failed, so nothing could be sealed.
+    #[error(transparent)]
+    Random(#[from] RandomError),
     /// The database is not one of ours, or of a newer version.
     #[error("the database does not fit: {0}")]
     Schema(#[source] BoxError),

@@ -6,12 +6,14 @@
 
 mod batch;
 mod error;
+mod judge;
 mod key;
 mod records;
 mod store;
 
 pub use batch::{Batch, BatchError, Change, Expect, Op, Version};
 pub use error::{CommitError, StoreError};
+pub use judge::{Counter, Judgement, Standing};
 pub use key::{CounterKey, Index, Key, Kind};
 pub use records::{Found, Stored};
 pub use store::{Capabilities, Charge, Charged, Cursor, Health, Page, Record, SWEEP_MARGIN, Store, Swept};

@@ -1,0 +1,125 @@
+//! What the lock guards.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
+
+use bytes::Bytes;
+use countersign_primitives::{Id, UnixTime};
+use countersign_storage_traits::{
+    Batch, Change, Charge, Charged, Counter, CounterKey, Index, Key, Kind, Op, Record, SWEEP_MARGIN, Standing, Swept,
+};
+
+/// Records, the lists they stand in, counters, and all of them by expiry.
+#[derive(Default)]
+pub(crate) struct Tables {
+    records: HashMap<Key, Row>,
+    lists: BTreeSet<(Index, Key)>,
+    counters: HashMap<CounterKey, Counter>,
+    expiries: BTreeSet<(UnixTime, Item)>,
+}
+
+struct Row {
+    record: Record,
+    indexes: Box<[Index]>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Item {
+    Record(Key),
+    Counter(CounterKey),
+}
+
+impl Tables {
+    pub(crate) fn len(&self) -> usize {
+        self.records.len() + self.counters.len()
+    }
+
+    pub(crate) fn find(&self, key: &Key, now: UnixTime) -> Option<Record> {
+        self.records.get(key).filter(|row| row.record.expires_at > now).map(|row| row.record.clone())
+    }
+
+    pub(crate) fn standing(&self, key: &Key) -> Option<Standing> {
+        self.records.get(key).map(|row| Standing::from(&row.record))
+    }
+
+    /// Writes a batch that has been judged; none of it can fail.
+    pub(crate) fn apply(&mut self, batch: &Batch) {
+        for Op { key, change, .. } in batch.ops() {
+            match change {
+                Change::Check => {}
+                Change::Put { expires_at, indexes, payload } => {
+                    // A copy, so that no larger buffer lives as long as the record.
+                    let payload = Bytes::copy_from_slice(payload);
+                    let record = Record { version: batch.id(), expires_at: *expires_at, payload };
+                    self.put(*key, record, indexes, batch.now());
+                }
+                Change::Delete => self.remove(key),
+            }
+        }
+    }
+
+    /// The lists of a record are fixed while it lives: a later put of other indexes changes none of them.
+    fn put(&mut self, key: Key, record: Record, indexes: &[Index], now: UnixTime) {
+        if let Some(row) = self.records.get_mut(&key).filter(|row| row.record.expires_at > now) {
+            self.expiries.remove(&(row.record.expires_at, Item::Record(key)));
+            self.expiries.insert((record.expires_at, Item::Record(key)));
+            row.record = record;
+            return;
+        }
+        self.remove(&key);
+        self.lists.extend(indexes.iter().map(|index| (*index, key)));
+        self.expiries.insert((record.expires_at, Item::Record(key)));
+        self.records.insert(key, Row { record, indexes: indexes.into() });
+    }
+
+    fn remove(&mut self, key: &Key) {
+        if let Some(row) = self.records.remove(key) {
+            self.expiries.remove(&(row.record.expires_at, Item::Record(*key)));
+            for index in &row.indexes {
+                self.lists.remove(&(*index, *key));
+            }
+        }
+    }
+
+    pub(crate) fn list(&self, index: &Index, after: Option<Key>, limit: usize, now: UnixTime) -> Vec<Key> {
+        let from = match after {
+            Some(key) => Bound::Excluded((*index, key)),
+            None => Bound::Included((*index, Key::new(Id::from_bytes([0; 16]), Kind(0), Id::from_bytes([0; 16])))),
+        };
+        let entries = self.lists.range((from, Bound::Unbounded)).take_while(|(of, _)| of == index);
+        let live = |key: &Key| self.records.get(key).is_some_and(|row| row.record.expires_at > now);
+        entries.map(|(_, key)| *key).filter(live).take(limit).collect()
+    }
+
+    pub(crate) fn charge(&mut self, charge: &Charge, now: UnixTime) -> Charged {
+        let held = self.counters.get(&charge.counter).copied();
+        let (changed, charged) = charge.apply(held, now);
+        if let Some(counter) = changed {
+            if let Some(held) = held {
+                self.expiries.remove(&(held.resets_at, Item::Counter(charge.counter)));
+            }
+            self.expiries.insert((counter.resets_at, Item::Counter(charge.counter)));
+            self.counters.insert(charge.counter, counter);
+        }
+        charged
+    }
+
+    pub(crate) fn sweep(&mut self, now: UnixTime, limit: u32) -> Swept {
+        let latest = now.minus(SWEEP_MARGIN);
+        let mut removed = 0;
+        while let Some(&(expiry, item)) = self.expiries.first().filter(|(expiry, _)| *expiry < latest) {
+            if removed == limit {
+                return Swept { removed, more: true };
+            }
+            match item {
+                Item::Record(key) => self.remove(&key),
+                Item::Counter(counter) => {
+                    self.counters.remove(&counter);
+                    self.expiries.remove(&(expiry, item));
+                }
+            }
+            removed += 1;
+        }
+        Swept { removed, more: false }
+    }
+}
