@@ -104,6 +104,8 @@ pub struct Batch {
     id: Version,
     now: UnixTime,
     ops: Vec<Op>,
+    /// How much longer than [`Batch::MAX_PAYLOAD`] a payload may be, for a wrapper's envelope around it.
+    headroom: usize,
 }
 
 impl Batch {
@@ -113,6 +115,8 @@ impl Batch {
     pub const MAX_INDEXES: usize = 4;
     /// At most this many bytes in one payload.
     pub const MAX_PAYLOAD: usize = 256 * 1024;
+    /// At most this much does a wrapper add to a payload.
+    pub const MAX_ENVELOPE: usize = 64;
 
     /// An empty batch with a fresh id.
     ///
@@ -127,7 +131,7 @@ impl Batch {
     /// An empty batch with an id of the caller's choice: for wrappers and adapters.
     #[must_use]
     pub fn with_id(partition: Id, now: UnixTime, id: Version) -> Self {
-        Self { partition, id, now, ops: Vec::new() }
+        Self { partition, id, now, ops: Vec::new(), headroom: 0 }
     }
 
     /// The partition that all keys lie in.
@@ -183,6 +187,27 @@ impl Batch {
         self
     }
 
+    /// The same batch, under the same id, with other payloads: for wrappers that seal or compress. What a wrapper puts around
+    /// a payload may be [`Batch::MAX_ENVELOPE`] bytes long.
+    ///
+    /// # Errors
+    /// The first error of `change`.
+    pub fn map_payloads<E>(&self, mut change: impl FnMut(&Key, &Bytes) -> Result<Bytes, E>) -> Result<Self, E> {
+        let mut ops = Vec::with_capacity(self.ops.len());
+        for op in &self.ops {
+            let mapped = match &op.change {
+                Change::Put { expires_at, indexes, payload } => Change::Put {
+                    expires_at: *expires_at,
+                    indexes: indexes.clone(),
+                    payload: change(&op.key, payload)?,
+                },
+                other => other.clone(),
+            };
+            ops.push(Op { key: op.key, expect: op.expect, change: mapped });
+        }
+        Ok(Self { ops, headroom: self.headroom + Self::MAX_ENVELOPE, ..*self })
+    }
+
     /// Checks the shape of the batch. Every adapter calls this first.
     ///
     /// # Errors
@@ -205,7 +230,7 @@ impl Batch {
                 if indexes.len() > Self::MAX_INDEXES {
                     return Err(BatchError::TooManyIndexes);
                 }
-                if payload.len() > Self::MAX_PAYLOAD {
+                if payload.len() > Self::MAX_PAYLOAD + self.headroom {
                     return Err(BatchError::PayloadTooLarge);
                 }
             }

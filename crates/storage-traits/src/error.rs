@@ -19,7 +19,7 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The record was sealed under another master key, or under another issuer's name.
+    /// The record was sealed under a master key that this store does not have.
     #[error("the record of kind {} is sealed under another master key", key.kind.0)]
     WrongKey {
         /// Which record.

@@ -5,15 +5,20 @@
 //! of its own.
 
 mod batch;
+mod encrypted;
 mod error;
 mod judge;
 mod key;
+mod key_file;
+mod master_key;
 mod records;
 mod store;
 
 pub use batch::{Batch, BatchError, Change, Expect, Op, Version};
+pub use encrypted::Encrypted;
 pub use error::{CommitError, StoreError};
 pub use judge::{Counter, Judgement, Standing};
 pub use key::{CounterKey, Index, Key, Kind};
+pub use master_key::{MasterKey, MasterKeyError, MasterKeyId};
 pub use records::{Found, Stored};
 pub use store::{Capabilities, Charge, Charged, Cursor, Health, Page, Record, SWEEP_MARGIN, Store, Swept};

@@ -1,0 +1,224 @@
+//! A store whose payloads are sealed.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use countersign_primitives::{Id, Random, UnixTime};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::digest;
+
+use crate::{
+    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Expect, Health, Index, Key, Kind, MasterKey,
+    MasterKeyId, Page, Record, Store, StoreError, Swept, Version,
+};
+
+/// A store that seals every payload before another store sees it, and opens it on the way back.
+///
+/// AES-256-GCM (NIST SP 800-38D) under a key derived from the master key for this issuer alone, with a random nonce. What is
+/// sealed is bound to issuer, key and version: a row that somebody copied to another key, gave another version or took from
+/// another issuer's database cannot be opened. Keys, expiries, indexes and counters stay readable; they are hashes and times.
+///
+/// ```
+/// use std::sync::Arc;
+/// use countersign_primitives::SystemRandom;
+/// use countersign_storage_traits::{Encrypted, MasterKey, Store};
+///
+/// fn sealed(store: impl Store, key: &MasterKey) -> impl Store {
+///     Encrypted::new(store, key, "https://id.example.com", Arc::new(SystemRandom))
+/// }
+/// ```
+///
+/// What it does not stop: whoever can write to the database can delete a row, change its expiry, or bring back an old row
+/// together with its old version. Under one master key and issuer at most 2^32 payloads should be written (SP 800-38D §8.3).
+#[derive(Clone)]
+pub struct Encrypted<S> {
+    store: S,
+    realm: [u8; 32],
+    name: Arc<str>,
+    /// The first one seals; each opens what it sealed.
+    keys: Vec<Sealing>,
+    random: Arc<dyn Random>,
+}
+
+#[derive(Clone)]
+struct Sealing {
+    id: MasterKeyId,
+    key: Arc<Option<LessSafeKey>>,
+}
+
+/// The first byte of what is sealed.
+const FORMAT_SEALED: u8 = 2;
+/// Format, key id, nonce.
+const HEADER: usize = 1 + 4 + NONCE_LEN;
+/// What the cipher appends.
+const TAG: usize = 16;
+/// The kind of the record by which [`Encrypted::prove_key`] knows the key again.
+const KEY_PROOF: Kind = Kind(80);
+
+impl<S: Store> Encrypted<S> {
+    /// Seals what goes to `store` for the issuer `realm`.
+    #[must_use]
+    pub fn new(store: S, master: &MasterKey, realm: &str, random: Arc<dyn Random>) -> Self {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, realm.as_bytes()).as_ref());
+        Self { store, realm: hash, name: realm.into(), keys: vec![Sealing::new(master, realm)], random }
+    }
+
+    /// Also opens what an earlier master key sealed. Whatever is written again is sealed under the present one.
+    #[must_use]
+    pub fn also_opens(mut self, earlier: &MasterKey) -> Self {
+        self.keys.push(Sealing::new(earlier, &self.name));
+        self
+    }
+
+    /// The store below.
+    #[must_use]
+    pub fn inner(&self) -> &S {
+        &self.store
+    }
+
+    /// Whether this is the master key that the store was first used with: to be asked at start, so that a lost key is an
+    /// error there and not at the first login. The first call leaves a record to know the key by.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongKey`] when the store was sealed under another key; else as the store fails.
+    pub async fn prove_key(&self, now: UnixTime) -> Result<(), StoreError>
+    where
+        S: 'static,
+    {
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest::digest(&digest::SHA256, &self.realm).as_ref()[..16]);
+        let key = Key::root(KEY_PROOF, Id::from_bytes(id));
+        let store: &dyn Store = self;
+        // The second read is for the process that lost the race to write the first record.
+        for _ in 0..2 {
+            if self.get(&[key], now).await?.into_iter().flatten().next().is_some() {
+                return Ok(());
+            }
+            let mut batch = Batch::new(key.partition, now, &*self.random)?;
+            batch.put(key, Expect::Absent, UnixTime::MAX, Vec::new(), Bytes::new());
+            match store.commit_surely(&batch).await {
+                Ok(()) => return Ok(()),
+                Err(CommitError::Conflict(_)) => {}
+                Err(CommitError::Unknown(error) | CommitError::Refused(error)) => return Err(error),
+            }
+        }
+        Err(StoreError::Corrupt { key, reason: "absent and present at once" })
+    }
+
+    fn seal(&self, key: &Key, version: Version, payload: &Bytes) -> Result<Bytes, StoreError> {
+        let sealing = self.keys.first().ok_or(StoreError::WrongKey { key: *key })?;
+        let mut nonce = [0; NONCE_LEN];
+        self.random.fill(&mut nonce)?;
+        let mut sealed = Vec::with_capacity(HEADER + payload.len() + TAG);
+        sealed.push(FORMAT_SEALED);
+        sealed.extend_from_slice(&sealing.id.0);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(payload);
+        let cipher = sealing.cipher(key)?;
+        let tag = cipher
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(self.context(key, version)),
+                &mut sealed[HEADER..],
+            )
+            .map_err(|_| StoreError::Encode("the payload cannot be sealed".into()))?;
+        sealed.extend_from_slice(tag.as_ref());
+        Ok(sealed.into())
+    }
+
+    fn open(&self, key: &Key, record: &Record) -> Result<Record, StoreError> {
+        let corrupt = |reason| StoreError::Corrupt { key: *key, reason };
+        let sealed = &record.payload;
+        if sealed.first().is_some_and(|format| *format != FORMAT_SEALED) {
+            return Err(corrupt("not sealed"));
+        }
+        if sealed.len() < HEADER + TAG {
+            return Err(corrupt("too short to be sealed"));
+        }
+        let (id, nonce) = sealed[1..HEADER].split_at(4);
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| corrupt("too short to be sealed"))?;
+        let mut tried = false;
+        for sealing in self.keys.iter().filter(|sealing| sealing.id.0 == *id) {
+            tried = true;
+            let mut payload = sealed[HEADER..].to_vec();
+            let nonce = Nonce::assume_unique_for_key(*nonce.as_ref());
+            let aad = Aad::from(self.context(key, record.version));
+            if let Ok(opened) = sealing.cipher(key)?.open_in_place(nonce, aad, &mut payload) {
+                let length = opened.len();
+                payload.truncate(length);
+                return Ok(Record { payload: payload.into(), version: record.version, expires_at: record.expires_at });
+            }
+        }
+        if !tried {
+            return Err(StoreError::WrongKey { key: *key });
+        }
+        Err(corrupt("damaged, moved from another key or version, or another issuer's"))
+    }
+
+    /// What the payload is bound to: issuer, key, version.
+    fn context(&self, key: &Key, version: Version) -> [u8; 73] {
+        let mut context = [0; 73];
+        context[..32].copy_from_slice(&self.realm);
+        context[32..65].copy_from_slice(&key.to_bytes());
+        context[65..].copy_from_slice(&version.number().to_be_bytes());
+        context
+    }
+}
+
+impl Sealing {
+    fn new(master: &MasterKey, realm: &str) -> Self {
+        let derived = master.derive_bytes(realm, "seal payloads");
+        let key = UnboundKey::new(&AES_256_GCM, derived.as_slice()).map(LessSafeKey::new);
+        Self { id: master.id(), key: Arc::new(key.ok()) }
+    }
+
+    /// Never absent: a derived key has the cipher's length.
+    fn cipher(&self, key: &Key) -> Result<&LessSafeKey, StoreError> {
+        (*self.key).as_ref().ok_or(StoreError::WrongKey { key: *key })
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Encrypted<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encrypted").field("store", &self.store).field("realm", &self.name).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl<S: Store> Store for Encrypted<S> {
+    fn capabilities(&self) -> Capabilities {
+        self.store.capabilities()
+    }
+
+    async fn get(&self, keys: &[Key], now: UnixTime) -> Result<Vec<Option<Record>>, StoreError> {
+        let records = self.store.get(keys, now).await?;
+        let opened =
+            keys.iter().zip(records).map(|(key, record)| record.map(|record| self.open(key, &record)).transpose());
+        opened.collect()
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
+        batch.validate()?;
+        let sealed = batch.map_payloads(|key, payload| self.seal(key, batch.id(), payload));
+        self.store.commit(&sealed.map_err(CommitError::Refused)?).await
+    }
+
+    async fn list(&self, index: &Index, after: Option<Cursor>, limit: u16, now: UnixTime) -> Result<Page, StoreError> {
+        self.store.list(index, after, limit, now).await
+    }
+
+    async fn charge(&self, charges: &[Charge], now: UnixTime) -> Result<Vec<Charged>, StoreError> {
+        self.store.charge(charges, now).await
+    }
+
+    async fn sweep(&self, now: UnixTime, limit: u32) -> Result<Swept, StoreError> {
+        self.store.sweep(now, limit).await
+    }
+
+    async fn health(&self) -> Result<Health, StoreError> {
+        self.store.health().await
+    }
+}
