@@ -9,8 +9,8 @@ use std::process::Command;
 use crate::command::{Failure, output, run, succeeds};
 use crate::project::Project;
 
-/// Authlib and cryptography ask for it.
-const PYTHON_CHECK: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
+/// The pinned packages ask for Python 3.11.
+const PYTHON_CHECK: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
 const OLDEST_NODE: u32 = 20;
 
 /// Where the tests find each program.
