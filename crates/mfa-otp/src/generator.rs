@@ -2,18 +2,19 @@
 
 use std::ops::RangeInclusive;
 
-use countersign_primitives::SecretString;
+use countersign_primitives::{Random, RandomError, SecretString};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq, ConstantTimeGreater};
 use totp_rs::{Algorithm, Builder, Totp};
+use zeroize::Zeroizing;
 
 use crate::{Digits, OtpAlgorithm};
 
 /// The fewest bytes of a secret: 128 bits (RFC 4226 §4, R6).
-pub(crate) const SHORTEST_SECRET: usize = 16;
+const SHORTEST_SECRET: usize = 16;
 /// The most bytes of a secret: the output of SHA-512, the longest that RFC 6238 §5.1 asks for.
-pub(crate) const LONGEST_SECRET: usize = 64;
+const LONGEST_SECRET: usize = 64;
 /// The bytes of a secret made here: 160 bits, recommended by RFC 4226 §4, R6.
-pub(crate) const GENERATED_SECRET: usize = 20;
+const GENERATED_SECRET: usize = 20;
 
 /// Takes out what people type between digits: white space and hyphens. Nothing else changes; digits of other scripts
 /// are not turned into ASCII, and the check refuses them.
@@ -51,6 +52,17 @@ impl Generator {
         if secret.len() > LONGEST_SECRET {
             return Err(SecretError::TooLong);
         }
+        Ok(Self::of_checked(secret, algorithm, digits))
+    }
+
+    /// A generator of a new random secret.
+    pub(crate) fn random(random: &dyn Random, algorithm: OtpAlgorithm, digits: Digits) -> Result<Self, RandomError> {
+        let mut secret = Zeroizing::new([0; GENERATED_SECRET]);
+        random.fill(&mut *secret)?;
+        Ok(Self::of_checked(&*secret, algorithm, digits))
+    }
+
+    fn of_checked(secret: &[u8], algorithm: OtpAlgorithm, digits: Digits) -> Self {
         let hash = match algorithm {
             OtpAlgorithm::Sha1 => Algorithm::SHA1,
             OtpAlgorithm::Sha256 => Algorithm::SHA256,
@@ -62,7 +74,7 @@ impl Generator {
             .with_digits(digits.get())
             .with_step_duration(1)
             .build_noncompliant(); // "noncompliant" leaves out its own checks; ours are above
-        Ok(Self { hmac, algorithm, digits })
+        Self { hmac, algorithm, digits }
     }
 
     pub(crate) fn secret(&self) -> &[u8] {

@@ -3,9 +3,8 @@
 use std::fmt;
 
 use countersign_primitives::{Random, RandomError, SecretString, SystemRandom};
-use zeroize::Zeroizing;
 
-use crate::generator::{GENERATED_SECRET, Generator};
+use crate::generator::Generator;
 use crate::otpauth::{self, ImportedHotp, OtpauthError};
 use crate::{Digits, OtpAlgorithm, SecretError, StoredHotp, base32};
 
@@ -61,9 +60,7 @@ impl HotpSecret {
     /// # Errors
     /// When the source fails.
     pub fn generate_with(random: &dyn Random, algorithm: OtpAlgorithm, digits: Digits) -> Result<Self, RandomError> {
-        let mut bytes = Zeroizing::new([0; GENERATED_SECRET]);
-        random.fill(&mut *bytes)?;
-        Generator::new(&*bytes, algorithm, digits).map(Self).map_err(|_| RandomError)
+        Generator::random(random, algorithm, digits).map(Self)
     }
 
     /// A secret that exists already.

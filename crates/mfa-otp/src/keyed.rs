@@ -96,9 +96,9 @@ impl From<CodeHash> for String {
 }
 
 impl TryFrom<String> for CodeHash {
-    type Error = HashError;
+    type Error = ParseHashError;
 
-    fn try_from(text: String) -> Result<Self, HashError> {
+    fn try_from(text: String) -> Result<Self, ParseHashError> {
         decode(&text).map(Self)
     }
 }
@@ -106,18 +106,18 @@ impl TryFrom<String> for CodeHash {
 /// A stored hash that is not 43 characters of base64url.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a hash of a code is 43 characters of base64url")]
-pub struct HashError;
+pub struct ParseHashError;
 
 pub(crate) fn encode(hash: &[u8; 32]) -> String {
     BASE64URL_NOPAD.encode(hash)
 }
 
-pub(crate) fn decode(text: &str) -> Result<[u8; 32], HashError> {
+pub(crate) fn decode(text: &str) -> Result<[u8; 32], ParseHashError> {
     if text.len() != 43 {
-        return Err(HashError);
+        return Err(ParseHashError);
     }
-    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| HashError)?;
-    bytes.try_into().map_err(|_| HashError)
+    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| ParseHashError)?;
+    bytes.try_into().map_err(|_| ParseHashError)
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ pub use attempts::{Attempts, AttemptsSpent};
 pub use delivered::{CodeAlphabet, CodeFormat, CodeFormatError, DeliveredCode, HostError};
 pub use generator::{SecretError, normalise};
 pub use hotp::{HotpSecret, hotp};
-pub use keyed::{CodeHash, CodeKey, HashError};
+pub use keyed::{CodeHash, CodeKey, ParseHashError};
 pub use otpauth::{ImportedHotp, ImportedTotp, OtpauthError};
 pub use recovery::{RecoveryCode, RecoveryCodeHash, RecoveryCodes};
 pub use stored::{StoredHotp, StoredTotp};

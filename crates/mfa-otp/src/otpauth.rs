@@ -1,7 +1,7 @@
 //! `otpauth` URIs: what the QR code of an enrolment carries (Key Uri Format of Google Authenticator).
 
 use countersign_primitives::SecretString;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode_str, utf8_percent_encode};
 use zeroize::Zeroizing;
 
 use crate::generator::Generator;
@@ -28,15 +28,21 @@ pub(crate) fn write_hotp(generator: &Generator, issuer: &str, account: &str, cou
 /// The issuer is in the label and in its parameter: old apps read the one, new ones the other. The colon between issuer and
 /// account is the only literal one. Every parameter is written, for apps differ in what they assume.
 fn write(kind: &str, generator: &Generator, issuer: &str, account: &str, moving: &str, value: u64) -> SecretString {
-    let issuer = utf8_percent_encode(issuer, RESERVED);
-    let account = utf8_percent_encode(account, RESERVED);
-    let secret = base32::encode(generator.secret());
-    SecretString::new(format!(
-        "otpauth://{kind}/{issuer}:{account}?secret={}&issuer={issuer}&algorithm={}&digits={}&{moving}={value}",
-        secret.expose(),
-        generator.algorithm(),
-        generator.digits().get(),
-    ))
+    // Long enough from the start, so that no part of the secret stays behind in a buffer that was outgrown.
+    let mut uri = String::with_capacity(256 + 3 * (2 * issuer.len() + account.len()));
+    uri.extend(["otpauth://", kind, "/"]);
+    uri.extend(encoded(issuer));
+    uri.push(':');
+    uri.extend(encoded(account));
+    uri.extend(["?secret=", base32::encode(generator.secret()).expose(), "&issuer="]);
+    uri.extend(encoded(issuer));
+    uri.extend(["&algorithm=", generator.algorithm().as_str(), "&digits=", &generator.digits().get().to_string()]);
+    uri.extend(["&", moving, "=", &value.to_string()]);
+    SecretString::new(uri)
+}
+
+fn encoded(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, RESERVED)
 }
 
 /// What an `otpauth://totp/` URI said.

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::CodeKey;
 use crate::generator::is_separator;
-use crate::keyed::{self, HashError};
+use crate::keyed::{self, ParseHashError};
 
 /// Digits and lower-case letters without i, l, o and u, which are read as others (or as words). Thirty-two symbols, so each
 /// carries five bits and every byte of randomness picks one fairly.
@@ -172,9 +172,9 @@ impl From<RecoveryCodeHash> for String {
 }
 
 impl TryFrom<String> for RecoveryCodeHash {
-    type Error = HashError;
+    type Error = ParseHashError;
 
-    fn try_from(text: String) -> Result<Self, HashError> {
+    fn try_from(text: String) -> Result<Self, ParseHashError> {
         keyed::decode(&text).map(Self)
     }
 }
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_code_has_at_least_112_bits_and_no_ambiguous_symbol() {
-        assert!(LENGTH * 5 >= 112);
+        const { assert!(LENGTH * 5 >= 112) };
         assert_eq!(SYMBOLS.iter().collect::<HashSet<_>>().len(), 32);
         assert!(!SYMBOLS.iter().any(|symbol| b"ilouILOU".contains(symbol)));
         let code = RecoveryCode::generate(&SystemRandom).unwrap();

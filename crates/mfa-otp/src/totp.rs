@@ -3,9 +3,8 @@
 use std::fmt;
 
 use countersign_primitives::{Random, RandomError, SecretString, SystemRandom, UnixTime};
-use zeroize::Zeroizing;
 
-use crate::generator::{GENERATED_SECRET, Generator};
+use crate::generator::Generator;
 use crate::otpauth::{self, ImportedTotp, OtpauthError};
 use crate::{SecretError, StoredTotp, TotpParameters, base32};
 
@@ -34,9 +33,8 @@ impl TotpSecret {
     /// # Errors
     /// When the source fails.
     pub fn generate_with(random: &dyn Random, parameters: TotpParameters) -> Result<Self, RandomError> {
-        let mut bytes = Zeroizing::new([0; GENERATED_SECRET]);
-        random.fill(&mut *bytes)?;
-        Self::from_bytes(&*bytes, parameters).map_err(|_| RandomError)
+        let generator = Generator::random(random, parameters.algorithm(), parameters.digits())?;
+        Ok(Self { generator, parameters })
     }
 
     /// A secret that exists already.
@@ -112,7 +110,7 @@ impl TotpSecret {
     /// The step that `now` lies in: `T` of RFC 6238 §4.2.
     #[must_use]
     pub fn step_at(&self, now: impl Into<UnixTime>) -> u64 {
-        now.into().as_secs() / u64::from(self.parameters.period().max(1))
+        now.into().as_secs() / u64::from(self.parameters.period()) // never zero: a period has five seconds at least
     }
 
     /// The code that an app shows at `now`: for tests, and for programs that are the app.
