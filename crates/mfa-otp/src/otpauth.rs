@@ -47,6 +47,7 @@ fn encoded(text: &str) -> PercentEncode<'_> {
 
 /// What an `otpauth://totp/` URI said.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ImportedTotp {
     /// The secret with its parameters.
     pub secret: TotpSecret,
@@ -58,6 +59,7 @@ pub struct ImportedTotp {
 
 /// What an `otpauth://hotp/` URI said.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ImportedHotp {
     /// The secret.
     pub secret: HotpSecret,
