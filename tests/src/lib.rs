@@ -1,1 +1,23 @@
-//! Helpers for the tests that cross crates.
+//! What the tests that cross crates share: the quickstart as a process, a browser, foreign clients, a relying party.
+//!
+//! Everything here runs the product from outside, over loopback sockets. A helper that cannot do its part fails the test
+//! that called it, and says where.
+
+#![expect(clippy::panic, reason = "a helper's failure is the failure of the test that called it")]
+
+mod browser;
+mod foreign;
+mod http;
+mod process;
+mod quickstart;
+mod relying_party;
+mod scratch;
+mod webdriver;
+
+pub use browser::{Browser, Element};
+pub use foreign::{node_client, python_client};
+pub use http::{Http, Reply};
+pub use process::Process;
+pub use quickstart::{Quickstart, quickstart_program};
+pub use relying_party::{Callback, Tokens};
+pub use scratch::{Scratch, artifact};

@@ -1,0 +1,105 @@
+// A relying party made of openid-client: it knows OpenID Connect, and nothing of the server it talks to.
+//
+// Each function is one claim. The last line printed is a JSON object of what was seen; any claim that fails ends it with 1.
+
+import assert from "node:assert/strict";
+import { text } from "node:stream/consumers";
+import * as openid from "openid-client";
+
+import { Walker } from "./walk.mjs";
+
+const SCOPE = "openid profile email offline_access";
+const METHODS = {
+  client_secret_basic: openid.ClientSecretBasic,
+  client_secret_post: openid.ClientSecretPost,
+  none: () => openid.None(),
+};
+
+const settings = JSON.parse(await text(process.stdin));
+const walker = new Walker(settings.username, settings.password);
+
+async function discovery_is_consistent() {
+  const authentication = METHODS[settings.method](settings.client_secret);
+  // Plain HTTP is for loopback alone; signatures of ID tokens are checked all the same.
+  const execute = [openid.allowInsecureRequests, openid.enableNonRepudiationChecks];
+  const config = await openid.discovery(new URL(settings.issuer), settings.client_id, undefined, authentication, { execute });
+  const server = config.serverMetadata();
+  assert.equal(server.issuer, settings.issuer);
+  assert.ok(server.supportsPKCE("S256"));
+  assert.equal(server.authorization_response_iss_parameter_supported, true);
+  assert.ok(server.token_endpoint_auth_methods_supported.includes(settings.method));
+  return config;
+}
+
+/** A fresh authorization answer, with the checks that belong to it. */
+async function authorize(config) {
+  const checks = {
+    pkceCodeVerifier: openid.randomPKCECodeVerifier(),
+    expectedState: openid.randomState(),
+    expectedNonce: openid.randomNonce(),
+    idTokenExpected: true,
+  };
+  const url = openid.buildAuthorizationUrl(config, {
+    redirect_uri: settings.redirect_uri,
+    scope: SCOPE,
+    prompt: "consent",
+    code_challenge: await openid.calculatePKCECodeChallenge(checks.pkceCodeVerifier),
+    code_challenge_method: "S256",
+    state: checks.expectedState,
+    nonce: checks.expectedNonce,
+  });
+  return [await walker.authorize(url, settings.redirect_uri), checks];
+}
+
+async function code_flow_yields_a_valid_id_token(config) {
+  const [answer, checks] = await authorize(config);
+  assert.equal(answer.searchParams.get("iss"), settings.issuer);
+  const tokens = await openid.authorizationCodeGrant(config, answer, checks);
+  assert.ok(tokens.expiresIn() > 0 && tokens.refresh_token);
+  assert.ok(tokens.claims().at_hash);
+  return tokens;
+}
+
+async function an_answer_for_another_request_is_noticed(config) {
+  const [answer, checks] = await authorize(config);
+  await assert.rejects(openid.authorizationCodeGrant(config, answer, { ...checks, expectedState: openid.randomState() }));
+  answer.searchParams.set("iss", "https://attacker.example");
+  await assert.rejects(openid.authorizationCodeGrant(config, answer, checks));
+}
+
+async function userinfo_agrees_with_the_id_token(config, tokens) {
+  const info = await openid.fetchUserInfo(config, tokens.access_token, tokens.claims().sub);
+  assert.equal(info.email_verified, true);
+  return info;
+}
+
+async function refresh_yields_a_new_access_token(config, tokens) {
+  const fresh = await openid.refreshTokenGrant(config, tokens.refresh_token);
+  assert.notEqual(fresh.access_token, tokens.access_token);
+  if (settings.method === "none") assert.notEqual(fresh.refresh_token, tokens.refresh_token);
+  await openid.fetchUserInfo(config, fresh.access_token, tokens.claims().sub);
+}
+
+async function wrong_verifier_is_refused_and_spends_nothing(config) {
+  const [answer, checks] = await authorize(config);
+  const wrong = { ...checks, pkceCodeVerifier: openid.randomPKCECodeVerifier() };
+  await assert.rejects(openid.authorizationCodeGrant(config, answer, wrong), { error: "invalid_grant" });
+  await openid.authorizationCodeGrant(config, answer, checks);
+}
+
+async function code_replay_is_refused_and_ends_the_grant(config) {
+  const [answer, checks] = await authorize(config);
+  const tokens = await openid.authorizationCodeGrant(config, answer, checks);
+  await assert.rejects(openid.authorizationCodeGrant(config, answer, checks), { error: "invalid_grant" });
+  await assert.rejects(openid.fetchUserInfo(config, tokens.access_token, tokens.claims().sub));
+  await assert.rejects(openid.refreshTokenGrant(config, tokens.refresh_token), { error: "invalid_grant" });
+}
+
+const config = await discovery_is_consistent();
+const tokens = await code_flow_yields_a_valid_id_token(config);
+const userinfo = await userinfo_agrees_with_the_id_token(config, tokens);
+await refresh_yields_a_new_access_token(config, tokens);
+await an_answer_for_another_request_is_noticed(config);
+await wrong_verifier_is_refused_and_spends_nothing(config);
+await code_replay_is_refused_and_ends_the_grant(config);
+console.log(JSON.stringify({ ok: true, claims: tokens.claims(), userinfo }));

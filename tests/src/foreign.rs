@@ -1,0 +1,61 @@
+//! Clients that others wrote, run as programs of their own.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::webdriver::variable;
+
+/// Runs `tests/clients/python/SCRIPT` with these settings and returns what it says; any claim that fails there fails here.
+#[must_use]
+#[track_caller]
+pub fn python_client(script: &str, settings: &Value) -> Value {
+    let mut command = Command::new(variable("COUNTERSIGN_TEST_PYTHON"));
+    // Authlib refuses plain HTTP elsewhere than on loopback, which is where it is.
+    command.arg("-B").arg(clients().join("python").join(script));
+    converse(&mut command, settings)
+}
+
+/// The same for `tests/clients/node/SCRIPT`.
+#[must_use]
+#[track_caller]
+pub fn node_client(script: &str, settings: &Value) -> Value {
+    // Node looks for packages beside the script: it is run from where they are.
+    let folder = PathBuf::from(variable("COUNTERSIGN_TEST_NODE_FOLDER"));
+    for file in fs::read_dir(clients().join("node")).into_iter().flatten().flatten() {
+        let is_script = file.path().extension().is_some_and(|extension| extension == "mjs");
+        if is_script && let Err(error) = fs::copy(file.path(), folder.join(file.file_name())) {
+            panic!("{}: {error}", file.path().display());
+        }
+    }
+    let mut command = Command::new(variable("COUNTERSIGN_TEST_NODE"));
+    command.arg(folder.join(script));
+    converse(&mut command, settings)
+}
+
+fn clients() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients")
+}
+
+/// Settings go in as JSON; the last line that comes out is JSON too.
+#[track_caller]
+fn converse(command: &mut Command, settings: &Value) -> Value {
+    let program = format!("{command:?}");
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.unwrap_or_else(|error| panic!("{program}: {error}"));
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that ended before it read its settings is judged by its status below.
+        stdin.write_all(settings.to_string().as_bytes()).ok();
+    }
+    let output = child.wait_with_output().unwrap_or_else(|error| panic!("{program}: {error}"));
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} ended with {}\n{said}\n{complained}", output.status);
+    match said.lines().last().map(serde_json::from_str) {
+        Some(Ok(value)) => value,
+        _ => panic!("{program} printed no JSON:\n{said}\n{complained}"),
+    }
+}

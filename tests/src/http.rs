@@ -1,0 +1,99 @@
+//! Plain HTTP requests, as they are: no redirect is followed and no status is an error.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::Agent;
+use ureq::Body;
+use ureq::http::Response;
+
+/// An HTTP client without cookies.
+#[derive(Debug, Clone)]
+pub struct Http {
+    agent: Agent,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// The header fields, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Http {
+    /// A client that waits half a minute at most.
+    #[must_use]
+    pub fn new() -> Self {
+        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0);
+        Self { agent: config.timeout_global(Some(Duration::from_secs(30))).build().into() }
+    }
+
+    /// `GET url`.
+    #[must_use]
+    #[track_caller]
+    pub fn get(&self, url: &str, headers: &[(&str, &str)]) -> Reply {
+        let request = headers.iter().fold(self.agent.get(url), |request, &(name, value)| request.header(name, value));
+        reply(url, request.call())
+    }
+
+    /// `POST url` with a form.
+    #[must_use]
+    #[track_caller]
+    pub fn post(&self, url: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> Reply {
+        let request = headers.iter().fold(self.agent.post(url), |request, &(name, value)| request.header(name, value));
+        reply(url, request.send_form(form.iter().copied()))
+    }
+
+    /// Any method with a JSON body, or with none.
+    #[must_use]
+    #[track_caller]
+    pub(crate) fn json(&self, method: &str, url: &str, body: Option<&Value>) -> Reply {
+        match (method, body) {
+            ("DELETE", _) => reply(url, self.agent.delete(url).call()),
+            (_, Some(body)) => reply(url, self.agent.post(url).send_json(body)),
+            (_, None) => reply(url, self.agent.get(url).call()),
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Reply {
+    /// The first value of a header field; `name` in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON.
+    #[must_use]
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        match serde_json::from_str(&self.body) {
+            Ok(value) => value,
+            Err(error) => panic!("status {} with a body that is not JSON ({error}):\n{}", self.status, self.body),
+        }
+    }
+}
+
+#[track_caller]
+fn reply(url: &str, answer: Result<Response<Body>, ureq::Error>) -> Reply {
+    let mut answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => panic!("{url}: {error}"),
+    };
+    let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = answer.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+    match answer.body_mut().read_to_string() {
+        Ok(body) => Reply { status: answer.status().as_u16(), headers, body },
+        Err(error) => panic!("{url}: {error}"),
+    }
+}

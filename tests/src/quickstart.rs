@@ -1,0 +1,121 @@
+//! The quickstart as a user starts it: a process, its switches, its line that says it is ready.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::process::Process;
+use crate::scratch::Scratch;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running quickstart on a port and in a data folder of its own; it ends, and its data goes, with this value.
+#[derive(Debug)]
+pub struct Quickstart {
+    process: Process,
+    issuer: String,
+    outbox: PathBuf,
+    data: PathBuf,
+    _scratch: Scratch,
+}
+
+impl Quickstart {
+    /// Starts it with these switches beside `--listen` and `--data`, and waits until it serves.
+    #[must_use]
+    #[track_caller]
+    pub fn start(switches: &[&str]) -> Self {
+        Self::launch(Scratch::new(), switches)
+    }
+
+    /// The same with a configuration file of this text.
+    #[must_use]
+    #[track_caller]
+    pub fn configured(toml: &str, switches: &[&str]) -> Self {
+        let scratch = Scratch::new();
+        let file = scratch.file("quickstart.toml", toml);
+        let file = file.to_string_lossy();
+        Self::launch(scratch, &[&["--config", &file], switches].concat())
+    }
+
+    #[track_caller]
+    fn launch(scratch: Scratch, switches: &[&str]) -> Self {
+        let mut command = Command::new(quickstart_program());
+        command.args(["--listen", "localhost:0", "--data"]).arg(scratch.path().join("data")).args(switches);
+        let mut process = Process::start(command.current_dir(scratch.path()));
+        let [issuer, outbox, data] = process.wait_for(PATIENCE, ready);
+        Self { process, issuer, outbox: outbox.into(), data: data.into(), _scratch: scratch }
+    }
+
+    /// The issuer, without a slash at its end.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// An address of the issuer's: `path` begins with `/`.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.issuer)
+    }
+
+    /// The folder to which messages go.
+    #[must_use]
+    pub fn outbox(&self) -> &Path {
+        &self.outbox
+    }
+
+    /// The folder that keeps everything.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The process itself.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+/// Reads `ready issuer=… outbox=… data=…`.
+fn ready(line: &str) -> Option<[String; 3]> {
+    let (issuer, rest) = line.strip_prefix("ready issuer=")?.split_once(" outbox=")?;
+    let (outbox, data) = rest.split_once(" data=")?;
+    Some([issuer, outbox, data].map(str::to_owned))
+}
+
+/// The quickstart's program, built with the features that its users get. Nothing is done when it is built already.
+#[must_use]
+#[track_caller]
+pub fn quickstart_program() -> &'static Path {
+    static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
+    match PROGRAM.get_or_init(build) {
+        Some(program) => program,
+        None => panic!("`cargo build --package quickstart` failed; run it to see why"),
+    }
+}
+
+fn build() -> Option<PathBuf> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["build", "--quiet", "--package", "quickstart", "--message-format", "json"]);
+    let output =
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).output().ok().filter(|output| output.status.success())?;
+    let messages = String::from_utf8(output.stdout).ok()?;
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut programs = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+    programs.find(|program| program.file_stem().is_some_and(|name| name == "quickstart"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ready_line_is_read_whole() {
+        let line = "ready issuer=http://localhost:4000 outbox=/data/my outbox data=/data";
+        assert_eq!(ready(line).unwrap(), ["http://localhost:4000", "/data/my outbox", "/data"]);
+        assert!(ready("ready").is_none() && ready("listening").is_none());
+    }
+}

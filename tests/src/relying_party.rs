@@ -1,0 +1,107 @@
+//! The least relying party: an address for the answer to come to, and the exchange of its code.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+use crate::http::Http;
+
+/// The verifier and challenge of RFC 7636, Appendix B.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+const STATE: &str = "the-state-of-this-request";
+
+/// A page on loopback at which a browser arrives with the answer; it serves until the test's process ends.
+#[derive(Debug)]
+pub struct Callback {
+    uri: String,
+}
+
+/// What the token endpoint gave.
+#[derive(Debug)]
+pub struct Tokens {
+    /// The whole answer.
+    pub answer: Value,
+    /// The ID token's claims. Its signature is checked by the foreign clients' tests.
+    pub claims: Value,
+}
+
+impl Callback {
+    /// Listens on a free port.
+    #[must_use]
+    #[track_caller]
+    pub fn listen() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0");
+        let listener = listener.unwrap_or_else(|error| panic!("no free port: {error}"));
+        let address = listener.local_addr().unwrap_or_else(|error| panic!("no address: {error}"));
+        thread::spawn(move || listener.incoming().flatten().for_each(greet));
+        Self { uri: format!("http://{address}/callback") }
+    }
+
+    /// The redirect URI.
+    #[must_use]
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// An authorization request of `client_id` for `scope`, with PKCE and state.
+    #[must_use]
+    pub fn authorization_url(&self, issuer: &str, client_id: &str, scope: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("response_type", "code").append_pair("client_id", client_id).append_pair("scope", scope);
+        query.append_pair("redirect_uri", &self.uri).append_pair("state", STATE).append_pair("nonce", "n-1");
+        query.append_pair("code_challenge", CHALLENGE).append_pair("code_challenge_method", "S256");
+        format!("{issuer}/authorize?{}", query.finish())
+    }
+
+    /// Checks the answer that arrived at `url` and exchanges its code, as a public client.
+    #[must_use]
+    #[track_caller]
+    pub fn exchange(&self, url: &str, issuer: &str, client_id: &str) -> Tokens {
+        let query = url.strip_prefix(&self.uri).and_then(|rest| rest.strip_prefix('?')).unwrap_or_default();
+        let parameter = |wanted: &str| {
+            let mut found = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == wanted);
+            found.next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+        };
+        assert_eq!(parameter("state"), STATE, "another request's answer: {url}");
+        assert_eq!(parameter("iss"), issuer, "another issuer's answer: {url}");
+        let code = parameter("code");
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", &code),
+            ("redirect_uri", &self.uri),
+            ("client_id", client_id),
+            ("code_verifier", VERIFIER),
+        ];
+        let reply = Http::new().post(&format!("{issuer}/oauth/token"), &form, &[]);
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        let answer = reply.json();
+        let claims = claims(answer["id_token"].as_str().unwrap_or_default());
+        Tokens { answer, claims }
+    }
+}
+
+#[track_caller]
+fn claims(id_token: &str) -> Value {
+    let payload = id_token.split('.').nth(1).unwrap_or_default();
+    let payload = URL_SAFE_NO_PAD.decode(payload).unwrap_or_default();
+    serde_json::from_slice(&payload).unwrap_or_else(|error| panic!("no ID token: {error}"))
+}
+
+/// Any request gets the same page.
+fn greet(stream: TcpStream) {
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    while stream.read_line(&mut line).is_ok_and(|read| read > 2) {
+        line.clear();
+    }
+    let page = "<!doctype html><title>Back at the client</title><p id=\"back\">Back at the client</p>";
+    let head =
+        format!("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\nconnection: close", page.len());
+    // A browser that has gone needs no answer.
+    write!(stream.get_mut(), "{head}\r\n\r\n{page}").ok();
+}

@@ -1,0 +1,117 @@
+//! The WebDriver protocol, as much of it as a login needs.
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::http::Http;
+use crate::process::Process;
+use crate::scratch::Scratch;
+
+/// The name under which the protocol hides an element's reference.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One session: chromedriver on a port of its own, and a browser with a fresh profile.
+#[derive(Debug)]
+pub(crate) struct Session {
+    http: Http,
+    url: String,
+    _driver: Process,
+    _profile: Scratch,
+}
+
+/// What WebDriver answers where it cannot: `no such element`, `stale element reference`, …
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) error: String,
+    pub(crate) message: String,
+}
+
+impl Session {
+    #[track_caller]
+    pub(crate) fn start() -> Self {
+        let profile = Scratch::new();
+        let mut driver = Process::start(Command::new(variable("COUNTERSIGN_TEST_CHROMEDRIVER")).arg("--port=0"));
+        let port = driver.wait_for(PATIENCE, |line| {
+            let (_, port) = line.split_once("started successfully on port ")?;
+            Some(port.trim_end_matches('.').to_owned())
+        });
+        let arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--window-size=1000,1000",
+            &format!("--user-data-dir={}", profile.path().display()),
+        ];
+        let options = json!({ "binary": variable("COUNTERSIGN_TEST_CHROMIUM"), "args": arguments });
+        let wanted =
+            json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });
+        let http = Http::new();
+        let base = format!("http://127.0.0.1:{port}/session");
+        let session = match value(&http.json("POST", &base, Some(&wanted))) {
+            Ok(session) => session,
+            Err(refusal) => panic!("no browser: {}: {}", refusal.error, refusal.message),
+        };
+        let url = format!("{base}/{}", session["sessionId"].as_str().unwrap_or_default());
+        Self { http, url, _driver: driver, _profile: profile }
+    }
+
+    /// `GET session/path`.
+    #[track_caller]
+    pub(crate) fn read(&self, path: &str) -> Result<Value, Refusal> {
+        value(&self.http.json("GET", &format!("{}{path}", self.url), None))
+    }
+
+    /// `POST session/path`.
+    #[track_caller]
+    pub(crate) fn send(&self, path: &str, body: &Value) -> Result<Value, Refusal> {
+        value(&self.http.json("POST", &format!("{}{path}", self.url), Some(body)))
+    }
+
+    /// `DELETE session/path`.
+    #[track_caller]
+    pub(crate) fn delete(&self, path: &str) -> Result<Value, Refusal> {
+        value(&self.http.json("DELETE", &format!("{}{path}", self.url), None))
+    }
+
+    /// The references of all elements that match now.
+    #[track_caller]
+    pub(crate) fn elements(&self, using: &str, selector: &str) -> Vec<String> {
+        let found = self.send("/elements", &json!({ "using": using, "value": selector }));
+        let found = found.unwrap_or_else(|refusal| panic!("{selector}: {}: {}", refusal.error, refusal.message));
+        let references = found.as_array().into_iter().flatten();
+        references.filter_map(|element| element[ELEMENT].as_str().map(str::to_owned)).collect()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Ends the browser; the driver's own end follows, and takes along a browser that would not go.
+        if !std::thread::panicking() {
+            self.delete("").ok();
+        }
+    }
+}
+
+fn value(reply: &crate::http::Reply) -> Result<Value, Refusal> {
+    let mut answer = reply.json();
+    let value = answer["value"].take();
+    if reply.status == 200 {
+        return Ok(value);
+    }
+    let text = |member: &str| value[member].as_str().unwrap_or_default().to_owned();
+    Err(Refusal { error: text("error"), message: text("message") })
+}
+
+/// A variable that `cargo xtask test` sets.
+#[track_caller]
+pub(crate) fn variable(name: &str) -> String {
+    match std::env::var(name) {
+        Ok(value) => value,
+        Err(_) => panic!("{name} is not set: run the tests by `cargo xtask test`, which sets it (see docs/testing.md)"),
+    }
+}
