@@ -124,7 +124,7 @@ impl Browser {
     /// Forgets the cookies of the site that is shown.
     #[track_caller]
     pub fn forget_cookies(&self) {
-        self.done(self.session.delete("/cookie"));
+        self.session.delete_cookies();
     }
 
     /// Keeps a picture of the page in `artifacts`, beside what cargo builds.
@@ -187,14 +187,11 @@ impl Element<'_> {
         self.browser.done(self.look(&format!("/attribute/{name}"))).as_str().map(str::to_owned)
     }
 
-    /// What a button says, whichever way.
+    /// What a button says: its text, or the value of an `input`.
     fn label(&self) -> String {
-        let text = self.look("/text").ok().and_then(|text| text.as_str().map(str::to_owned)).unwrap_or_default();
-        if text.is_empty() {
-            self.look("/attribute/value").ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
-        } else {
-            text
-        }
+        let said = |path| self.look(path).ok().and_then(|said| said.as_str().map(str::to_owned)).unwrap_or_default();
+        let text = said("/text");
+        if text.is_empty() { said("/attribute/value") } else { text }
     }
 
     #[track_caller]

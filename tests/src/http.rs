@@ -48,15 +48,19 @@ impl Http {
         reply(url, request.send_form(form.iter().copied()))
     }
 
-    /// Any method with a JSON body, or with none.
+    /// `POST url` with JSON.
     #[must_use]
     #[track_caller]
-    pub(crate) fn json(&self, method: &str, url: &str, body: Option<&Value>) -> Reply {
-        match (method, body) {
-            ("DELETE", _) => reply(url, self.agent.delete(url).call()),
-            (_, Some(body)) => reply(url, self.agent.post(url).send_json(body)),
-            (_, None) => reply(url, self.agent.get(url).call()),
-        }
+    pub fn post_json(&self, url: &str, body: &Value) -> Reply {
+        reply(url, self.agent.post(url).send_json(body))
+    }
+
+    /// `DELETE url`.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub fn delete(&self, url: &str) -> Result<(), ureq::Error> {
+        self.agent.delete(url).call().map(|_| ())
     }
 }
 

@@ -70,6 +70,13 @@ impl Process {
         assert!(sent.is_ok_and(|status| status.success()), "{} could not be told to end", self.name);
     }
 
+    /// Ends it at once (SIGKILL).
+    pub fn kill(&mut self) {
+        // It may have ended by itself.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+
     /// Everything it has printed, on both streams.
     #[must_use]
     pub fn output(&self) -> String {
@@ -83,9 +90,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        self.child.kill().ok();
-        self.child.wait().ok();
+        self.kill();
     }
 }
 

@@ -19,7 +19,8 @@ pub struct Quickstart {
     issuer: String,
     outbox: PathBuf,
     data: PathBuf,
-    _scratch: Scratch,
+    switches: Vec<String>,
+    scratch: Scratch,
 }
 
 impl Quickstart {
@@ -42,11 +43,34 @@ impl Quickstart {
 
     #[track_caller]
     fn launch(scratch: Scratch, switches: &[&str]) -> Self {
-        let mut command = Command::new(quickstart_program());
-        command.args(["--listen", "localhost:0", "--data"]).arg(scratch.path().join("data")).args(switches);
-        let mut process = Process::start(command.current_dir(scratch.path()));
-        let [issuer, outbox, data] = process.wait_for(PATIENCE, ready);
-        Self { process, issuer, outbox: outbox.into(), data: data.into(), _scratch: scratch }
+        let data = scratch.path().join("data").to_string_lossy().into_owned();
+        let switches: Vec<String> = [&["--data", &data], switches].concat().into_iter().map(str::to_owned).collect();
+        let (process, [issuer, outbox, data]) = serve(&scratch, "localhost:0", &switches);
+        Self { process, issuer, outbox: outbox.into(), data: data.into(), switches, scratch }
+    }
+
+    /// Ends it as an operator does, and starts it again at the same address with the same data.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.process.terminate();
+        let status = self.process.wait(PATIENCE);
+        assert!(status.success(), "it ended with {status}:\n{}", self.process.output());
+        self.start_again();
+    }
+
+    /// Kills it where it stands (SIGKILL), and starts it again at the same address with the same data.
+    #[track_caller]
+    pub fn crash(&mut self) {
+        self.process.kill();
+        self.start_again();
+    }
+
+    #[track_caller]
+    fn start_again(&mut self) {
+        let address = self.issuer.strip_prefix("http://").unwrap_or_default().to_owned();
+        let (process, [issuer, ..]) = serve(&self.scratch, &address, &self.switches);
+        assert_eq!(issuer, self.issuer, "another issuer after the restart");
+        self.process = process;
     }
 
     /// The issuer, without a slash at its end.
@@ -77,6 +101,15 @@ impl Quickstart {
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
+}
+
+#[track_caller]
+fn serve(scratch: &Scratch, address: &str, switches: &[String]) -> (Process, [String; 3]) {
+    let mut command = Command::new(quickstart_program());
+    command.args(["--listen", address]).args(switches).current_dir(scratch.path());
+    let mut process = Process::start(&mut command);
+    let announced = process.wait_for(PATIENCE, ready);
+    (process, announced)
 }
 
 /// Reads `ready issuer=… outbox=… data=…`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::http::Http;
+use crate::http::{Http, Reply};
 use crate::process::Process;
 use crate::scratch::Scratch;
 
@@ -52,7 +52,7 @@ impl Session {
             json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });
         let http = Http::new();
         let base = format!("http://127.0.0.1:{port}/session");
-        let session = match value(&http.json("POST", &base, Some(&wanted))) {
+        let session = match value(&http.post_json(&base, &wanted)) {
             Ok(session) => session,
             Err(refusal) => panic!("no browser: {}: {}", refusal.error, refusal.message),
         };
@@ -63,19 +63,21 @@ impl Session {
     /// `GET session/path`.
     #[track_caller]
     pub(crate) fn read(&self, path: &str) -> Result<Value, Refusal> {
-        value(&self.http.json("GET", &format!("{}{path}", self.url), None))
+        value(&self.http.get(&format!("{}{path}", self.url), &[]))
     }
 
     /// `POST session/path`.
     #[track_caller]
     pub(crate) fn send(&self, path: &str, body: &Value) -> Result<Value, Refusal> {
-        value(&self.http.json("POST", &format!("{}{path}", self.url), Some(body)))
+        value(&self.http.post_json(&format!("{}{path}", self.url), body))
     }
 
-    /// `DELETE session/path`.
+    /// Forgets the cookies of the site that is shown.
     #[track_caller]
-    pub(crate) fn delete(&self, path: &str) -> Result<Value, Refusal> {
-        value(&self.http.json("DELETE", &format!("{}{path}", self.url), None))
+    pub(crate) fn delete_cookies(&self) {
+        if let Err(error) = self.http.delete(&format!("{}/cookie", self.url)) {
+            panic!("the cookies could not be deleted: {error}");
+        }
     }
 
     /// The references of all elements that match now.
@@ -90,14 +92,12 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // Ends the browser; the driver's own end follows, and takes along a browser that would not go.
-        if !std::thread::panicking() {
-            self.delete("").ok();
-        }
+        // The driver tells its browser to end, and only then ends itself. A driver that is gone already has nothing to tell.
+        self.http.delete(&self.url).ok();
     }
 }
 
-fn value(reply: &crate::http::Reply) -> Result<Value, Refusal> {
+fn value(reply: &Reply) -> Result<Value, Refusal> {
     let mut answer = reply.json();
     let value = answer["value"].take();
     if reply.status == 200 {

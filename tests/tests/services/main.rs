@@ -2,6 +2,9 @@
 //!
 //! `cargo xtask test` installs what these tests need and runs them; see `docs/testing.md`.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod harness;
+mod login;
+mod person;
+mod relying_parties;

@@ -1,0 +1,95 @@
+//! Logins as a person sees them: a real browser on the default pages.
+
+use countersign_tests::{Browser, Quickstart};
+use serde_json::json;
+
+use crate::person::{Shop, agree_until, enter_code, enter_password, enter_refused_code, next_code};
+
+#[test]
+fn the_demo_client_shows_who_signed_in() {
+    let quickstart = Quickstart::start(&[]);
+    let browser = Browser::start("demo");
+    browser.goto(quickstart.issuer());
+    browser.screenshot("0-home");
+    browser.wait_for_button("sign in").click_away();
+    enter_password(&browser, "alice", "alice-password");
+    agree_until(&browser, &quickstart.url("/demo"));
+    browser.screenshot("9-claims");
+    let shown = browser.text();
+    for claim in ["sub", "auth_time", quickstart.issuer()] {
+        assert!(shown.contains(claim), "{claim} is not shown:\n{shown}");
+    }
+}
+
+#[test]
+fn a_wrong_password_is_told_and_asked_for_again() {
+    let shop = Shop::open("wrong-password");
+    shop.browser.goto(&shop.callback.authorization_url(shop.quickstart.issuer(), "shop", "openid"));
+    enter_password(&shop.browser, "alice", "not-her-password");
+    assert!(!shop.browser.wait_for("[role=alert]").text().is_empty());
+    let same = shop.browser.text();
+    enter_password(&shop.browser, "nobody", "not-her-password");
+    assert_eq!(shop.browser.text(), same, "promise 6: an unknown user looks the same");
+    enter_password(&shop.browser, "alice", "alice-password");
+    assert!(shop.browser.wait_for(r#"a[href^="otpauth://"]"#).attribute("href").is_some());
+}
+
+#[test]
+fn a_second_factor_is_set_up_on_the_way_when_the_client_asks_for_one() {
+    let shop = Shop::open("enrolment");
+    let (_, _, tokens) = shop.enrol();
+    assert_eq!(tokens.claims["acr"], "mfa");
+    let amr = tokens.claims["amr"].as_array().unwrap();
+    for method in ["pwd", "otp", "mfa"] {
+        assert!(amr.contains(&json!(method)), "{amr:?}");
+    }
+}
+
+#[test]
+fn promise_1_a_totp_code_is_accepted_once() {
+    let shop = Shop::open("totp");
+    let (secret, _, _) = shop.enrol();
+
+    shop.begin();
+    let code = next_code(&secret);
+    enter_code(&shop.browser, &code);
+    assert_eq!(shop.finish().claims["acr"], "mfa");
+
+    shop.begin();
+    enter_refused_code(&shop.browser, &code);
+}
+
+#[test]
+fn promise_1_a_recovery_code_is_accepted_once() {
+    let shop = Shop::open("recovery");
+    let (_, codes, _) = shop.enrol();
+    let begin = || {
+        shop.begin();
+        shop.browser.wait_for_button("recovery code").click_away();
+    };
+
+    begin();
+    enter_code(&shop.browser, &codes[0]);
+    assert_eq!(shop.finish().claims["acr"], "mfa");
+
+    begin();
+    enter_refused_code(&shop.browser, &codes[0]);
+    enter_code(&shop.browser, &codes[1]);
+    assert_eq!(shop.finish().claims["acr"], "mfa");
+}
+
+#[test]
+fn who_says_no_is_taken_back_with_access_denied() {
+    let shop = Shop::open("refusal");
+    shop.begin();
+    // The second factor comes before consent.
+    let uri = shop.browser.wait_for(r#"a[href^="otpauth://"]"#).attribute("href").unwrap();
+    let secret = countersign_mfa_otp::TotpSecret::from_otpauth_uri(&uri).unwrap().secret;
+    enter_code(&shop.browser, secret.code_at(std::time::SystemTime::now()).expose());
+    shop.browser.wait_for("li > code");
+    shop.browser.agree();
+    shop.browser.wait_for("#step-consent");
+    shop.browser.wait_for("#deny").click();
+    let answer = shop.browser.wait_for_url(shop.callback.uri());
+    assert!(answer.contains("error=access_denied") && !answer.contains("code="), "{answer}");
+}
