@@ -1,1 +1,58 @@
 //! Accessible default pages for the login, as plain HTML.
+//!
+//! A login shows *screens*: a name and data. These pages turn one into HTML that works without script, reads well by ear
+//! and on a phone, follows the system's dark mode, and loads nothing from anywhere. [`Pages`] plugs into the login of
+//! `countersign-mfa` as its `Presenter`; it knows the screens' names and nothing of the protocol.
+//!
+//! ```
+//! use countersign_pages::Pages;
+//!
+//! # fn main() -> Result<(), countersign_pages::PagesError> {
+//! let pages = Pages::new("Example")
+//!     .accent("#0b6e4f")?
+//!     .language("de", r#"{"title.password": "Anmelden"}"#)?
+//!     .template("refused", "{% extends 'base.html' %}{% block content %}<h1>Oh no</h1>{{ message }}{% endblock %}")?;
+//! let html = pages.preview("password", "de-AT")?;
+//! assert!(html.windows(8).any(|part| part == b"Anmelden"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What the forms send
+//!
+//! Every form is a POST to the screen's `action` with the hidden fields `csrf` and `answer` (the screen's name). Its first
+//! submit button means yes; other ways are buttons `name="other"` whose value is an authenticator's id, and they skip the
+//! browser's own checks.
+//!
+//! | screen | fields |
+//! |---|---|
+//! | `password` | `username`, `password` |
+//! | `choose` | `id`: a button for each authenticator |
+//! | `code` | `code`, and `remember_device` where offered |
+//! | `enrol` | `code` |
+//! | `recovery_codes` | none |
+//! | `consent` | `decision`: `allow` or `deny` |
+//!
+//! # The content security policy
+//!
+//! There is no script and no style attribute. The one style sheet stands in the page and is admitted by its hash, so no
+//! nonce is needed and a page may be cached or compared byte by byte: send [`Pages::content_security_policy`] with every
+//! page. A template of the host's own lives under the same policy.
+//!
+//! A client's logo is not shown: it would tell the client's server who is signing in, and let a stranger's picture stand
+//! beside a password field.
+
+mod colour;
+mod error;
+mod pages;
+mod qr;
+mod samples;
+mod style;
+mod texts;
+mod view;
+
+pub use error::PagesError;
+pub use pages::Pages;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! What each screen looks like filled in: to try a host's template at start, and to look at the pages while working on them.
+
+use serde_json::{Value, json};
+
+/// Sample data of a screen. Nothing in it is a secret of anybody.
+pub(crate) fn sample(screen: &str) -> Value {
+    let mut data = members(screen);
+    let client = json!({"name": "Shop", "uri": "https://shop.example.com/", "logo_uri": null});
+    let common = [
+        ("step", json!(screen)),
+        ("action", json!("/login/sample")),
+        ("csrf", json!("sample-csrf")),
+        ("client", client),
+        ("error", Value::Null),
+    ];
+    for (name, value) in common {
+        data[name] = value;
+    }
+    data
+}
+
+fn members(screen: &str) -> Value {
+    let totp = json!({"id": "totp|1", "type": "totp", "name": "Authenticator app"});
+    let recovery = json!({"id": "recovery_code|1", "type": "recovery_code", "name": "Recovery code"});
+    match screen {
+        "choose" => json!({"authenticators": [totp, recovery]}),
+        "code" => json!({"type": "totp", "digits": 6, "or": [recovery]}),
+        "enrol" => json!({
+            "type": "totp",
+            "secret": "GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ",
+            "otpauth_uri": "otpauth://totp/Example:alice?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Example",
+            "digits": 6,
+            "account": "alice",
+        }),
+        "recovery_codes" => json!({"codes": ["K7QF-9XJD-2M", "P3WN-6HTR-8V", "B5CY-4LSG-7Z", "D9EA-1UKM-3Q"]}),
+        "consent" => json!({
+            "account": "alice",
+            "scopes": [
+                {"scope": "profile", "description": "See your name and picture"},
+                {"scope": "orders:read", "description": "See your orders"},
+            ],
+            "redirect_host": "shop.example.com",
+        }),
+        "refused" => json!({
+            "title": "This link does not work",
+            "message": "The application sent you here with an address that is not registered for it.",
+            "cause": "redirect_uri_unknown",
+        }),
+        _ => json!({"login_hint": null, "or": []}),
+    }
+}

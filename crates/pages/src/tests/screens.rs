@@ -1,0 +1,97 @@
+//! Every screen shows what its data says.
+
+use serde_json::json;
+
+use super::{SCREENS, page};
+use crate::Pages;
+
+#[test]
+fn every_screen_renders_from_its_sample() {
+    for screen in SCREENS {
+        let page = page(screen, &[]);
+        assert_eq!(page.one("main").attribute("id"), format!("step-{screen}"));
+        assert_eq!(page.one("html").attribute("lang"), "en");
+        assert_eq!(page.all("h1").len(), 1, "{screen}");
+        assert!(page.one("title").text.ends_with("– Example"), "{screen}");
+        assert!(!page.source.contains("{{") && !page.source.contains("None"), "{screen}");
+    }
+}
+
+#[test]
+fn every_screen_renders_without_any_data() {
+    for screen in SCREENS {
+        let html = Pages::new("Example").render(screen, &json!({}), "");
+        assert!(std::str::from_utf8(&html).unwrap().contains(&format!("step-{screen}")), "{screen}");
+    }
+}
+
+#[test]
+fn the_password_screen_names_the_client_and_keeps_the_hint() {
+    let page = page("password", &[("login_hint", json!("alice"))]);
+    assert_eq!(page.input("username").attribute("value"), "alice");
+    assert!(page.input("password").has("autofocus"));
+    assert!(page.one("main").text.contains("Shop"));
+}
+
+#[test]
+fn the_choose_screen_has_a_button_for_each_authenticator() {
+    let page = page("choose", &[]);
+    let buttons: Vec<_> = page.all("button").iter().map(|b| (b.attribute("value"), b.text.as_str())).collect();
+    assert_eq!(
+        buttons,
+        [("totp|1", "Use an authenticator app"), ("recovery_code|1", "Use a recovery code")].map(|(v, t)| (v, t))
+    );
+    assert!(page.all("button").iter().all(|button| button.attribute("name") == "id"));
+}
+
+#[test]
+fn the_code_screen_asks_for_digits_or_for_a_recovery_code() {
+    let totp = page("code", &[("digits", json!(8))]);
+    assert_eq!(totp.input("code").attribute("inputmode"), "numeric");
+    assert!(totp.one("main").text.contains("8 digits"));
+    let recovery = page("code", &[("type", json!("recovery_code")), ("digits", json!(null))]);
+    assert_eq!(recovery.input("code").attribute("inputmode"), "text");
+    assert_eq!(recovery.one("h1").text, "Use a recovery code");
+}
+
+#[test]
+fn the_remembered_device_is_a_checkbox_where_it_is_offered() {
+    assert!(page("code", &[]).by_id("remember_device").is_none());
+    let page = page("code", &[("may_remember_device", json!(true))]);
+    assert_eq!(page.input("remember_device").attribute("type"), "checkbox");
+}
+
+#[test]
+fn the_enrolment_screen_shows_picture_link_and_typed_secret() {
+    let page = page("enrol", &[]);
+    assert_eq!(page.one("svg").attribute("role"), "img");
+    assert!(page.by_id("otpauth").unwrap().attribute("href").starts_with("otpauth://totp/"));
+    assert_eq!(page.by_id("secret").unwrap().text, "GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ");
+    assert_eq!(page.input("code").attribute("autocomplete"), "one-time-code");
+}
+
+#[test]
+fn recovery_codes_stand_in_list_items() {
+    let page = page("recovery_codes", &[]);
+    assert_eq!(page.source.matches("<li><code>").count(), 4);
+    assert_eq!(page.all("code")[0].text, "K7QF-9XJD-2M");
+}
+
+#[test]
+fn the_consent_screen_tells_client_account_scopes_and_host() {
+    let page = page("consent", &[]);
+    let text = &page.one("main").text;
+    for told in ["Shop", "alice", "See your orders", "shop.example.com"] {
+        assert!(text.contains(told), "{told}");
+    }
+    let scopes: Vec<_> = page.all("li").iter().map(|item| item.attribute("data-scope")).collect();
+    assert_eq!(scopes, ["profile", "orders:read"]);
+}
+
+#[test]
+fn a_refusal_has_no_form_and_tells_its_cause() {
+    let page = page("refused", &[]);
+    assert!(page.all("form").is_empty());
+    assert_eq!(page.by_id("cause").unwrap().text, "redirect_uri_unknown");
+    assert_eq!(page.by_id("message").unwrap().attribute("role"), "alert");
+}

@@ -1,0 +1,140 @@
+//! What a template sees: a screen's data, with everything that came from outside made safe to show.
+
+use serde_json::{Map, Value, json};
+
+use crate::qr;
+use crate::texts::{Language, filled};
+
+/// The context of a screen's template. `None` if the data is no object.
+///
+/// Escaping is the templates' work. Here goes what escaping does not stop: links whose scheme runs code, a form that posts
+/// elsewhere, pictures that tell a stranger who is signing in.
+pub(crate) fn context(step: &str, data: &Value, language: Language<'_>) -> Option<Map<String, Value>> {
+    let mut view = data.as_object()?.clone();
+    view.insert("step".into(), step.into());
+    view.insert("action".into(), data["action"].as_str().map_or("", own_path).into());
+    view.insert("client".into(), client(&data["client"]));
+    view.insert("error".into(), error(&data["error"], language));
+    view.insert("others".into(), ways(&data["or"], language));
+    view.insert("authenticators".into(), ways(&data["authenticators"], language));
+    let otpauth = data["otpauth_uri"].as_str().filter(|uri| uri.starts_with("otpauth://"));
+    view.insert("otpauth_uri".into(), otpauth.into());
+    let title = language.text("enrol.qr").unwrap_or_default();
+    view.insert("qr".into(), otpauth.and_then(|uri| qr::svg(uri, title)).into());
+    Some(view)
+}
+
+/// A form posts to a path of the issuer or to an address over HTTP; anything else posts to the page's own address.
+fn own_path(action: &str) -> &str {
+    let path = action.starts_with('/') && !action.starts_with("//") && !action.contains('\\');
+    if path || web_address(action).is_some() { action } else { "" }
+}
+
+/// The client as its user may see it: a name always, a link only to the web, its logo only for templates of the host's
+/// own (the default pages load nothing from anywhere).
+fn client(client: &Value) -> Value {
+    let Some(name) = client["name"].as_str() else { return Value::Null };
+    json!({
+        "name": name,
+        "uri": client["uri"].as_str().and_then(web_address),
+        "logo_uri": client["logo_uri"].as_str().and_then(web_address),
+    })
+}
+
+fn web_address(uri: &str) -> Option<&str> {
+    let lower = uri.get(..8).unwrap_or(uri).to_ascii_lowercase();
+    (lower.starts_with("https://") || lower.starts_with("http://")).then_some(uri)
+}
+
+fn error(code: &Value, language: Language<'_>) -> Value {
+    let Some(code) = code.as_str() else { return Value::Null };
+    let text = language.text(&format!("error.{code}")).or_else(|| language.text("error.unknown"));
+    json!({"code": code, "text": text})
+}
+
+/// Ways to go on, each with the text of its button. A way is `{id, type, name, label}`, or only the name of a type.
+fn ways(ways: &Value, language: Language<'_>) -> Value {
+    ways.as_array().into_iter().flatten().filter_map(|way| self::way(way, language)).collect()
+}
+
+fn way(way: &Value, language: Language<'_>) -> Option<Value> {
+    let kind = way.as_str().or_else(|| way["type"].as_str())?;
+    let id = way["id"].as_str().unwrap_or(kind);
+    let name = way["name"].as_str().unwrap_or(kind);
+    let known = language.text(&format!("other.{kind}")).filter(|_| kind != "unknown" && kind != "group");
+    let mut text = match known {
+        Some(text) => text.to_owned(),
+        None => filled(language.text("other.unknown")?, |place| (place == "name").then_some(name)),
+    };
+    let label = way["label"].as_str().or_else(|| way["to"].as_str()).filter(|label| !label.is_empty());
+    if let (Some(label), Some(pattern)) = (label, language.text("way.labelled")) {
+        text = filled(pattern, |place| match place {
+            "text" => Some(text.as_str()),
+            "label" => Some(label),
+            _ => None,
+        });
+    }
+    Some(json!({"id": id, "type": kind, "name": name, "label": label, "text": text}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::texts::Catalogue;
+
+    fn view(data: &Value) -> Map<String, Value> {
+        context("code", data, Catalogue::default().choose("en")).unwrap()
+    }
+
+    #[test]
+    fn links_that_run_code_are_dropped() {
+        for bad in
+            ["javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x", "//evil", " https://x", "vbscript:x"]
+        {
+            let view = view(&json!({"client": {"name": "x", "uri": bad, "logo_uri": bad}, "otpauth_uri": bad}));
+            assert_eq!(view["client"]["uri"], Value::Null, "{bad}");
+            assert_eq!(view["client"]["logo_uri"], Value::Null, "{bad}");
+            assert_eq!((&view["otpauth_uri"], &view["qr"]), (&Value::Null, &Value::Null), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_form_posts_to_the_web_or_to_the_page_itself() {
+        for (action, posts_to) in [
+            ("/login/abc", "/login/abc"),
+            ("https://id.example.com/login/abc", "https://id.example.com/login/abc"),
+            ("javascript:alert(1)", ""),
+            ("//evil.example/login", ""),
+            ("/\\evil.example", ""),
+        ] {
+            assert_eq!(view(&json!({"action": action}))["action"], posts_to, "{action}");
+        }
+    }
+
+    #[test]
+    fn ways_name_themselves() {
+        let view = view(&json!({"or": [
+            {"id": "totp|1", "type": "totp", "name": "TOTP"},
+            {"id": "grid|1", "type": "grid-card", "name": "Grid card", "label": "blue {text}"},
+            "recovery_code", 7, {"id": "no-type"}
+        ]}));
+        let texts: Vec<_> =
+            view["others"].as_array().unwrap().iter().map(|way| way["text"].as_str().unwrap()).collect();
+        assert_eq!(texts, ["Use an authenticator app", "Use Grid card (blue {text})", "Use a recovery code"]);
+        assert_eq!(view["others"][2]["id"], "recovery_code");
+    }
+
+    #[test]
+    fn an_error_without_a_text_of_its_own_still_has_one() {
+        assert_eq!(view(&json!({"error": "no_such"}))["error"]["text"], "That did not work. Please try again.");
+        assert_eq!(view(&json!({"error": null}))["error"], Value::Null);
+    }
+
+    #[test]
+    fn data_of_another_shape_is_survived() {
+        for data in [json!({}), json!({"client": [], "or": 1, "authenticators": {"a": 1}, "error": {}, "action": 5})] {
+            assert_eq!(view(&data)["step"], "code");
+        }
+        assert!(context("code", &json!([]), Catalogue::default().choose("en")).is_none());
+    }
+}
