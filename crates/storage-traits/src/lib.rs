@@ -13,6 +13,8 @@ mod key_file;
 mod master_key;
 mod records;
 mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 pub use batch::{Batch, BatchError, Change, Expect, Op, Version};
 pub use encrypted::Encrypted;

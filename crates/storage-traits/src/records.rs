@@ -88,7 +88,7 @@ impl Batch {
     }
 }
 
-impl dyn Store {
+impl dyn Store + '_ {
     /// Reads one record of type `T`.
     ///
     /// # Errors

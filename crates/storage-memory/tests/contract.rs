@@ -1,0 +1,51 @@
+//! The store in memory keeps every guarantee of the contract, bare and sealed.
+
+mod bare {
+    use countersign_storage_memory::MemoryStore;
+
+    countersign_storage_traits::testkit!(MemoryStore::new());
+}
+
+mod sealed {
+    use std::sync::Arc;
+
+    use countersign_primitives::SystemRandom;
+    use countersign_storage_memory::MemoryStore;
+    use countersign_storage_traits::{Encrypted, MasterKey};
+
+    countersign_storage_traits::testkit!(Encrypted::new(
+        MemoryStore::new(),
+        &MasterKey::from_bytes([1; 32]),
+        "https://id.example.com",
+        Arc::new(SystemRandom)
+    ));
+}
+
+mod residue {
+    use std::time::Duration;
+
+    use countersign_primitives::{Id, SystemRandom, UnixTime};
+    use countersign_storage_memory::MemoryStore;
+    use countersign_storage_traits::testkit::block_on;
+    use countersign_storage_traits::{Batch, Charge, CounterKey, Expect, Index, Key, Kind, Store};
+
+    #[test]
+    fn a_day_of_traffic_leaves_no_residue() {
+        let (store, start) = (MemoryStore::new(), UnixTime::from_secs(1_800_000_000));
+        for second in 0..2_000_u16 {
+            let now = start.plus(Duration::from_secs(u64::from(second)));
+            let id = Id::from_bytes(u128::from(second).to_be_bytes());
+            let key = Key::root(Kind(200), id);
+            let mut batch = Batch::new(id, now, &SystemRandom).unwrap();
+            let lists = vec![Index { name: 1, value: Id::from_bytes([second.to_be_bytes()[1]; 16]) }];
+            batch.put(key, Expect::Absent, now.plus(Duration::from_secs(60)), lists, "token");
+            block_on(store.commit(&batch)).unwrap();
+            let window = Duration::from_secs(30);
+            block_on(store.charge(&[Charge { counter: CounterKey(id), add: 1, limit: 5, window }], now)).unwrap();
+        }
+        assert_eq!(store.len(), 4_000);
+        let end = start.plus(Duration::from_secs(86_400));
+        while block_on(store.sweep(end, 100)).unwrap().more {}
+        assert!(store.is_empty(), "{store:?}");
+    }
+}
