@@ -27,7 +27,7 @@
 //! | screen | fields |
 //! |---|---|
 //! | `password` | `username`, `password` |
-//! | `choose` | `id`: a button for each authenticator |
+//! | `choose` | `authenticator`: a button for each authenticator |
 //! | `code` | `code`, and `remember_device` where offered |
 //! | `enrol` | `code` |
 //! | `recovery_codes` | none |

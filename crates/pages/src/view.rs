@@ -17,11 +17,22 @@ pub(crate) fn context(step: &str, data: &Value, language: Language<'_>) -> Optio
     view.insert("error".into(), error(&data["error"], language));
     view.insert("others".into(), ways(&data["or"], language));
     view.insert("authenticators".into(), ways(&data["authenticators"], language));
+    view.insert("kind".into(), kind(&data["type"]).into());
     let otpauth = data["otpauth_uri"].as_str().filter(|uri| uri.starts_with("otpauth://"));
     view.insert("otpauth_uri".into(), otpauth.into());
     let title = language.text("enrol.qr").unwrap_or_default();
     view.insert("qr".into(), otpauth.and_then(|uri| qr::svg(uri, title)).into());
     Some(view)
+}
+
+/// What family of texts speaks of a method.
+fn kind(method: &Value) -> &'static str {
+    match method.as_str() {
+        Some("totp") => "totp",
+        Some("recovery_code") => "recovery_code",
+        Some("sms" | "email" | "voice") => "delivered",
+        _ => "other",
+    }
 }
 
 /// A form posts to a path of the issuer or to an address over HTTP; anything else posts to the page's own address.

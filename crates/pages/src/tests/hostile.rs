@@ -32,7 +32,9 @@ fn every_text_of_every_screen_is_escaped() {
         let mut data = poisoned(sample(screen));
         data["error"] = HOSTILE.into();
         data["login_hint"] = HOSTILE.into();
-        data["to"] = HOSTILE.into();
+        data["text"] = HOSTILE.into();
+        data["question"] = HOSTILE.into();
+        data["label"] = HOSTILE.into();
         data["or"] = json!([{"id": HOSTILE, "type": HOSTILE, "name": HOSTILE, "label": HOSTILE}]);
         // The parser is strict: it fails if a value ended its attribute or opened an element.
         let page = rendered(&Pages::new(HOSTILE), screen, &data);

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::html::Page;
 use super::{SCREENS, page};
 use crate::Pages;
 
@@ -41,7 +42,7 @@ fn the_choose_screen_has_a_button_for_each_authenticator() {
         buttons,
         [("totp|1", "Use an authenticator app"), ("recovery_code|1", "Use a recovery code")].map(|(v, t)| (v, t))
     );
-    assert!(page.all("button").iter().all(|button| button.attribute("name") == "id"));
+    assert!(page.all("button").iter().all(|button| button.attribute("name") == "authenticator"));
 }
 
 #[test]
@@ -68,6 +69,22 @@ fn the_enrolment_screen_shows_picture_link_and_typed_secret() {
     assert!(page.by_id("otpauth").unwrap().attribute("href").starts_with("otpauth://totp/"));
     assert_eq!(page.by_id("secret").unwrap().text, "GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ");
     assert_eq!(page.input("code").attribute("autocomplete"), "one-time-code");
+}
+
+#[test]
+fn a_hosts_own_factor_speaks_for_itself() {
+    let own = [("type", json!("grid-card")), ("text", json!("Number at B4")), ("digits", json!(null))];
+    let code = page("code", &own);
+    assert_eq!(code.by_id("code-help").unwrap().text, "Number at B4");
+    assert_eq!(code.input("code").attribute("inputmode"), "text");
+    let mut data =
+        json!({"step": "enrol", "type": "grid-card", "text": "1 2 3", "question": "Number at A1", "digits": 4});
+    data["account"] = json!("alice");
+    let html = Pages::new("Example").render("enrol", &data, "en");
+    let page = Page::parse(std::str::from_utf8(&html).unwrap());
+    assert_eq!(page.by_id("enrol-text").unwrap().text, "1 2 3");
+    assert_eq!(page.by_id("code-help").unwrap().text, "Number at A1");
+    assert!(page.all("svg").is_empty() && page.by_id("secret").is_none());
 }
 
 #[test]
