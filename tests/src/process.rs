@@ -66,7 +66,7 @@ impl Process {
     /// Asks the program to end (SIGTERM).
     #[track_caller]
     pub fn terminate(&self) {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
         assert!(sent.is_ok_and(|status| status.success()), "{} could not be told to end", self.name);
     }
 
@@ -123,7 +123,7 @@ mod tests {
         let mut process = Process::start(Command::new("sh").args(["-c", "echo $$; exec sleep 600"]));
         let id = process.wait_for(PATIENCE, |line| Some(line.to_owned()));
         drop(process);
-        let alive = Command::new("kill").args(["-0", &id]).stderr(Stdio::null()).status().unwrap();
+        let alive = Command::new("sh").args(["-c", &format!("kill -0 {id} 2>/dev/null")]).status().unwrap();
         assert!(!alive.success());
     }
 
