@@ -54,17 +54,20 @@ fn documentation(project: &Project) -> Result<(), Failure> {
 
 /// A feature that only works beside another is found here. Clippy stands for `cargo check`: it shares what is built, and sees more.
 fn features_alone(project: &Project) -> Result<(), Failure> {
+    let mut failed = Vec::new();
     for package in &project.packages {
-        for features in feature_sets(package) {
+        for feature in feature_sets(package) {
             let mut command = cargo(&project.root);
             command.args(["clippy", "--quiet", "--locked", "--no-default-features", "--package", &package.name]);
-            if let Some(feature) = features {
+            if let Some(feature) = feature {
                 command.args(["--features", feature]);
             }
-            run_command(command.args(["--", "-D", "warnings"]))?;
+            if run_command(command.args(["--", "-D", "warnings"])).is_err() {
+                failed.push(format!("{} with {}", package.name, feature.unwrap_or("none")));
+            }
         }
     }
-    Ok(())
+    if failed.is_empty() { Ok(()) } else { Err(Failure::Failed(failed.join(", "))) }
 }
 
 /// No feature, then each alone; nothing for a crate without any, which the other checks have seen whole.

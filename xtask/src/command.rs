@@ -91,8 +91,10 @@ fn announce(command: &Command) {
     println!("$ {}", line(command));
 }
 
+/// The command as a person would type it: the program by its name alone.
 fn line(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let program = Path::new(command.get_program());
+    let words = program.file_name().into_iter().chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
