@@ -283,14 +283,26 @@ impl KeyRing {
     /// [`KeyRingError::UnknownKey`].
     pub fn revoke(&mut self, kid: &str, now: UnixTime) -> Result<bool, KeyRingError> {
         let position = self.keys.iter().position(|key| key.kid == kid).ok_or(KeyRingError::UnknownKey)?;
-        let algorithm = self.keys.remove(position).algorithm;
-        if self.signing(algorithm, now).is_none() {
-            let waiting = self.keys.iter_mut().filter(|key| key.algorithm == algorithm && now < key.signs_from);
+        let gone = self.keys.remove(position);
+        if now < gone.signs_from {
+            self.call_off(&gone);
+        } else if self.signing(gone.algorithm, now).is_none() {
+            let waiting = self.keys.iter_mut().filter(|key| key.algorithm == gone.algorithm && now < key.signs_from);
             if let Some(next) = waiting.min_by_key(|key| key.signs_from) {
                 next.signs_from = now;
             }
         }
+        let algorithm = gone.algorithm;
         Ok(self.signing(algorithm, now).is_some())
+    }
+
+    /// The key that was to hand over to `gone` goes on signing.
+    fn call_off(&mut self, gone: &RingKey) {
+        let handing_over =
+            |key: &&mut RingKey| key.algorithm == gone.algorithm && key.signs_until == Some(gone.signs_from);
+        for key in self.keys.iter_mut().filter(handing_over) {
+            (key.signs_until, key.leaves_jwks_at, key.forgotten_at) = (None, None, None);
+        }
     }
 
     /// Whether the key that signs is old enough for the next one to be published, and none is yet.
