@@ -1,4 +1,45 @@
 //! JOSE, opaque handles and signing keys for authorization servers.
+//!
+//! There are two kinds of tokens. A *signed* one ([`sign_compact`], [`verify_compact`]) says what it grants, and whoever
+//! has the public key can check it. An *opaque* one ([`Handle`], [`RefreshToken`]) is 256 bits of secret that mean nothing
+//! without the store, which keeps a hash of it.
+//!
+//! ```
+//! use countersign_primitives::{Clock, SystemClock};
+//! use countersign_tokens::*;
+//! use std::time::Duration;
+//!
+//! # futures_util::FutureExt::now_or_never(async {
+//! // An issuer's keys, parsed once. The ring is a plain value that the host stores.
+//! let now = SystemClock.now();
+//! let ring = KeyRing::first([NewKey::generate(&Ring, SigningAlgorithm::Es256)?], now);
+//! let keys = ActiveKeys::open(&ring, &Ring, now)?;
+//!
+//! // Issue.
+//! let claims = serde_json::json!({ "iss": "https://id.example.com", "aud": "https://api.example.com",
+//!     "sub": "u-1", "exp": now.plus(Duration::from_secs(900)).as_secs() });
+//! let signer = keys.signer(SigningAlgorithm::Es256).ok_or("no key")?;
+//! let token = sign_compact(signer, &Header::typ("at+jwt"), &claims).await?;
+//!
+//! // Verify: the type and the signature first, then each claim by the rule that its specification has.
+//! let verified = verify_compact(&Ring, &token, keys.verifiers(), &Expect::typ("at+jwt"))?;
+//! let claims = verified.registered()?;
+//! claims.require_expiry(now, Duration::ZERO)?;
+//! claims.check_issuer("https://id.example.com")?;
+//! claims.check_audience(AudienceRule::Contains("https://api.example.com"))?;
+//! assert_eq!(claims.require_subject()?, "u-1");
+//! # Ok::<(), Box<dyn std::error::Error>>(()) }).expect("ready")?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What cannot go wrong here, since it cannot be written down: `none` and symmetric algorithms, a key chosen by the token
+//! itself, an algorithm chosen by the header, a private key in a published set.
+//!
+//! Cryptography comes from a [`CryptoProvider`], a value that is passed in; [`Ring`] is the one in the box. Signing in a
+//! key service or a hardware module is a [`Signer`].
+//!
+//! What this crate does *not* do: encrypt tokens (JWE), fetch key sets, store anything, or know what the claims of OAuth
+//! and OpenID Connect mean.
 
 mod algorithm;
 mod b64;
