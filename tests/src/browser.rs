@@ -115,6 +115,22 @@ impl Browser {
         button.click_away();
     }
 
+    /// Shows pages as on a screen of this width, in CSS pixels.
+    #[track_caller]
+    pub fn set_width(&self, width: u32) {
+        let screen = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+        let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": screen });
+        self.done(self.session.send("/goog/cdp/execute", &command));
+    }
+
+    /// Prefers dark pages from now on, or bright ones.
+    #[track_caller]
+    pub fn prefer_dark(&self, dark: bool) {
+        let feature = json!({ "name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" } });
+        let command = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": [feature] } });
+        self.done(self.session.send("/goog/cdp/execute", &command));
+    }
+
     /// Runs a script in the page, as the body of a function, and returns its value.
     #[track_caller]
     pub fn execute(&self, script: &str) -> Value {

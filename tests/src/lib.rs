@@ -12,6 +12,7 @@ mod process;
 mod quickstart;
 mod relying_party;
 mod scratch;
+mod site;
 mod webdriver;
 
 pub use browser::{Browser, Element};
@@ -21,3 +22,4 @@ pub use process::Process;
 pub use quickstart::{Quickstart, quickstart_program};
 pub use relying_party::{Callback, Tokens};
 pub use scratch::{Scratch, artifact};
+pub use site::{Asked, Page, site};

@@ -1,14 +1,11 @@
 //! The least relying party: an address for the answer to come to, and the exchange of its code.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::thread;
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::http::Http;
+use crate::site::{Page, site};
 
 /// The verifier and challenge of RFC 7636, Appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -35,11 +32,8 @@ impl Callback {
     #[must_use]
     #[track_caller]
     pub fn listen() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0");
-        let listener = listener.unwrap_or_else(|error| panic!("no free port: {error}"));
-        let address = listener.local_addr().unwrap_or_else(|error| panic!("no address: {error}"));
-        thread::spawn(move || listener.incoming().flatten().for_each(greet));
-        Self { uri: format!("http://{address}/callback") }
+        let origin = site(|_| Page::new("<!doctype html><title>Back at the client</title><p>Back at the client</p>"));
+        Self { uri: format!("{origin}/callback") }
     }
 
     /// The redirect URI.
@@ -90,18 +84,4 @@ fn claims(id_token: &str) -> Value {
     let payload = id_token.split('.').nth(1).unwrap_or_default();
     let payload = URL_SAFE_NO_PAD.decode(payload).unwrap_or_default();
     serde_json::from_slice(&payload).unwrap_or_else(|error| panic!("no ID token: {error}"))
-}
-
-/// Any request gets the same page.
-fn greet(stream: TcpStream) {
-    let mut stream = BufReader::new(stream);
-    let mut line = String::new();
-    while stream.read_line(&mut line).is_ok_and(|read| read > 2) {
-        line.clear();
-    }
-    let page = "<!doctype html><title>Back at the client</title><p id=\"back\">Back at the client</p>";
-    let head =
-        format!("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\nconnection: close", page.len());
-    // A browser that has gone needs no answer.
-    write!(stream.get_mut(), "{head}\r\n\r\n{page}").ok();
 }

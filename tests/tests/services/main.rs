@@ -6,5 +6,6 @@
 
 mod harness;
 mod login;
+mod pages;
 mod person;
 mod relying_parties;

@@ -1,0 +1,88 @@
+//! The default pages with sample data, as a browser lays them out: what a reader of their HTML alone cannot see.
+
+use countersign_pages::Pages;
+use countersign_tests::{Browser, Page, site};
+use serde_json::{Value, json};
+
+const SCREENS: [&str; 7] = ["password", "choose", "code", "enrol", "recovery_codes", "consent", "refused"];
+
+/// A site with a page for each screen, under the policy that the pages are made for.
+fn previews() -> String {
+    let pages = Pages::new("Example");
+    site(move |asked| {
+        let screen = asked.line.trim_start_matches("GET /");
+        let html =
+            pages.preview(screen, "en").map(|html| String::from_utf8(html.to_vec()).unwrap()).unwrap_or_default();
+        Page { html, headers: vec![("content-security-policy", pages.content_security_policy())] }
+    })
+}
+
+/// Shows every screen and runs a script on it; yields the screens for which it does not return what is expected.
+fn differing(browser: &Browser, previews: &str, script: &str, expected: &Value) -> Vec<String> {
+    let differs = |screen: &&str| {
+        browser.goto(&format!("{previews}/{screen}"));
+        let found = browser.execute(script);
+        browser.screenshot(screen);
+        found != *expected
+    };
+    SCREENS.into_iter().filter(differs).map(str::to_owned).collect()
+}
+
+#[test]
+fn wcag_2_2_1_3_1_pages_have_a_heading_and_their_fields_labels() {
+    let script = "
+        const fields = [...document.querySelectorAll('input:not([type=hidden])')];
+        const buttons = [...document.querySelectorAll('button')];
+        return fields.every((field) => field.labels.length === 1 && field.labels[0].innerText.trim() !== '')
+            && buttons.every((button) => button.innerText.trim() !== '')
+            && document.querySelectorAll('h1').length === 1 && document.querySelectorAll('main').length === 1
+            && document.title !== '' && document.documentElement.lang === 'en'";
+    assert_eq!(differing(&Browser::start("pages"), &previews(), script, &json!(true)), [""; 0]);
+}
+
+#[test]
+fn the_style_sheet_passes_the_policy_and_makes_targets_large_enough_wcag_2_2_2_5_8() {
+    let script = "
+        const targets = [...document.querySelectorAll('button, input:not([type=hidden]):not([type=checkbox])')];
+        return getComputedStyle(document.querySelector('main')).maxWidth !== 'none'
+            && targets.map((target) => target.getBoundingClientRect()).every((box) => box.height >= 24 && box.width >= 24)";
+    assert_eq!(differing(&Browser::start("pages"), &previews(), script, &json!(true)), [""; 0]);
+}
+
+#[test]
+fn wcag_2_2_1_4_10_pages_fit_a_width_of_320_pixels() {
+    let browser = Browser::start("pages-narrow");
+    browser.set_width(320);
+    let script = "const page = document.documentElement; return page.scrollWidth <= page.clientWidth";
+    assert_eq!(differing(&browser, &previews(), script, &json!(true)), [""; 0]);
+}
+
+#[test]
+fn wcag_2_2_1_4_3_text_stands_out_from_its_ground_in_light_and_dark() {
+    for dark in [false, true] {
+        let browser = Browser::start(if dark { "pages-dark" } else { "pages-light" });
+        browser.prefer_dark(dark);
+        assert_eq!(differing(&browser, &previews(), CONTRAST, &json!([])), [""; 0], "dark: {dark}");
+    }
+}
+
+/// The texts whose contrast is under 4.5 to 1, by the formula of WCAG 2.2 (relative luminance).
+const CONTRAST: &str = "
+    const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+    const linear = (part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    const luminance = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
+    const ground = (element) => {
+        for (let at = element; at; at = at.parentElement) {
+            const colour = numbers(getComputedStyle(at).backgroundColor);
+            if (colour[3] === undefined || colour[3] === 1) return colour;
+        }
+        return matchMedia('(prefers-color-scheme: dark)').matches ? [0, 0, 0] : [255, 255, 255];
+    };
+    const weak = [];
+    for (const element of document.querySelectorAll('body *')) {
+        const own = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim() !== '');
+        if (!own || element.closest('svg') || element.offsetParent === null) continue;
+        const pair = [luminance(numbers(getComputedStyle(element).color)), luminance(ground(element))].sort((a, b) => b - a);
+        if ((pair[0] + 0.05) / (pair[1] + 0.05) < 4.5) weak.push(element.textContent.trim());
+    }
+    return weak;";
