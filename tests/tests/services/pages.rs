@@ -37,7 +37,7 @@ fn wcag_2_2_1_3_1_pages_have_a_heading_and_their_fields_labels() {
             && buttons.every((button) => button.innerText.trim() !== '')
             && document.querySelectorAll('h1').length === 1 && document.querySelectorAll('main').length === 1
             && document.title !== '' && document.documentElement.lang === 'en'";
-    assert_eq!(differing(&Browser::start("pages"), &previews(), script, &json!(true)), [""; 0]);
+    assert_eq!(differing(&Browser::start("pages-labels"), &previews(), script, &json!(true)), [""; 0]);
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn the_style_sheet_passes_the_policy_and_makes_targets_large_enough_wcag_2_2_2_5
         const targets = [...document.querySelectorAll('button, input:not([type=hidden]):not([type=checkbox])')];
         return getComputedStyle(document.querySelector('main')).maxWidth !== 'none'
             && targets.map((target) => target.getBoundingClientRect()).every((box) => box.height >= 24 && box.width >= 24)";
-    assert_eq!(differing(&Browser::start("pages"), &previews(), script, &json!(true)), [""; 0]);
+    assert_eq!(differing(&Browser::start("pages-targets"), &previews(), script, &json!(true)), [""; 0]);
 }
 
 #[test]
