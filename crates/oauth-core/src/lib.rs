@@ -1,1 +1,70 @@
 //! The OAuth 2.1 authorization server: endpoints, grants and client authentication.
+//!
+//! A [`Server`] is a value. A host assembles it from an issuer, a [store](countersign_storage_traits::Store) and a master
+//! key, passes it requests, and sends back its answers. It has no sockets, no timers and no global state:
+//!
+//! ```
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use bytes::Bytes;
+//! use countersign_oauth_core::{Client, Scope, Server};
+//! use countersign_storage_memory::MemoryStore;
+//! use countersign_storage_traits::MasterKey;
+//!
+//! let server = Server::builder("https://id.example.com", MemoryStore::new(), MasterKey::from_bytes([7; 32]))
+//!     .scope(Scope::new("orders:read", "See your orders"))
+//!     .client(Client::public("shop").redirect_uri("https://shop.example.com/callback"))
+//!     .build()
+//!     .await?;
+//! let request = http::Request::get("https://id.example.com/.well-known/jwks.json").body(Bytes::new())?;
+//! let answer: http::Response<Bytes> = server.handle(request).await;
+//! assert_eq!(answer.status(), 200);
+//! # Ok(()) }
+//! ```
+//!
+//! Who signs in, and how, is the host's: [`Server::authorize`] is the whole door, and its [`Outcome`] says what is missing.
+//! What goes beyond OAuth is plugged in through [`Extension`]: OpenID Connect and the login of `countersign-mfa` are two, and
+//! use nothing that a stranger could not.
+//!
+//! What it does *not* do: show pages, check passwords, listen on a socket. See `countersign` for all of it in one dependency.
+
+mod bearer;
+mod browser;
+mod builder;
+mod client;
+mod client_authentication;
+mod client_metadata;
+mod config;
+mod endpoints;
+mod error;
+mod extension;
+mod grants;
+mod issue;
+mod issuer;
+mod keys;
+mod member;
+mod params;
+mod records;
+mod redirect_uri;
+mod scope;
+mod secrets;
+mod server;
+mod session;
+mod transport;
+
+pub use bearer::Access;
+pub use browser::Browser;
+pub use builder::ServerBuilder;
+pub use client::{Client, ClientAuthenticationMethod, ClientId, Clients, ConsentRule};
+pub use config::{Config, Lifetimes, Pkce, Preset, Resource, Rotation};
+pub use endpoints::metadata::MetadataEndpoint;
+pub use endpoints::{Ask, AskedScope, Consent, Outcome};
+pub use error::{Cause, ConfigError, Refusal};
+pub use extension::{At, Ended, Extension, Grant, GrantRequest, Hook, Issue, Issued, Issuing};
+pub use issuer::Issuer;
+pub use member::{Gathered, Member, Members};
+pub use params::{Params, ParamsError};
+pub use records::{AuthorizationRequest, EndReason, GrantRecord, Prompt, ResponseMode};
+pub use redirect_uri::{RedirectUriError, VerifiedRedirect, check_redirect_uri};
+pub use scope::{Scope, ScopeError, ScopeSet};
+pub use server::Server;
+pub use transport::{Cors, Endpoint, Peer, Route, answer, cookie, is_same_origin, with_query};

@@ -20,7 +20,7 @@ impl<R: Random + ?Sized> Random for Arc<R> {
     }
 }
 
-impl dyn Random {
+impl dyn Random + '_ {
     /// Unpredictable bytes in an array.
     ///
     /// # Errors

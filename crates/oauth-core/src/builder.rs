@@ -1,0 +1,367 @@
+//! Assembling a server.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use countersign_accounts::Accounts;
+use countersign_events::{EventSink, Events};
+use countersign_primitives::{AcrTable, Clock, Random, SystemClock, SystemRandom};
+use countersign_storage_traits::{Encrypted, MasterKey, Store};
+use countersign_tokens::{CryptoProvider, RefreshTokens, Ring};
+use http::Method;
+use serde_json::{Map, Value};
+
+use crate::client::{ClientTable, Clients};
+use crate::client_metadata;
+use crate::config::{Config, Preset, Resource};
+use crate::endpoints::metadata::{self, JwksEndpoint, MetadataEndpoint};
+use crate::endpoints::{entity_tag, token::TokenEndpoint};
+use crate::extension::{Extension, Grant};
+use crate::keys::Keys;
+use crate::secrets::Secrets;
+use crate::server::{Assembled, Server};
+use crate::transport::Route;
+use crate::{Client, ConfigError, Issuer, Scope};
+
+/// Assembles a [`Server`]. What is wrong with it is told by [`ServerBuilder::build`], with place and cure.
+///
+/// ```
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use countersign_oauth_core::{Client, Preset, Scope, Server};
+/// use countersign_storage_memory::MemoryStore;
+/// use countersign_storage_traits::MasterKey;
+///
+/// let server = Server::builder("https://id.example.com", MemoryStore::new(), MasterKey::from_bytes([7; 32]))
+///     .preset(Preset::oauth21())
+///     .scope(Scope::new("orders:read", "See your orders"))
+///     .client(Client::public("shop").redirect_uri("https://shop.example.com/callback"))
+///     .build()
+///     .await?;
+/// # Ok(()) }
+/// ```
+pub struct ServerBuilder {
+    issuer: String,
+    store: Arc<dyn Store>,
+    master: MasterKey,
+    preset: Preset,
+    acr: AcrTable,
+    scopes: Vec<Scope>,
+    resources: Vec<Resource>,
+    clients: Vec<Client>,
+    client_metadata: Vec<Map<String, Value>>,
+    more_clients: Option<Arc<dyn Clients>>,
+    accounts: Option<Arc<dyn Accounts>>,
+    extensions: Vec<Arc<dyn Extension>>,
+    grants: Vec<Arc<dyn Grant>>,
+    events: Events,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    crypto: Arc<dyn CryptoProvider>,
+    body_limit: usize,
+}
+
+impl fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}
+
+impl ServerBuilder {
+    pub(crate) fn new(issuer: String, store: impl Store + 'static, master: MasterKey) -> Self {
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let store = Encrypted::new(store, &master, &issuer, Arc::clone(&random));
+        Self {
+            issuer,
+            store: Arc::new(store),
+            master,
+            preset: Preset::default(),
+            acr: AcrTable::default(),
+            scopes: Vec::new(),
+            resources: Vec::new(),
+            clients: Vec::new(),
+            client_metadata: Vec::new(),
+            more_clients: None,
+            accounts: None,
+            extensions: Vec::new(),
+            grants: Vec::new(),
+            events: Events::none(),
+            clock: Arc::new(SystemClock),
+            random,
+            crypto: Arc::new(Ring),
+            body_limit: Config::BODY_LIMIT,
+        }
+    }
+
+    /// The switches, all at once. By default [`Preset::oauth21`].
+    #[must_use]
+    pub fn preset(mut self, preset: Preset) -> Self {
+        self.preset = preset;
+        self
+    }
+
+    /// The `acr` values, and which satisfies which.
+    #[must_use]
+    pub fn acr_table(mut self, table: AcrTable) -> Self {
+        self.acr = table;
+        self
+    }
+
+    /// A scope that clients may ask for.
+    #[must_use]
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scopes.push(scope);
+        self
+    }
+
+    /// A resource that access tokens may be for.
+    #[must_use]
+    pub fn resource(mut self, resource: Resource) -> Self {
+        self.resources.push(resource);
+        self
+    }
+
+    /// A client.
+    #[must_use]
+    pub fn client(mut self, client: Client) -> Self {
+        self.clients.push(client);
+        self
+    }
+
+    /// A client by its metadata (RFC 7591 §2): from a file, say. Members that no part of the server reads are an error.
+    #[must_use]
+    pub fn client_metadata(mut self, metadata: Map<String, Value>) -> Self {
+        self.client_metadata.push(metadata);
+        self
+    }
+
+    /// The host's own table of clients, asked after those that are named here.
+    #[must_use]
+    pub fn clients(mut self, clients: impl Clients + 'static) -> Self {
+        self.more_clients = Some(Arc::new(clients));
+        self
+    }
+
+    /// The host's users. Grants of an account that is gone or barred are dead.
+    #[must_use]
+    pub fn accounts(mut self, accounts: Arc<dyn Accounts>) -> Self {
+        self.accounts = Some(accounts);
+        self
+    }
+
+    /// A part of the protocol.
+    #[must_use]
+    pub fn extension(mut self, extension: impl Extension + 'static) -> Self {
+        self.extensions.push(Arc::new(extension));
+        self
+    }
+
+    /// A grant of the host's own.
+    #[must_use]
+    pub fn grant(mut self, grant: impl Grant + 'static) -> Self {
+        self.grants.push(Arc::new(grant));
+        self
+    }
+
+    /// Who hears of what happens.
+    #[must_use]
+    pub fn events(mut self, sink: impl EventSink + 'static) -> Self {
+        self.events = self.events.and(sink);
+        self
+    }
+
+    /// Where the time comes from.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The cryptographic library.
+    #[must_use]
+    pub fn crypto(mut self, crypto: impl CryptoProvider + 'static) -> Self {
+        self.crypto = Arc::new(crypto);
+        self
+    }
+
+    /// The longest body that a request may have.
+    #[must_use]
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+
+    /// The store as this server uses it, every payload sealed: for parts that are assembled beside it.
+    #[must_use]
+    pub fn sealed_store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
+    }
+
+    /// The issuer, as given.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// A key for one purpose of a part that is assembled beside the server.
+    #[must_use]
+    pub fn derive(&self, label: &str) -> countersign_primitives::SecretBytes {
+        self.master.derive(&self.issuer, label)
+    }
+
+    /// The clock, for parts that are assembled beside the server.
+    #[must_use]
+    pub fn shared_clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    /// The source of randomness, for parts that are assembled beside the server.
+    #[must_use]
+    pub fn shared_random(&self) -> Arc<dyn Random> {
+        Arc::clone(&self.random)
+    }
+
+    /// The listeners, for parts that are assembled beside the server.
+    #[must_use]
+    pub fn shared_events(&self) -> Events {
+        self.events.clone()
+    }
+
+    /// Checks everything and assembles the server. Makes the signing keys of an issuer that has none.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names place and cure.
+    pub async fn build(self) -> Result<Server, ConfigError> {
+        let issuer = Issuer::parse(&self.issuer)?;
+        let grants = collect_grants(&self.extensions, self.grants)?;
+        let config = Config {
+            scopes: self.extensions.iter().flat_map(|extension| extension.scopes()).chain(self.scopes).collect(),
+            response_types: response_types(&self.extensions),
+            grant_types: ["authorization_code", "refresh_token"]
+                .into_iter()
+                .map(str::to_owned)
+                .chain(grants.iter().map(|grant| grant.grant_type().to_owned()))
+                .collect(),
+            issuer,
+            preset: self.preset,
+            acr: self.acr,
+            resources: self.resources,
+            body_limit: self.body_limit,
+        };
+        config.check()?;
+        let mut clients = self.clients;
+        for metadata in &self.client_metadata {
+            clients.push(client_metadata::read(metadata, &self.extensions, &config)?);
+        }
+        check_clients(&config, &clients)?;
+        let routes = collect_routes(&config, &self.extensions)?;
+        let document = Bytes::from(metadata::write(&config, &self.extensions)?);
+        let etag = entity_tag(&*self.crypto, &document);
+        let secrets = Secrets::new(&self.master, &self.issuer, Arc::clone(&self.crypto));
+        let keys = Keys::open(
+            secrets.key_ring(),
+            config.preset.signing_algorithm,
+            Arc::clone(&self.store),
+            Arc::clone(&self.crypto),
+            Arc::clone(&self.clock),
+            &*self.random,
+        );
+        let keys = keys.await?;
+        let tag_key = self.master.derive(&self.issuer, "oauth/refresh-token-tag");
+        let refresh_tokens = RefreshTokens::new(Arc::clone(&self.crypto), 1, tag_key);
+        let cookie_name = cookie_name(&config, &*self.crypto);
+        Ok(Server(Arc::new(Assembled {
+            clients: ClientTable::new(clients, self.more_clients)?,
+            config,
+            store: self.store,
+            crypto: self.crypto,
+            random: self.random,
+            clock: self.clock,
+            accounts: self.accounts,
+            events: self.events,
+            extensions: self.extensions,
+            grants,
+            routes,
+            keys,
+            secrets,
+            refresh_tokens,
+            cookie_name,
+            metadata: (document, etag),
+        })))
+    }
+}
+
+/// `__Host-` over https, so that no neighbour on a subdomain can plant it; a tag of the issuer, so that two in one host differ.
+fn cookie_name(config: &Config, crypto: &dyn CryptoProvider) -> String {
+    let hash = crypto.sha256(&[config.issuer().as_str().as_bytes()]);
+    let tag: String = hash[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    let prefix = if config.issuer().is_https() { "__Host-" } else { "" };
+    format!("{prefix}countersign-{tag}")
+}
+
+fn response_types(extensions: &[Arc<dyn Extension>]) -> Vec<&'static str> {
+    let added = extensions.iter().flat_map(|extension| extension.response_types()).copied();
+    std::iter::once("code").chain(added.filter(|kind| kind.starts_with("code "))).collect()
+}
+
+fn collect_grants(
+    extensions: &[Arc<dyn Extension>],
+    own: Vec<Arc<dyn Grant>>,
+) -> Result<Vec<Arc<dyn Grant>>, ConfigError> {
+    let grants: Vec<_> = extensions.iter().flat_map(|extension| extension.grants()).chain(own).collect();
+    for (at, grant) in grants.iter().enumerate() {
+        let name = grant.grant_type();
+        let built_in = ["authorization_code", "refresh_token"].contains(&name);
+        if built_in || grants[..at].iter().any(|earlier| earlier.grant_type() == name) {
+            return Err(ConfigError::GrantTwice { grant_type: name.to_owned() });
+        }
+    }
+    Ok(grants)
+}
+
+fn collect_routes(config: &Config, extensions: &[Arc<dyn Extension>]) -> Result<Vec<Route>, ConfigError> {
+    let prefix = config.issuer().path();
+    let mut routes = vec![
+        Route::new(Method::POST, "/oauth/token", TokenEndpoint).cors().needs_peer(),
+        Route::new(Method::GET, "/.well-known/jwks.json", JwksEndpoint).cors(),
+        Route::new(Method::GET, "/.well-known/oauth-authorization-server", MetadataEndpoint).cors(),
+    ];
+    routes.extend(extensions.iter().flat_map(|extension| extension.routes(config)));
+    let mut routes: Vec<Route> = routes.into_iter().map(|route| route.below(prefix)).collect();
+    routes.extend(root_forms(prefix, &routes));
+    for (at, route) in routes.iter().enumerate() {
+        let same = |earlier: &&Route| earlier.path() == route.path() && earlier.method() == route.method();
+        if routes[..at].iter().any(|earlier| same(&earlier)) {
+            return Err(ConfigError::RouteTwice { path: route.path().to_owned() });
+        }
+    }
+    Ok(routes)
+}
+
+/// For an issuer with a path, metadata also stands where RFC 8414 §3.1 wants it: the well-known part before the path.
+fn root_forms(prefix: &str, routes: &[Route]) -> Vec<Route> {
+    if prefix.is_empty() {
+        return Vec::new();
+    }
+    let documents = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
+    let inserted = routes.iter().filter_map(|route| {
+        let document = documents.iter().find(|document| route.path() == format!("{prefix}{document}"))?;
+        Some(route.moved(format!("{document}{prefix}")))
+    });
+    inserted.collect()
+}
+
+/// What a client asks for must exist.
+fn check_clients(config: &Config, clients: &[Client]) -> Result<(), ConfigError> {
+    for client in clients {
+        let wrong = |problem| Err(ConfigError::Client { client_id: client.id().to_owned(), problem });
+        let scopes = client.scopes().unwrap_or_default();
+        if let Some(unknown) = scopes.iter().find(|token| config.scope(token).is_none()) {
+            return wrong(format!("scope {unknown:?} is not declared; add it to the server's scopes"));
+        }
+        if client.requirement().acr_value().is_some_and(|acr| config.acr.strength(acr).is_none()) {
+            return wrong("it requires an acr that this server's table does not know".to_owned());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,470 @@
+//! Clients: who may ask for tokens, and what each may ask for (RFC 6749 §2, RFC 7591 §2).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use countersign_primitives::{BoxError, Id, Requirement, SecretString};
+use countersign_tokens::{CryptoProvider, Ring};
+use serde::{Deserialize, Serialize};
+
+use crate::redirect_uri::{self, VerifiedRedirect};
+use crate::{ConfigError, Members, ScopeSet};
+
+/// The name of a client (RFC 6749 §2.2): 1 to 256 visible ASCII characters.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ClientId(String);
+
+impl ClientId {
+    /// Reads a `client_id`. Returns none when it is empty, too long or holds other characters.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let holds = (1..=256).contains(&text.len()) && text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+        holds.then(|| Self(text.to_owned()))
+    }
+
+    /// The text on the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientId({})", self.0)
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ClientId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not a client_id"))
+    }
+}
+
+/// The `token_endpoint_auth_method` of a client (RFC 7591 §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientAuthenticationMethod {
+    /// `none`: a public client.
+    None,
+    /// `client_secret_basic` (RFC 6749 §2.3.1).
+    SecretBasic,
+    /// `client_secret_post` (RFC 6749 §2.3.1).
+    SecretPost,
+}
+
+impl ClientAuthenticationMethod {
+    /// The registered name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::SecretBasic => "client_secret_basic",
+            Self::SecretPost => "client_secret_post",
+        }
+    }
+
+    /// The method of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::None, Self::SecretBasic, Self::SecretPost].into_iter().find(|method| method.as_str() == name)
+    }
+}
+
+/// When a client's user is asked for consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ConsentRule {
+    /// Asked once for each scope, and remembered where the client can be told from an impostor.
+    #[default]
+    Remembered,
+    /// Asked every time.
+    Always,
+    /// Never asked: the client belongs to whoever runs the server.
+    Implied,
+}
+
+/// A client's record.
+///
+/// ```
+/// use countersign_oauth_core::Client;
+///
+/// let shop = Client::public("shop").redirect_uri("https://shop.example.com/callback").scope("openid email");
+/// assert_eq!(shop.id(), "shop");
+/// ```
+pub struct Client {
+    id: String,
+    instance: Id,
+    method: ClientAuthenticationMethod,
+    secret_hash: Option<[u8; 32]>,
+    weak_secret: bool,
+    redirect_uris: Vec<String>,
+    scope: Option<String>,
+    grant_types: Vec<String>,
+    name: Option<String>,
+    uri: Option<String>,
+    logo_uri: Option<String>,
+    requires: Requirement,
+    consent: ConsentRule,
+    members: Members,
+}
+
+impl Client {
+    fn new(id: String, method: ClientAuthenticationMethod) -> Self {
+        Self {
+            id,
+            instance: Id::from_bytes([0; 16]),
+            method,
+            secret_hash: None,
+            weak_secret: false,
+            redirect_uris: Vec::new(),
+            scope: None,
+            grant_types: vec!["authorization_code".to_owned(), "refresh_token".to_owned()],
+            name: None,
+            uri: None,
+            logo_uri: None,
+            requires: Requirement::NONE,
+            consent: ConsentRule::default(),
+            members: Members::default(),
+        }
+    }
+
+    /// A client that can keep no secret: an app, a page, a command (RFC 6749 §2.1). It always uses PKCE.
+    #[must_use]
+    pub fn public(client_id: impl Into<String>) -> Self {
+        Self::new(client_id.into(), ClientAuthenticationMethod::None)
+    }
+
+    /// A client with a secret, sent by `client_secret_basic` unless [`Client::secret_post`] says otherwise. The secret is
+    /// kept as a hash, and refused at start if it could be guessed (under 128 bits).
+    #[must_use]
+    pub fn confidential(client_id: impl Into<String>, secret: impl Into<SecretString>) -> Self {
+        let mut client = Self::new(client_id.into(), ClientAuthenticationMethod::SecretBasic);
+        let secret = secret.into();
+        client.weak_secret = estimated_bits(secret.expose()) < 128.0;
+        client.secret_hash = Some(Ring.sha256(&[secret.expose().as_bytes()]));
+        client
+    }
+
+    /// The secret is sent in the body: `client_secret_post`.
+    #[must_use]
+    pub fn secret_post(mut self) -> Self {
+        self.method = ClientAuthenticationMethod::SecretPost;
+        self
+    }
+
+    /// Accepts a secret that a person could have chosen. Whoever guesses it, online at the token endpoint or from a copy of
+    /// the configuration, is the client. For demonstrations and tests.
+    #[must_use]
+    pub fn danger_weak_secret(mut self) -> Self {
+        self.weak_secret = false;
+        self
+    }
+
+    /// One more redirect URI, compared byte for byte.
+    #[must_use]
+    pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
+        self.redirect_uris.push(uri.into());
+        self
+    }
+
+    /// The scopes it may ask for, separated by spaces. Left out, it may ask for every public one.
+    #[must_use]
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.scope = Some(scope.into());
+        self
+    }
+
+    /// The grant types it may use (RFC 7591 §2); by default the code and the refresh token.
+    #[must_use]
+    pub fn grant_types(mut self, types: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.grant_types = types.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Its name, as the consent page shows it.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Its home page.
+    #[must_use]
+    pub fn uri(mut self, uri: impl Into<String>) -> Self {
+        self.uri = Some(uri.into());
+        self
+    }
+
+    /// Its logo.
+    #[must_use]
+    pub fn logo_uri(mut self, uri: impl Into<String>) -> Self {
+        self.logo_uri = Some(uri.into());
+        self
+    }
+
+    /// What its users must prove, whatever it asks for.
+    #[must_use]
+    pub fn requires(mut self, requirement: Requirement) -> Self {
+        self.requires = requirement;
+        self
+    }
+
+    /// When its users are asked for consent.
+    #[must_use]
+    pub fn consent(mut self, rule: ConsentRule) -> Self {
+        self.consent = rule;
+        self
+    }
+
+    /// Tells this record from an earlier one of the same name: grants of another instance are dead.
+    #[must_use]
+    pub fn instance(mut self, instance: Id) -> Self {
+        self.instance = instance;
+        self
+    }
+
+    /// A member that an extension keeps with the client.
+    #[must_use]
+    pub fn member<M: crate::Member>(mut self, member: &M) -> Self {
+        self.members.set(member);
+        self
+    }
+
+    /// Its name on the wire.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Which record of this name it is.
+    #[must_use]
+    pub fn instance_id(&self) -> Id {
+        self.instance
+    }
+
+    /// How it authenticates.
+    #[must_use]
+    pub fn method(&self) -> ClientAuthenticationMethod {
+        self.method
+    }
+
+    /// Whether it can keep no secret.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.method == ClientAuthenticationMethod::None
+    }
+
+    /// The redirect URIs it registered.
+    #[must_use]
+    pub fn redirect_uris(&self) -> &[String] {
+        &self.redirect_uris
+    }
+
+    /// The name to show for it: its own, else its id.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.id)
+    }
+
+    /// Its home page.
+    #[must_use]
+    pub fn home_page(&self) -> Option<&str> {
+        self.uri.as_deref()
+    }
+
+    /// Its logo.
+    #[must_use]
+    pub fn logo(&self) -> Option<&str> {
+        self.logo_uri.as_deref()
+    }
+
+    /// What its users must prove.
+    #[must_use]
+    pub fn requirement(&self) -> &Requirement {
+        &self.requires
+    }
+
+    /// When its users are asked for consent.
+    #[must_use]
+    pub fn consent_rule(&self) -> ConsentRule {
+        self.consent
+    }
+
+    /// What extensions keep with it.
+    #[must_use]
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// Whether it may use this grant type.
+    #[must_use]
+    pub fn may_use(&self, grant_type: &str) -> bool {
+        self.grant_types.iter().any(|own| own == grant_type)
+    }
+
+    /// The scopes its record names; none when every public scope is open to it.
+    #[must_use]
+    pub fn scopes(&self) -> Option<ScopeSet> {
+        self.scope.as_deref().map(|scope| scope.split_ascii_whitespace().collect())
+    }
+
+    /// Whether a program on the user's machine could pose as it: it cannot authenticate, and its answers go to an address or
+    /// scheme that any program may claim (RFC 8252 §8.6). Consent to such a client is never remembered.
+    #[must_use]
+    pub(crate) fn could_be_posed_as(&self, redirect: &VerifiedRedirect) -> bool {
+        self.is_public() && redirect_uri::is_loopback_or_private(redirect.as_str())
+    }
+
+    /// The redirect URI that a request asks for, if it is registered; the only one where none was asked for.
+    pub(crate) fn verify_redirect(&self, asked: Option<&str>) -> Option<VerifiedRedirect> {
+        let registered = self.redirect_uris.iter().map(String::as_str);
+        match (asked, self.redirect_uris.as_slice()) {
+            (Some(asked), _) => VerifiedRedirect::verify(registered, asked),
+            (None, [only]) => VerifiedRedirect::verify(registered, only),
+            (None, _) => None,
+        }
+    }
+
+    pub(crate) fn secret_hash(&self) -> Option<&[u8; 32]> {
+        self.secret_hash.as_ref()
+    }
+
+    /// Checks a record that the host wrote by hand.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |problem: String| Err(ConfigError::Client { client_id: self.id.clone(), problem });
+        if ClientId::parse(&self.id).is_none() {
+            return wrong("a client_id is 1 to 256 visible ASCII characters".to_owned());
+        }
+        if self.method != ClientAuthenticationMethod::None && self.secret_hash.is_none() {
+            return wrong("this authentication method needs a secret".to_owned());
+        }
+        if self.weak_secret {
+            return wrong(
+                "its secret could be guessed; use 128 random bits or more, such as 32 random hexadecimal digits"
+                    .to_owned(),
+            );
+        }
+        for uri in &self.redirect_uris {
+            if let Err(error) = redirect_uri::check_redirect_uri(uri) {
+                return wrong(format!("redirect URI {uri:?}: {error}"));
+            }
+        }
+        if self.may_use("authorization_code") && self.redirect_uris.is_empty() {
+            return wrong("the authorization code grant needs a redirect URI".to_owned());
+        }
+        if self.scope.as_deref().is_some_and(|scope| ScopeSet::parse(scope).is_err()) {
+            return wrong("its scope does not follow RFC 6749 §3.3".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// The strength of a secret if every character were drawn at random from the sorts of characters it uses.
+fn estimated_bits(secret: &str) -> f64 {
+    let has = |sort: fn(&u8) -> bool| secret.bytes().any(|byte| sort(&byte));
+    let hexadecimal = secret.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let alphabet = if hexadecimal {
+        16.0
+    } else {
+        let mut letters = 0.0;
+        for (present, size) in [
+            (has(u8::is_ascii_lowercase), 26.0),
+            (has(u8::is_ascii_uppercase), 26.0),
+            (has(u8::is_ascii_digit), 10.0),
+            (has(|byte| !byte.is_ascii_alphanumeric()), 2.0),
+        ] {
+            if present {
+                letters += size;
+            }
+        }
+        letters
+    };
+    let length = u32::try_from(secret.len()).unwrap_or(u32::MAX);
+    f64::from(length) * f64::max(alphabet, 1.0).log2()
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("id", &self.id).field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+/// Where clients are looked up. A host with its own client table implements the one method.
+#[async_trait]
+pub trait Clients: Send + Sync {
+    /// The client of this id.
+    ///
+    /// # Errors
+    /// Any error means that the answer is not known; the request is then refused.
+    async fn find(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BoxError>;
+}
+
+/// The clients that the host named to the builder, then the host's own table.
+pub(crate) struct ClientTable {
+    fixed: HashMap<String, Arc<Client>>,
+    more: Option<Arc<dyn Clients>>,
+}
+
+impl ClientTable {
+    pub(crate) fn new(fixed: Vec<Client>, more: Option<Arc<dyn Clients>>) -> Result<Self, ConfigError> {
+        let mut table = Self { fixed: HashMap::with_capacity(fixed.len()), more };
+        for client in fixed {
+            client.check()?;
+            let id = client.id.clone();
+            if table.fixed.insert(id.clone(), Arc::new(client)).is_some() {
+                return Err(ConfigError::Client {
+                    client_id: id,
+                    problem: "two clients have this client_id".to_owned(),
+                });
+            }
+        }
+        Ok(table)
+    }
+
+    pub(crate) async fn find(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BoxError> {
+        match (self.fixed.get(id.as_str()), &self.more) {
+            (Some(client), _) => Ok(Some(Arc::clone(client))),
+            (None, Some(more)) => more.find(id).await,
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_could_be_guessed_is_refused_at_start() {
+        let weak = Client::confidential("shop", "hunter2").redirect_uri("https://rp.example/cb");
+        assert!(weak.check().unwrap_err().to_string().contains("could be guessed"));
+        let strong =
+            Client::confidential("shop", "0123456789abcdef0123456789abcdef").redirect_uri("https://rp.example/cb");
+        assert!(strong.check().is_ok());
+    }
+
+    #[test]
+    fn rfc6749_3_1_2_3_without_a_redirect_uri_the_only_registered_one_counts() {
+        let one = Client::public("a").redirect_uri("https://rp.example/cb");
+        assert_eq!(one.verify_redirect(None).unwrap().as_str(), "https://rp.example/cb");
+        let two = Client::public("a").redirect_uri("https://rp.example/cb").redirect_uri("https://rp.example/cb2");
+        assert!(two.verify_redirect(None).is_none());
+        assert!(two.verify_redirect(Some("https://rp.example/cb3")).is_none());
+    }
+
+    #[test]
+    fn two_clients_of_one_name_are_a_mistake_of_the_host() {
+        let clients = || Client::public("a").redirect_uri("https://rp.example/cb");
+        assert!(ClientTable::new(vec![clients(), clients()], None).is_err());
+    }
+}

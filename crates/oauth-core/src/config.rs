@@ -1,0 +1,261 @@
+//! Every option: its default, the reason, the section.
+
+use std::time::Duration;
+
+use countersign_primitives::{AcrTable, Requirement};
+use countersign_tokens::SigningAlgorithm;
+
+use crate::{ConfigError, Issuer, Scope, ScopeSet};
+
+/// Who must use PKCE (RFC 7636, RFC 9700 §2.1.1). A challenge that was sent is enforced in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pkce {
+    /// Everybody.
+    Required,
+    /// Public clients; a confidential one may leave it out, as OpenID certification asks.
+    OptionalForConfidential,
+}
+
+/// Which refresh tokens are replaced at each use (RFC 9700 §4.14.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    /// All of them.
+    Always,
+    /// Those of public clients alone; others keep theirs.
+    PublicClients,
+}
+
+/// How long things live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// An authorization code: as short as a redirect takes (RFC 6749 §4.1.2 advises at most ten minutes).
+    pub code: Duration,
+    /// An access token: short, since a resource server that only checks signatures sees it live to its end.
+    pub access_token: Duration,
+    /// An ID token: read once, at login.
+    pub id_token: Duration,
+    /// A refresh token that is not used.
+    pub refresh_token_idle: Duration,
+    /// A refresh token, however often it is used.
+    pub refresh_token_absolute: Duration,
+    /// How long a client that lost the answer may repeat a refresh and get the same successor.
+    pub refresh_token_grace: Duration,
+    /// A login, from the authorization request to its answer.
+    pub login: Duration,
+    /// A single sign-on session that is not used.
+    pub session_idle: Duration,
+    /// A single sign-on session, however often it is used.
+    pub session_absolute: Duration,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        const MINUTE: u64 = 60;
+        const DAY: u64 = 86_400;
+        Self {
+            code: Duration::from_secs(60),
+            access_token: Duration::from_secs(15 * MINUTE),
+            id_token: Duration::from_secs(15 * MINUTE),
+            refresh_token_idle: Duration::from_secs(30 * DAY),
+            refresh_token_absolute: Duration::from_secs(180 * DAY),
+            refresh_token_grace: Duration::from_secs(30),
+            login: Duration::from_secs(15 * MINUTE),
+            session_idle: Duration::from_secs(DAY),
+            session_absolute: Duration::from_secs(14 * DAY),
+        }
+    }
+}
+
+/// The switches of a server, all at once: a plain value that a host can read and change.
+///
+/// ```
+/// use countersign_oauth_core::Preset;
+/// use std::time::Duration;
+///
+/// let mut preset = Preset::oidc();
+/// preset.lifetimes.access_token = Duration::from_secs(300);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preset {
+    /// The preset's name, for logs.
+    pub name: &'static str,
+    /// Who must use PKCE.
+    pub pkce: Pkce,
+    /// Which refresh tokens are replaced at each use.
+    pub rotation: Rotation,
+    /// Whether the token request must repeat a redirect URI that the authorization request had (RFC 6749 §4.1.3). OAuth 2.1
+    /// dropped the parameter; one that is sent is compared in either case.
+    pub repeat_redirect_uri: bool,
+    /// What tokens are signed with. ES256: small, fast, and read by every library.
+    pub signing_algorithm: SigningAlgorithm,
+    /// How long things live.
+    pub lifetimes: Lifetimes,
+}
+
+impl Default for Preset {
+    fn default() -> Self {
+        Self::oauth21()
+    }
+}
+
+impl Preset {
+    /// OAuth 2.1: PKCE from everybody. The default.
+    #[must_use]
+    pub fn oauth21() -> Self {
+        Self {
+            name: "oauth21",
+            pkce: Pkce::Required,
+            rotation: Rotation::Always,
+            repeat_redirect_uri: false,
+            signing_algorithm: SigningAlgorithm::Es256,
+            lifetimes: Lifetimes::default(),
+        }
+    }
+
+    /// What OpenID certification asks for: a confidential client may leave PKCE out.
+    #[must_use]
+    pub fn oidc() -> Self {
+        Self { name: "oidc", pkce: Pkce::OptionalForConfidential, repeat_redirect_uri: true, ..Self::oauth21() }
+    }
+}
+
+/// A protected resource: what access tokens are meant for (RFC 8707).
+///
+/// A request that names no resource gets tokens for the resources that own the granted scopes, else for the issuer itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    uri: String,
+    scopes: Vec<String>,
+}
+
+impl Resource {
+    /// A resource by its absolute URI, which becomes the `aud` of its tokens.
+    #[must_use]
+    pub fn new(uri: impl Into<String>) -> Self {
+        Self { uri: uri.into(), scopes: Vec::new() }
+    }
+
+    /// A scope that belongs to it.
+    #[must_use]
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.scopes.push(scope.into());
+        self
+    }
+
+    /// The URI.
+    #[must_use]
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// Whether a scope belongs to it.
+    #[must_use]
+    pub fn owns(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|own| own == scope)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let absolute = self.uri.split_once(':').is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty());
+        if absolute && !self.uri.contains('#') && self.uri.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(());
+        }
+        let problem = "a resource is an absolute URI without a fragment (RFC 8707 §2)";
+        Err(ConfigError::Resource { uri: self.uri.clone(), problem })
+    }
+}
+
+/// What a server was built with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub(crate) issuer: Issuer,
+    pub(crate) preset: Preset,
+    pub(crate) acr: AcrTable,
+    pub(crate) scopes: Vec<Scope>,
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) body_limit: usize,
+    pub(crate) response_types: Vec<&'static str>,
+    pub(crate) grant_types: Vec<String>,
+}
+
+impl Config {
+    /// The longest body that a request may have, by default.
+    pub const BODY_LIMIT: usize = 64 * 1024;
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        for (at, scope) in self.scopes.iter().enumerate() {
+            let wrong = |problem| Err(ConfigError::Scope { scope: scope.token().to_owned(), problem });
+            if scope.token().contains(' ') || ScopeSet::parse(scope.token()).is_err() {
+                return wrong("a scope token follows RFC 6749 §3.3: visible ASCII without quote and backslash");
+            }
+            if self.scopes[..at].iter().any(|earlier| earlier.token() == scope.token()) {
+                return wrong("the scope is declared twice");
+            }
+            if scope.requirement().acr_value().is_some_and(|acr| self.acr.strength(acr).is_none()) {
+                return wrong("it requires an acr that this server's table does not know");
+            }
+        }
+        self.resources.iter().try_for_each(Resource::check)
+    }
+
+    /// The issuer.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// The switches.
+    #[must_use]
+    pub fn preset(&self) -> &Preset {
+        &self.preset
+    }
+
+    /// The `acr` values, and which satisfies which.
+    #[must_use]
+    pub fn acr_table(&self) -> &AcrTable {
+        &self.acr
+    }
+
+    /// The scopes that this server knows.
+    #[must_use]
+    pub fn scopes(&self) -> &[Scope] {
+        &self.scopes
+    }
+
+    /// The scope of this token.
+    #[must_use]
+    pub fn scope(&self, token: &str) -> Option<&Scope> {
+        self.scopes.iter().find(|scope| scope.token() == token)
+    }
+
+    /// The longest body that a request may have.
+    #[must_use]
+    pub fn body_limit(&self) -> usize {
+        self.body_limit
+    }
+
+    /// What must be proven for these scopes, together.
+    #[must_use]
+    pub fn requirement_of(&self, scopes: &ScopeSet) -> Requirement {
+        let known = self.scopes.iter().filter(|scope| scopes.contains(scope.token()));
+        known.fold(Requirement::NONE, |sum, scope| sum.and(scope.requirement(), &self.acr))
+    }
+
+    pub(crate) fn resource(&self, uri: &str) -> Option<&Resource> {
+        self.resources.iter().find(|resource| resource.uri == uri)
+    }
+
+    /// What a token of these scopes is for: the resources asked for, else those that own a scope, else the issuer, which also
+    /// stands beside any resource where `openid` lets the token open userinfo.
+    pub(crate) fn audience(&self, asked: &[String], scopes: &ScopeSet) -> Vec<String> {
+        let mut audience: Vec<String> = if asked.is_empty() {
+            let owners = self.resources.iter().filter(|resource| scopes.iter().any(|scope| resource.owns(scope)));
+            owners.map(|resource| resource.uri.clone()).collect()
+        } else {
+            asked.to_vec()
+        };
+        if audience.is_empty() || scopes.contains("openid") {
+            audience.push(self.issuer.as_str().to_owned());
+        }
+        audience
+    }
+}

@@ -1,0 +1,200 @@
+//! Judging a request against who is signed in. A list of named checks, each with one thing that may be missing.
+
+use countersign_primitives::{Requirement, SignedIn, UnixTime};
+use countersign_storage_traits::Found;
+
+use super::Pending;
+use super::outcome::Consent;
+use crate::client::ConsentRule;
+use crate::records::ConsentRecord;
+use crate::redirect_uri::VerifiedRedirect;
+use crate::{Cause, Client, Refusal, ScopeSet, Server};
+
+/// What comes of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// A code is issued for these scopes.
+    Grant { scope: ScopeSet },
+    /// The client is told no.
+    Refuse(Cause),
+    /// The user must be asked.
+    Ask(Missing),
+    /// It was decided before.
+    Done,
+}
+
+/// What is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    Login,
+    StepUp,
+    Consent,
+}
+
+/// A decision and what it rests on.
+pub(crate) struct Judged {
+    pub(crate) decision: Decision,
+    pub(crate) who: Option<SignedIn>,
+    pub(crate) requirement: Requirement,
+    /// The scopes that consent is missing for.
+    pub(crate) missing: ScopeSet,
+    /// Consent given just now that may be remembered.
+    pub(crate) remember: Option<ScopeSet>,
+    pub(crate) epoch: u64,
+}
+
+impl Server {
+    pub(crate) async fn judged(
+        &self,
+        pending: &Pending,
+        who: Option<SignedIn>,
+        consent: Option<Consent>,
+    ) -> Result<Judged, Refusal> {
+        let requirement = self.requirement(&pending.client, pending);
+        let mut judged = Judged {
+            decision: Decision::Done,
+            who: None,
+            requirement,
+            missing: ScopeSet::empty(),
+            remember: None,
+            epoch: 0,
+        };
+        if pending.kept.as_ref().is_some_and(|kept| kept.done.is_some()) {
+            judged.who = who;
+            return Ok(judged);
+        }
+        if consent == Some(Consent::deny()) {
+            judged.decision = Decision::Refuse(Cause::Denied);
+            return Ok(judged);
+        }
+        judged.decision = match self.login_missing(pending, who.as_ref(), &judged.requirement).await? {
+            Some(missing) => ask(pending, missing),
+            None => Decision::Done,
+        };
+        judged.who = who;
+        if let (Decision::Done, Some(who)) = (&judged.decision, judged.who.clone()) {
+            judged.epoch = self.epoch(who.subject()).await?;
+            self.judge_consent(pending, &who, consent, &mut judged).await?;
+        }
+        Ok(judged)
+    }
+
+    /// What client, scopes and extensions demand, whether or not a consent page is shown.
+    fn requirement(&self, client: &Client, pending: &Pending) -> Requirement {
+        let table = self.config().acr_table();
+        let scopes = self.config().requirement_of(&pending.request.scope);
+        scopes.and(client.requirement(), table).and(&pending.request.requirement, table)
+    }
+
+    /// Whether somebody must sign in, or prove more. In order: anybody at all, the right one, recently enough, strongly enough.
+    async fn login_missing(
+        &self,
+        pending: &Pending,
+        who: Option<&SignedIn>,
+        requirement: &Requirement,
+    ) -> Result<Option<Missing>, Refusal> {
+        let Some(who) = who else { return Ok(Some(Missing::Login)) };
+        let request = &pending.request;
+        let right_one = request.only_subject.as_ref().is_none_or(|only| only == who.subject());
+        if !right_one || !self.is_usable(who.subject()).await? || !is_fresh(pending, who) {
+            return Ok(Some(Missing::Login));
+        }
+        let table = self.config().acr_table();
+        let known: Vec<_> = request.acr_values.iter().filter(|acr| table.strength(acr).is_some()).collect();
+        let preferred = known.is_empty() || known.iter().any(|acr| table.reached(who, acr, self.now()));
+        let strong = requirement.class_met_by(who, table, self.now()) && requirement.age_met_by(who, pending.since);
+        Ok((!strong || !preferred).then_some(Missing::StepUp))
+    }
+
+    async fn judge_consent(
+        &self,
+        pending: &Pending,
+        who: &SignedIn,
+        consent: Option<Consent>,
+        judged: &mut Judged,
+    ) -> Result<(), Refusal> {
+        let asked = &pending.request.scope;
+        if let Some(consent) = consent {
+            let scope = consent.allowed(asked);
+            if scope.is_empty() && !asked.is_empty() {
+                judged.decision = Decision::Refuse(Cause::Denied);
+                return Ok(());
+            }
+            let remembers = pending.client.consent_rule() == ConsentRule::Remembered && !self.could_pose(pending);
+            judged.remember = remembers.then(|| scope.clone());
+            judged.decision = Decision::Grant { scope };
+            return Ok(());
+        }
+        judged.missing = match pending.client.consent_rule() {
+            ConsentRule::Implied => ScopeSet::empty(),
+            ConsentRule::Always => asked.clone(),
+            ConsentRule::Remembered if self.could_pose(pending) => asked.clone(),
+            ConsentRule::Remembered => match self.remembered_consent(pending, who, judged.epoch).await? {
+                Some(given) => asked.filtered(|token| !given.value.scope.contains(token)),
+                None => asked.clone(),
+            },
+        };
+        let never_asked = pending.client.consent_rule() != ConsentRule::Implied
+            && judged.missing.is_empty()
+            && asked.is_empty()
+            && self.remembered_consent(pending, who, judged.epoch).await?.is_none();
+        let must_ask = pending.request.prompt.consent || !judged.missing.is_empty() || never_asked;
+        if pending.request.prompt.consent {
+            judged.missing = asked.clone();
+        }
+        judged.decision =
+            if must_ask { ask(pending, Missing::Consent) } else { Decision::Grant { scope: asked.clone() } };
+        Ok(())
+    }
+
+    /// Whether another program could pose as the client, so that its consent is asked every time (RFC 8252 §8.6).
+    fn could_pose(&self, pending: &Pending) -> bool {
+        let registered = pending.client.redirect_uris().iter().map(String::as_str);
+        VerifiedRedirect::verify(registered, &pending.request.redirect_uri)
+            .is_none_or(|redirect| pending.client.could_be_posed_as(&redirect))
+    }
+
+    async fn remembered_consent(
+        &self,
+        pending: &Pending,
+        who: &SignedIn,
+        epoch: u64,
+    ) -> Result<Option<Found<ConsentRecord>>, Refusal> {
+        let key = self.secrets().consent_key(who.subject(), &pending.request.client_id);
+        let found = self.store().find::<ConsentRecord>(key, self.now()).await?;
+        let instance = pending.client.instance_id();
+        Ok(found.filter(|given| given.value.epoch == epoch && given.value.client_instance == instance))
+    }
+}
+
+/// What is missing is asked for, unless the client wants nobody asked (OpenID Connect Core §3.1.2.6).
+fn ask(pending: &Pending, missing: Missing) -> Decision {
+    if !pending.request.prompt.none {
+        return Decision::Ask(missing);
+    }
+    Decision::Refuse(match missing {
+        Missing::Login => Cause::LoginRequired,
+        Missing::StepUp => Cause::InteractionRequired,
+        Missing::Consent => Cause::ConsentRequired,
+    })
+}
+
+/// Whether the login is as recent as `max_age` and `prompt=login` ask, both measured when the request was first seen. A
+/// request that is seen for the first time has had no login of its own yet.
+fn is_fresh(pending: &Pending, who: &SignedIn) -> bool {
+    let request = &pending.request;
+    let since = pending.since;
+    let signed_in_for_it = pending.kept.is_some() && not_before(who.auth_time(), since);
+    let young = |age: u64| since.as_secs().saturating_sub(who.auth_time().as_secs()) <= age;
+    let age_kept = match request.max_age {
+        None => true,
+        Some(0) => signed_in_for_it,
+        Some(age) => young(age),
+    };
+    age_kept && (!request.prompt.login || signed_in_for_it)
+}
+
+/// Whether `time` is not before `since`, told in whole seconds: hosts often keep no more.
+fn not_before(time: UnixTime, since: UnixTime) -> bool {
+    time.as_secs() >= since.as_secs()
+}

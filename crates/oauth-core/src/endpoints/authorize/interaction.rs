@@ -1,0 +1,106 @@
+//! Requests that wait for their user.
+
+use countersign_primitives::{Id, UnixTime};
+use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
+
+use super::Pending;
+use crate::browser::Gain;
+use crate::records::{self, Done, Interaction};
+use crate::{Browser, Cause, Refusal, Server};
+
+/// An interaction as it is stored.
+pub(crate) struct Kept {
+    pub(crate) found: Found<Interaction>,
+    pub(crate) done: Option<Done>,
+}
+
+impl Kept {
+    pub(crate) fn id(&self) -> Id {
+        self.found.key.id
+    }
+}
+
+fn key(id: Id) -> Key {
+    Key::root(records::INTERACTION, id)
+}
+
+impl Server {
+    /// Reads a stored request for this browser. One that no browser has opened yet becomes this one's.
+    pub(crate) async fn pending(&self, browser: &mut Browser, id: Id) -> Result<Pending, Refusal> {
+        let found = self.store().find::<Interaction>(key(id), self.now()).await?;
+        let mut found = found.ok_or(Cause::UnknownInteraction)?;
+        match found.value.browser {
+            Some(owner) if browser.is_known() && owner == browser.id() && browser.has_open(id) => {}
+            Some(_) => return Err(Cause::UnknownInteraction.into()),
+            None => self.claim(browser, &mut found).await?,
+        }
+        let client = self.find_client(&found.value.request.client_id).await?;
+        let client = client.filter(|client| client.instance_id() == found.value.request.client_instance);
+        Ok(Pending {
+            client: client.ok_or(Cause::AuthorizeUnknownClient)?,
+            request: found.value.request.clone(),
+            since: found.value.created_at,
+            kept: Some(Kept { done: found.value.done.clone(), found }),
+        })
+    }
+
+    async fn claim(&self, browser: &mut Browser, found: &mut Found<Interaction>) -> Result<(), Refusal> {
+        self.gain(browser, &Gain::Interaction(found.key.id)).await?;
+        let claimed = Interaction { browser: Some(browser.id()), ..found.value.clone() };
+        self.put_interaction(found, claimed).await
+    }
+
+    /// Keeps a request until its user has answered; returns what names it.
+    pub(crate) async fn keep(&self, browser: &mut Browser, pending: &Pending, bind: bool) -> Result<Id, Refusal> {
+        if let Some(kept) = &pending.kept {
+            return Ok(kept.id());
+        }
+        let id = self.random().id()?;
+        if bind {
+            self.gain(browser, &Gain::Interaction(id)).await?;
+        }
+        let interaction = Interaction {
+            request: pending.request.clone(),
+            browser: bind.then(|| browser.id()),
+            created_at: pending.since,
+            done: None,
+        };
+        let mut batch = Batch::new(id, self.now(), self.random())?;
+        batch.put_value(key(id), Expect::Absent, self.interaction_end(pending.since), &interaction)?;
+        self.store().commit_surely(&batch).await?;
+        Ok(id)
+    }
+
+    /// Marks a request as decided. Whoever loses the race reads the winner's decision.
+    pub(crate) async fn conclude(&self, kept: &Kept, done: Done) -> Result<Done, Refusal> {
+        let mut found = kept.found.clone();
+        let concluded = Interaction { done: Some(done.clone()), ..found.value.clone() };
+        match self.put_interaction(&mut found, concluded).await {
+            Ok(()) => Ok(done),
+            Err(refusal) if refusal.cause_id() == Cause::Contention.id() => {
+                let found = self.store().find::<Interaction>(kept.found.key, self.now()).await?;
+                let winner = found.and_then(|found| found.value.done);
+                winner.filter(|winner| winner.subject == done.subject).ok_or_else(|| Cause::InteractionDone.into())
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    async fn put_interaction(&self, found: &mut Found<Interaction>, value: Interaction) -> Result<(), Refusal> {
+        let mut batch = Batch::new(found.key.partition, self.now(), self.random())?;
+        batch.put_value(found.key, found.unchanged(), found.expires_at, &value)?;
+        match self.store().commit_surely(&batch).await {
+            Ok(()) => {
+                found.version = batch.id();
+                found.value = value;
+                Ok(())
+            }
+            Err(CommitError::Conflict(_)) => Err(Cause::Contention.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn interaction_end(&self, since: UnixTime) -> UnixTime {
+        since.plus(self.config().preset().lifetimes.login)
+    }
+}

@@ -1,0 +1,81 @@
+//! Metadata (RFC 8414, OpenID Connect Discovery 1.0) and the key set (RFC 7517 §5).
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use serde_json::{Map, Value, json};
+
+use super::cacheable;
+use crate::client::ClientAuthenticationMethod as Method;
+use crate::transport::Endpoint;
+use crate::{Config, ConfigError, Gathered, Server};
+
+/// Serves the metadata document, which was written once.
+#[derive(Debug, Clone, Copy)]
+pub struct MetadataEndpoint;
+
+#[async_trait]
+impl Endpoint for MetadataEndpoint {
+    async fn answer(&self, server: &Server, request: Request<Bytes>) -> Response<Bytes> {
+        let (body, etag) = server.metadata();
+        cacheable(&request.into_parts().0, body, etag, "application/json")
+    }
+}
+
+/// Serves the published keys.
+pub(crate) struct JwksEndpoint;
+
+#[async_trait]
+impl Endpoint for JwksEndpoint {
+    async fn answer(&self, server: &Server, request: Request<Bytes>) -> Response<Bytes> {
+        let keys = server.keys().current().await;
+        cacheable(&request.into_parts().0, &keys.jwks, &keys.etag, "application/jwk-set+json")
+    }
+}
+
+/// Writes the document: what the core serves, then what each extension adds. It says exactly what is switched on (promise 10).
+pub(crate) fn write(
+    config: &Config,
+    extensions: &[std::sync::Arc<dyn crate::Extension>],
+) -> Result<Vec<u8>, ConfigError> {
+    let mut members = core(config);
+    for extension in extensions {
+        let mut out = Gathered::new(&[]);
+        extension.metadata(config, &mut out);
+        let added = out.finish().map_err(|_| ConfigError::MetadataTwice { member: extension.name().to_owned() })?;
+        for (member, value) in added {
+            if members.contains_key(&member) {
+                return Err(ConfigError::MetadataTwice { member });
+            }
+            members.insert(member, value);
+        }
+    }
+    serde_json::to_vec(&members).map_err(|error| ConfigError::Keys(error.into()))
+}
+
+fn core(config: &Config) -> Map<String, Value> {
+    let issuer = config.issuer();
+    let scopes: Vec<_> = config.scopes().iter().filter(|scope| scope.is_public()).map(|scope| scope.token()).collect();
+    let acr: Vec<_> = config.acr_table().classes().iter().map(|class| class.value.as_str()).collect();
+    let methods: Vec<_> = [Method::None, Method::SecretBasic, Method::SecretPost].map(Method::as_str).to_vec();
+    let has_fragment = config.response_types.iter().any(|kind| *kind != "code");
+    let modes = if has_fragment { vec!["query", "fragment", "form_post"] } else { vec!["query", "form_post"] };
+    let value = json!({
+        "issuer": issuer.as_str(),
+        "authorization_endpoint": issuer.url("/authorize"),
+        "token_endpoint": issuer.url("/oauth/token"),
+        "jwks_uri": issuer.url("/.well-known/jwks.json"),
+        "scopes_supported": scopes,
+        "response_types_supported": config.response_types,
+        "response_modes_supported": modes,
+        "grant_types_supported": config.grant_types,
+        "token_endpoint_auth_methods_supported": methods,
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "acr_values_supported": acr,
+    });
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,57 @@
+//! Grants that extensions and hosts bring (RFC 6749 §4.5): they say for whom, the engine does the rest.
+
+use countersign_storage_traits::{Batch, Expect, Key};
+use countersign_tokens::RefreshToken;
+
+use super::{Conflict, Redemption, grant_end, narrowed_resources};
+use crate::extension::{At, GrantRequest};
+use crate::records::{self, GrantRecord, RefreshState, index};
+use crate::{Cause, ClientId, Members, Params, Refusal};
+
+pub(crate) async fn redeem(at: &At<'_>, grant_type: &str, form: &Params) -> Result<Redemption, Refusal> {
+    let grant = at.server.custom_grant(grant_type).ok_or(Cause::UnsupportedGrantType)?;
+    let issue = grant.redeem(&GrantRequest { at: *at, params: form }).await?;
+    if !at.server.is_usable(issue.who.subject()).await? {
+        return Err(Cause::GrantEnded.into());
+    }
+    let id = at.server.random().id()?;
+    let client_id = ClientId::parse(at.client.id()).ok_or(Cause::UnknownClient)?;
+    let secrets = at.server.secrets();
+    let mut record = GrantRecord {
+        client_instance: at.client.instance_id(),
+        epoch: at.server.epoch(issue.who.subject()).await?,
+        scope: at.server.requested_scope(form.get("scope"), at.client)?,
+        resources: at.server.requested_resources(form)?,
+        members: Members::default(),
+        started_at: at.now,
+        refreshable: issue.refresh && at.client.may_use("refresh_token"),
+        code: None,
+        refresh: None,
+        ended: None,
+        indexes: vec![
+            (index::GRANTS_OF_SUBJECT, secrets.subject_partition(issue.who.subject())),
+            (index::GRANTS_OF_CLIENT, secrets.client_index(&client_id)),
+        ],
+        client_id,
+        who: Some(issue.who),
+    };
+    let refresh = if record.refreshable { Some(RefreshToken::first(id, at.server.random())?) } else { None };
+    record.refresh = refresh.as_ref().map(|token| RefreshState {
+        generation: token.generation,
+        hash: at.server.refresh_tokens().hash(token),
+        previous: None,
+    });
+    let mut batch = Batch::new(id, at.now, at.server.random())?;
+    batch.put_value(Key::root(records::GRANT, id), Expect::Absent, grant_end(at, &record), &record)?;
+    Ok(Redemption {
+        grant_id: id,
+        scope: record.scope.clone(),
+        resources: narrowed_resources(at, form, &record)?,
+        batch,
+        refresh_token: refresh.map(|token| at.server.refresh_tokens().seal(&token)),
+        once: issue.once.map(|(serial, until)| (secrets.once(grant_type, &serial), until)),
+        conflict: Conflict::Again,
+        proofs_at: at.now,
+        grant: record,
+    })
+}

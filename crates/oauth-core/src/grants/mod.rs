@@ -1,0 +1,83 @@
+//! The grants of the token endpoint: a file a grant, all shaped alike. Each checks everything and prepares a batch; none
+//! commits, and none signs.
+
+pub(crate) mod authorization_code;
+mod custom;
+pub(crate) mod refresh_token;
+
+use countersign_primitives::{Id, SecretString, UnixTime};
+use countersign_storage_traits::{Batch, Key};
+
+use crate::extension::At;
+use crate::records::GrantRecord;
+use crate::{Cause, Params, Refusal, ScopeSet};
+
+/// A grant that was checked and is ready to be issued: nothing is spent yet.
+pub(crate) struct Redemption {
+    pub(crate) grant_id: Id,
+    pub(crate) grant: GrantRecord,
+    /// What the tokens of this answer may do: the grant's scopes, or fewer.
+    pub(crate) scope: ScopeSet,
+    /// The resources that this answer's access token is for.
+    pub(crate) resources: Vec<String>,
+    /// What is spent and made, in the grant's partition.
+    pub(crate) batch: Batch,
+    pub(crate) refresh_token: Option<SecretString>,
+    /// Something that serves once, filed in a partition of its own before the batch.
+    pub(crate) once: Option<(Key, UnixTime)>,
+    /// What a conflict of the batch means.
+    pub(crate) conflict: Conflict,
+    /// Requirements with an age are measured against this time.
+    pub(crate) proofs_at: UnixTime,
+}
+
+/// What it means that another writer was first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Conflict {
+    /// The code was spent: this request is a replay.
+    CodeReplay,
+    /// The record moved on: read it again and judge anew.
+    Again,
+}
+
+/// Checks a token request by its grant.
+pub(crate) async fn redeem(at: &At<'_>, grant_type: &str, form: &Params) -> Result<Redemption, Refusal> {
+    match grant_type {
+        "authorization_code" => authorization_code::redeem(at, form).await,
+        "refresh_token" => refresh_token::redeem(at, form).await,
+        other => custom::redeem(at, other, form).await,
+    }
+}
+
+/// The resources that an access token shall be for (RFC 8707 §2.2): those of the request, within those of the grant.
+fn narrowed_resources(at: &At<'_>, form: &Params, grant: &GrantRecord) -> Result<Vec<String>, Refusal> {
+    let asked = at.server.requested_resources(form)?;
+    if asked.is_empty() {
+        return Ok(grant.resources.clone());
+    }
+    let open = at.server.config().audience(&grant.resources, &grant.scope);
+    if asked.iter().all(|resource| open.contains(resource)) { Ok(asked) } else { Err(Cause::Target.into()) }
+}
+
+/// Whether everything that a grant rests on still stands: the subject's epoch, the account, the client's instance (promise 12).
+pub(crate) async fn check_standing(at: &At<'_>, grant: &GrantRecord) -> Result<(), Refusal> {
+    if grant.ended.is_some() || grant.client_instance != at.client.instance_id() {
+        return Err(Cause::GrantEnded.into());
+    }
+    let Some(who) = grant.who() else { return Ok(()) };
+    if at.server.epoch(who.subject()).await? != grant.epoch || !at.server.is_usable(who.subject()).await? {
+        return Err(Cause::GrantEnded.into());
+    }
+    Ok(())
+}
+
+/// When a grant's record may go: after the last token that could be issued or used under it.
+pub(crate) fn grant_end(at: &At<'_>, grant: &GrantRecord) -> UnixTime {
+    let lifetimes = &at.server.config().preset().lifetimes;
+    let tokens_end = at.now.plus(lifetimes.access_token);
+    if grant.refresh.is_none() {
+        return tokens_end;
+    }
+    let idle = at.now.plus(lifetimes.refresh_token_idle);
+    idle.min(grant.started_at.plus(lifetimes.refresh_token_absolute)).max(tokens_end)
+}

@@ -1,0 +1,143 @@
+//! The refresh token grant (RFC 6749 §6), with rotation and a single successor (RFC 9700 §4.14.2).
+//!
+//! A refresh token has no record of its own. It names its grant and its generation and bears a tag that proves it was ours;
+//! the grant keeps the hash of the current token and, while the grace lasts, of the one before, with the successor sealed
+//! under a key that only the presented token holds. So a lost answer is made good with the same successor, while an old token
+//! is known as reuse for ever, and a forged one can end nothing.
+
+use countersign_events::{Event, EventKind};
+use countersign_primitives::SecretString;
+use countersign_storage_traits::{Batch, Found, Key};
+use countersign_tokens::RefreshToken;
+
+use super::{Conflict, Redemption, check_standing, grant_end, narrowed_resources};
+use crate::config::Rotation;
+use crate::extension::At;
+use crate::records::{self, EndReason, GrantRecord, Previous, RefreshState};
+use crate::{Cause, Params, Refusal, ScopeSet};
+
+/// Exchanges a refresh token for new tokens.
+pub(crate) async fn redeem(at: &At<'_>, form: &Params) -> Result<Redemption, Refusal> {
+    let presented = form.get("refresh_token").ok_or(Cause::MissingParameter)?;
+    let token = at.server.refresh_tokens().open(presented);
+    let token = token.map_err(|error| Refusal::from(Cause::MalformedRefreshToken).source(error))?;
+    let key = Key::root(records::GRANT, token.grant);
+    let grant = at.server.store().find::<GrantRecord>(key, at.now).await?.ok_or(Cause::UnknownRefreshToken)?;
+    if grant.value.client_id.as_str() != at.client.id() {
+        return Err(Cause::RefreshTokenClient.into());
+    }
+    check_standing(at, &grant.value).await?;
+    let scope = narrowed_scope(at, form, &grant.value)?;
+    let resources = narrowed_resources(at, form, &grant.value)?;
+    let turn = turn(at, &token, &grant).await?;
+
+    let mut batch = Batch::new(token.grant, at.now, at.server.random())?;
+    let mut next = grant.value.clone();
+    let refresh_token = match turn {
+        Turn::Rotate { state, successor } => {
+            next.refresh = Some(state);
+            batch.put_value(key, grant.unchanged(), grant_end(at, &next), &next)?;
+            successor
+        }
+        // Nothing changes, but the grant must still be as it was read when the answer leaves.
+        Turn::Again { successor } => {
+            batch.check(key, grant.unchanged());
+            successor
+        }
+        Turn::Keep => {
+            batch.put_value(key, grant.unchanged(), grant_end(at, &next), &next)?;
+            SecretString::new(presented)
+        }
+    };
+    Ok(Redemption {
+        grant_id: token.grant,
+        grant: next,
+        scope,
+        resources,
+        batch,
+        refresh_token: Some(refresh_token),
+        once: None,
+        conflict: Conflict::Again,
+        proofs_at: at.now,
+    })
+}
+
+/// What becomes of the presented token.
+enum Turn {
+    /// It is spent, and this is its successor.
+    Rotate { state: RefreshState, successor: SecretString },
+    /// It was spent moments ago, and its successor was not used yet: the same successor again.
+    Again { successor: SecretString },
+    /// It stays in use.
+    Keep,
+}
+
+async fn turn(at: &At<'_>, token: &RefreshToken, grant: &Found<GrantRecord>) -> Result<Turn, Refusal> {
+    let refresh_tokens = at.server.refresh_tokens();
+    let state = grant.value.refresh.as_ref().ok_or(Cause::UnknownRefreshToken)?;
+    let hash = refresh_tokens.hash(token);
+    if token.generation == state.generation && state.hash.matches(&hash) {
+        return if rotates(at) { rotate(at, token, state) } else { Ok(Turn::Keep) };
+    }
+    let previous = state.previous.as_ref().filter(|previous| previous.hash.matches(&hash));
+    if let Some(previous) = previous.filter(|previous| at.now < previous.until) {
+        let successor = refresh_tokens.open_successor(token, &previous.successor);
+        let successor = successor.map_err(|error| Refusal::from(Cause::StoreFailed).source(error))?;
+        return Ok(Turn::Again { successor: refresh_tokens.seal(&successor) });
+    }
+    // The tag is true and the token is not the current one: it was spent before.
+    Err(reused(at, grant).await)
+}
+
+fn rotates(at: &At<'_>) -> bool {
+    match at.server.config().preset().rotation {
+        Rotation::Always => true,
+        Rotation::PublicClients => at.client.is_public(),
+    }
+}
+
+fn rotate(at: &At<'_>, token: &RefreshToken, state: &RefreshState) -> Result<Turn, Refusal> {
+    let refresh_tokens = at.server.refresh_tokens();
+    let successor = token.successor(at.server.random())?;
+    let sealed = refresh_tokens.seal_successor(token, &successor, at.server.random());
+    let sealed = sealed.map_err(|error| Refusal::from(Cause::RandomFailed).source(error))?;
+    let grace = at.server.config().preset().lifetimes.refresh_token_grace;
+    let state = RefreshState {
+        generation: successor.generation,
+        hash: refresh_tokens.hash(&successor),
+        previous: Some(Previous { hash: state.hash.clone(), successor: sealed, until: at.now.plus(grace) }),
+    };
+    Ok(Turn::Rotate { state, successor: refresh_tokens.seal(&successor) })
+}
+
+/// A spent token in an otherwise valid request: the whole grant ends.
+async fn reused(at: &At<'_>, grant: &Found<GrantRecord>) -> Refusal {
+    if let Err(refusal) = at.server.end_grant(at.client, grant, EndReason::RefreshTokenReused).await {
+        return refusal;
+    }
+    let cause = Cause::RefreshTokenReused;
+    let mut event = Event::new(EventKind::RefreshTokenReused, at.now).with_client_id(at.client.id());
+    if let Some(who) = grant.value.who() {
+        event = event.with_subject(who.subject());
+    }
+    at.server.event(event.with_grant(grant.key.id).with_cause(cause.id(), cause.section()));
+    cause.into()
+}
+
+/// The scopes of the answer: those asked for, within the grant (RFC 6749 §6). A scope whose requirement the login no longer
+/// meets is left out when nobody asked for it by name, and refused when somebody did (promise 8).
+fn narrowed_scope(at: &At<'_>, form: &Params, grant: &GrantRecord) -> Result<ScopeSet, Refusal> {
+    let config = at.server.config();
+    let met = |token: &str| match (config.scope(token), grant.who()) {
+        (Some(scope), Some(who)) => scope.requirement().met_by(who, config.acr_table(), at.now),
+        (Some(scope), None) => scope.requirement().is_none(),
+        // A scope that this server no longer knows is no longer issued.
+        (None, _) => false,
+    };
+    let Some(asked) = form.get("scope") else { return Ok(grant.scope.filtered(met)) };
+    let asked = ScopeSet::parse(asked).map_err(|error| Refusal::from(Cause::Scope).source(error))?;
+    if !asked.is_subset(&grant.scope) {
+        return Err(Cause::Scope.into());
+    }
+    if asked.iter().all(met) { Ok(asked) } else { Err(Cause::GrantRequirement.into()) }
+}

@@ -1,0 +1,205 @@
+//! Making the answer of the token endpoint: checked, admitted and signed, but not yet released.
+
+use bytes::Bytes;
+use countersign_events::{Event, EventKind};
+use countersign_primitives::{Acr, Amr, Requirement, SignedIn, Subject};
+use countersign_storage_traits::{Batch, Expect, Found, Key};
+use countersign_tokens::Jti;
+use http::{Response, StatusCode};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::extension::{At, Ended, Hook, Issued, Issuing};
+use crate::grants::{Redemption, check_standing, grant_end};
+use crate::records::{self, EndReason, GrantRecord};
+use crate::transport::answer;
+use crate::{Cause, Client, Gathered, Refusal, ScopeSet, Server};
+
+/// Members of the token response that only the core sets (RFC 6749 §5.1).
+const RESERVED: &[&str] = &["access_token", "token_type", "expires_in", "refresh_token", "scope", "error"];
+
+/// An answer that waits for its commit.
+pub(crate) struct Prepared(Map<String, Value>);
+
+impl Prepared {
+    /// The answer. Only after the commit that decides it.
+    pub(crate) fn release(self) -> Response<Bytes> {
+        answer::json(StatusCode::OK, &self.0)
+    }
+}
+
+/// The claims of an access token (RFC 9068 §2.2).
+#[derive(Serialize)]
+struct AccessTokenClaims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: Audience<'a>,
+    exp: u64,
+    iat: u64,
+    jti: &'a str,
+    client_id: &'a str,
+    #[serde(skip_serializing_if = "ScopeSet::is_empty")]
+    scope: &'a ScopeSet,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr: Option<&'a Acr>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    amr: Vec<Amr>,
+}
+
+/// One audience is a string, several are an array (RFC 7519 §4.1.3).
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Audience<'a> {
+    One(&'a str),
+    Several(&'a [String]),
+}
+
+impl Server {
+    /// Checks the requirement, asks the extensions, and signs.
+    pub(crate) async fn prepare(
+        &self,
+        at: &At<'_>,
+        grant_type: &str,
+        redemption: &Redemption,
+    ) -> Result<Prepared, Refusal> {
+        let requirement = self.config().requirement_of(&redemption.scope);
+        let requirement = requirement.and(at.client.requirement(), self.config().acr_table());
+        let who = redemption.grant.who();
+        self.check_requirement(&requirement, who, redemption)?;
+        let issuing = Issuing { grant_type, who, scope: &redemption.scope, requirement: &requirement };
+        for extension in self.extensions_with(Hook::Admit) {
+            extension.admit(at, &issuing).await?;
+        }
+        let subject = who.map(|who| self.subject_for(at.client, who.subject()));
+        let access_token = self.access_token(at, redemption, subject.as_ref()).await?;
+        let issued = Issued {
+            grant: &redemption.grant,
+            subject: subject.as_ref(),
+            scope: &redemption.scope,
+            access_token: Some(&access_token),
+            code: None,
+            response_type: None,
+        };
+        let mut out = Gathered::new(RESERVED);
+        for extension in self.extensions_with(Hook::Respond) {
+            extension.respond(at, &issued, &mut out).await?;
+        }
+        let mut members = out.finish()?;
+        let lifetime = self.config().preset().lifetimes.access_token.as_secs();
+        members.insert("access_token".to_owned(), access_token.into());
+        members.insert("token_type".to_owned(), "Bearer".into());
+        members.insert("expires_in".to_owned(), lifetime.into());
+        members.insert("scope".to_owned(), redemption.scope.to_string().into());
+        if let Some(refresh_token) = &redemption.refresh_token {
+            members.insert("refresh_token".to_owned(), refresh_token.expose().into());
+        }
+        Ok(Prepared(members))
+    }
+
+    /// No grant yields a token below what client and scopes require (promise 8).
+    fn check_requirement(
+        &self,
+        requirement: &Requirement,
+        who: Option<&SignedIn>,
+        redemption: &Redemption,
+    ) -> Result<(), Refusal> {
+        let table = self.config().acr_table();
+        let met = match who {
+            Some(who) => {
+                requirement.class_met_by(who, table, self.now()) && requirement.age_met_by(who, redemption.proofs_at)
+            }
+            None => requirement.is_none(),
+        };
+        if met { Ok(()) } else { Err(Cause::GrantRequirement.into()) }
+    }
+
+    async fn access_token(
+        &self,
+        at: &At<'_>,
+        redemption: &Redemption,
+        subject: Option<&Subject>,
+    ) -> Result<String, Refusal> {
+        let audience = self.config().audience(&redemption.resources, &redemption.scope);
+        let jti = Jti::new(self.crypto(), self.secrets().jti(), self.random(), redemption.grant_id)?;
+        let who = redemption.grant.who();
+        let lifetime = self.config().preset().lifetimes.access_token;
+        let claims = AccessTokenClaims {
+            iss: self.config().issuer().as_str(),
+            sub: subject.map_or(at.client.id(), Subject::as_str),
+            aud: match audience.as_slice() {
+                [one] => Audience::One(one),
+                several => Audience::Several(several),
+            },
+            exp: at.now.plus(lifetime).as_secs(),
+            iat: at.now.as_secs(),
+            jti: &jti,
+            client_id: at.client.id(),
+            scope: &redemption.scope,
+            auth_time: who.map(|who| who.auth_time().as_secs()),
+            acr: redemption.grant.acr(),
+            amr: who.map(SignedIn::amr_values).unwrap_or_default(),
+        };
+        self.sign("at+jwt", &claims).await
+    }
+
+    /// Signs claims as a JWT of this `typ` with the issuer's key.
+    ///
+    /// # Errors
+    /// When the signer fails.
+    pub async fn sign<T: Serialize + Sync + ?Sized>(&self, typ: &str, claims: &T) -> Result<String, Refusal> {
+        self.keys().sign(typ, claims).await
+    }
+
+    /// The subject as a client sees it: an extension's name for it (pairwise), else its own.
+    #[must_use]
+    pub fn subject_for(&self, client: &Client, subject: &Subject) -> Subject {
+        let named = self.extensions_with(Hook::Subject).find_map(|extension| extension.subject(client, subject));
+        named.unwrap_or_else(|| subject.clone())
+    }
+
+    /// Ends a grant: a tombstone on its own record, one commit, which also bars what is in flight (promise 12).
+    pub(crate) async fn end_grant(
+        &self,
+        client: &Client,
+        grant: &Found<GrantRecord>,
+        reason: EndReason,
+    ) -> Result<(), Refusal> {
+        let now = self.now();
+        let at = At { server: self, client, now };
+        let id = grant.key.id;
+        let mut tombstone = grant.value.clone();
+        tombstone.ended = Some(reason);
+        let lasts = grant_end(&at, &grant.value).max(grant.expires_at).max(now.plus(TOMBSTONE));
+        let mut batch = Batch::new(id, now, self.random())?;
+        batch.put_value(grant.key, Expect::Any, lasts, &tombstone)?;
+        batch.delete(Key::root(records::CODE, id), Expect::Any);
+        for extension in self.extensions_with(Hook::Ended) {
+            let before = batch.clone();
+            if let Err(refusal) = extension.ended(&at, &Ended { grant: &grant.value, reason }, &mut batch).await {
+                batch = before;
+                self.note_refusal(EventKind::Failure, &refusal, Some(client.id()));
+            }
+        }
+        self.store().commit_surely(&batch).await?;
+        let mut event = Event::new(EventKind::GrantEnded, now).with_client_id(client.id()).with_grant(id);
+        if let Some(who) = grant.value.who() {
+            event = event.with_subject(who.subject());
+        }
+        self.event(event);
+        Ok(())
+    }
+
+    /// Whether a grant's record, and all it rests on, still stands.
+    pub(crate) async fn stands(&self, client: &Client, grant: &GrantRecord) -> Result<bool, Refusal> {
+        match check_standing(&At { server: self, client, now: self.now() }, grant).await {
+            Ok(()) => Ok(true),
+            Err(refusal) if refusal.is_failure() => Err(refusal),
+            Err(_) => Ok(false),
+        }
+    }
+}
+
+/// How long a tombstone stays at least: longer than anything that could create its grant.
+const TOMBSTONE: std::time::Duration = std::time::Duration::from_secs(15 * 60);

@@ -1,0 +1,116 @@
+//! A grant: what a user gave a client. Everything issued under it lives and ends with its record.
+
+use countersign_primitives::{Acr, Id, SignedIn, UnixTime};
+use countersign_storage_traits::{Index, Kind, Stored};
+use serde::{Deserialize, Serialize};
+
+use super::SpentCode;
+use countersign_tokens::HandleHash;
+
+use crate::{ClientId, Member, Members, ScopeSet};
+
+/// A grant.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GrantRecord {
+    pub(crate) client_id: ClientId,
+    pub(crate) client_instance: Id,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) who: Option<SignedIn>,
+    #[serde(default)]
+    pub(crate) epoch: u64,
+    pub(crate) scope: ScopeSet,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) resources: Vec<String>,
+    #[serde(default, skip_serializing_if = "Members::is_empty")]
+    pub(crate) members: Members,
+    pub(crate) started_at: UnixTime,
+    /// Whether a refresh token comes with it.
+    #[serde(default)]
+    pub(crate) refreshable: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<SpentCode>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh: Option<RefreshState>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ended: Option<EndReason>,
+    /// The lists it stands in, computed when it began.
+    #[serde(default)]
+    pub(crate) indexes: Vec<(u8, Id)>,
+}
+
+impl GrantRecord {
+    /// Who gave it, and how they signed in; none where a client acts for itself.
+    #[must_use]
+    pub fn who(&self) -> Option<&SignedIn> {
+        self.who.as_ref()
+    }
+
+    /// The class that the login reached.
+    #[must_use]
+    pub fn acr(&self) -> Option<&Acr> {
+        self.who.as_ref().and_then(SignedIn::acr_value)
+    }
+
+    /// The client it was given to.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        self.client_id.as_str()
+    }
+
+    /// All that was granted.
+    #[must_use]
+    pub fn scope(&self) -> &ScopeSet {
+        &self.scope
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn started_at(&self) -> UnixTime {
+        self.started_at
+    }
+
+    /// What extensions keep with it.
+    #[must_use]
+    pub fn member<M: Member>(&self) -> Option<M> {
+        self.members.get()
+    }
+}
+
+impl Stored for GrantRecord {
+    const KIND: Kind = super::GRANT;
+
+    fn indexes(&self) -> Vec<Index> {
+        self.indexes.iter().map(|&(name, value)| Index { name, value }).collect()
+    }
+}
+
+/// The refresh token of a grant: it has no record of its own, so however often it rotates, one record tells all.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RefreshState {
+    pub(crate) generation: u32,
+    pub(crate) hash: HandleHash,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) previous: Option<Previous>,
+}
+
+/// The refresh token before the present one, while the grace lasts: its hash, and its successor sealed under a key that only
+/// the presented token holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Previous {
+    pub(crate) hash: HandleHash,
+    pub(crate) successor: Vec<u8>,
+    pub(crate) until: UnixTime,
+}
+
+/// Why a grant ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EndReason {
+    /// Its code was presented again (RFC 6749 §4.1.2).
+    CodeReused,
+    /// A spent refresh token was presented again (RFC 9700 §4.14.2).
+    RefreshTokenReused,
+    /// It was revoked.
+    Revoked,
+}

@@ -1,0 +1,26 @@
+//! A single sign-on session.
+
+use countersign_primitives::{Id, SignedIn, UnixTime};
+use countersign_storage_traits::{Index, Kind, Stored};
+use serde::{Deserialize, Serialize};
+
+/// A session of the kit's own login. Its id is the `sid` of ID tokens; the browser's cookie leads to it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SessionRecord {
+    pub(crate) who: SignedIn,
+    pub(crate) browser: Id,
+    pub(crate) epoch: u64,
+    pub(crate) created_at: UnixTime,
+    pub(crate) seen_at: UnixTime,
+    #[serde(default)]
+    pub(crate) ended: bool,
+    pub(crate) index: Id,
+}
+
+impl Stored for SessionRecord {
+    const KIND: Kind = super::SESSION;
+
+    fn indexes(&self) -> Vec<Index> {
+        vec![Index { name: super::index::SESSIONS_OF_SUBJECT, value: self.index }]
+    }
+}

@@ -1,0 +1,108 @@
+//! Keys that are derived from the master key, each for one purpose of one issuer.
+
+use std::fmt;
+use std::sync::Arc;
+
+use countersign_primitives::{Id, SecretBytes, SignedIn, Subject};
+use countersign_storage_traits::{Key, MasterKey};
+use countersign_tokens::CryptoProvider;
+
+use crate::ClientId;
+use crate::records;
+
+/// What this crate derives: ids that tell nothing of what they name, and values that only this server can make.
+pub(crate) struct Secrets {
+    crypto: Arc<dyn CryptoProvider>,
+    ids: SecretBytes,
+    jti: SecretBytes,
+    anti_forgery: SecretBytes,
+    codes: SecretBytes,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets(..)")
+    }
+}
+
+impl Secrets {
+    pub(crate) fn new(master: &MasterKey, issuer: &str, crypto: Arc<dyn CryptoProvider>) -> Self {
+        Self {
+            crypto,
+            ids: master.derive(issuer, "oauth/ids"),
+            jti: master.derive(issuer, "oauth/jti"),
+            anti_forgery: master.derive(issuer, "oauth/anti-forgery"),
+            codes: master.derive(issuer, "oauth/codes"),
+        }
+    }
+
+    /// An id made of a name: the same for the same name, and telling nothing of it. The length of each part is hashed too.
+    pub(crate) fn id(&self, label: &str, parts: &[&str]) -> Id {
+        let mut message = Vec::with_capacity(64);
+        for part in std::iter::once(&label).chain(parts) {
+            message.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            message.extend_from_slice(part.as_bytes());
+        }
+        let hash = self.crypto.hmac_sha256(self.ids.expose(), &[&message]);
+        let mut id = [0; 16];
+        id.copy_from_slice(&hash[..16]);
+        Id::from_bytes(id)
+    }
+
+    pub(crate) fn subject_partition(&self, subject: &Subject) -> Id {
+        self.id("subject", &[subject.as_str()])
+    }
+
+    pub(crate) fn subject_key(&self, subject: &Subject) -> Key {
+        Key::root(records::SUBJECT, self.subject_partition(subject))
+    }
+
+    pub(crate) fn consent_key(&self, subject: &Subject, client: &ClientId) -> Key {
+        let client = self.id("client", &[client.as_str()]);
+        Key::new(self.subject_partition(subject), records::CONSENT, client)
+    }
+
+    pub(crate) fn client_index(&self, client: &ClientId) -> Id {
+        self.id("client", &[client.as_str()])
+    }
+
+    pub(crate) fn session_index(&self, session: &str) -> Id {
+        self.id("session", &[session])
+    }
+
+    pub(crate) fn key_ring(&self) -> Key {
+        Key::root(records::KEY_RING, self.id("key ring", &[]))
+    }
+
+    pub(crate) fn once(&self, grant_type: &str, serial: &str) -> Key {
+        Key::root(records::ONCE, self.id("once", &[grant_type, serial]))
+    }
+
+    /// The key under which the ids of grants are masked in the `jti` of access tokens.
+    pub(crate) fn jti(&self) -> &[u8] {
+        self.jti.expose()
+    }
+
+    /// The value that a form under a cookie must repeat: bound to the browser and to what is being decided.
+    pub(crate) fn anti_forgery(&self, browser: Id, subject_matter: Id) -> Id {
+        self.derived(&self.anti_forgery, &[browser.as_bytes(), subject_matter.as_bytes()])
+    }
+
+    /// What a consent page is about: the request, and the user who was asked.
+    pub(crate) fn consent_matter(&self, interaction: Id, who: Option<&SignedIn>) -> Id {
+        let subject = who.map_or("", |who| who.subject().as_str());
+        self.id("consent", &[&interaction.to_string(), subject])
+    }
+
+    /// The secret of the code that a decided interaction yields: the same however often the answer is made anew.
+    pub(crate) fn code(&self, interaction: Id, grant: Id) -> [u8; 32] {
+        self.crypto.hmac_sha256(self.codes.expose(), &[interaction.as_bytes(), grant.as_bytes()])
+    }
+
+    fn derived(&self, key: &SecretBytes, parts: &[&[u8]]) -> Id {
+        let hash = self.crypto.hmac_sha256(key.expose(), parts);
+        let mut id = [0; 16];
+        id.copy_from_slice(&hash[..16]);
+        Id::from_bytes(id)
+    }
+}

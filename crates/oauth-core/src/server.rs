@@ -1,0 +1,277 @@
+//! An authorization server as a value, and how requests find their endpoint.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use countersign_accounts::Accounts;
+use countersign_events::{Event, EventKind, Events};
+use countersign_primitives::{Clock, Random, UnixTime};
+use countersign_storage_traits::Store;
+use countersign_tokens::{CryptoProvider, RefreshTokens};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+
+use crate::builder::ServerBuilder;
+use crate::client::ClientTable;
+use crate::extension::{Extension, Grant, Hook};
+use crate::keys::Keys;
+use crate::secrets::Secrets;
+use crate::transport::{Peer, Route, answer};
+use crate::{Cause, Client, ClientId, Config, Refusal};
+
+/// An authorization server: an issuer, its clients, its keys, and where it keeps what it must not forget.
+///
+/// A cheap clone. It has no sockets, no timers and no global state; several issuers live in one process and share nothing.
+/// See [`Server::builder`].
+#[derive(Clone)]
+pub struct Server(pub(crate) Arc<Assembled>);
+
+/// What a server is made of.
+pub(crate) struct Assembled {
+    pub(crate) config: Config,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) crypto: Arc<dyn CryptoProvider>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clients: ClientTable,
+    pub(crate) accounts: Option<Arc<dyn Accounts>>,
+    pub(crate) events: Events,
+    pub(crate) extensions: Vec<Arc<dyn Extension>>,
+    pub(crate) grants: Vec<Arc<dyn Grant>>,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) keys: Keys,
+    pub(crate) secrets: Secrets,
+    pub(crate) refresh_tokens: RefreshTokens,
+    pub(crate) cookie_name: String,
+    pub(crate) metadata: (Bytes, String),
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Server({})", self.config().issuer())
+    }
+}
+
+impl Server {
+    /// Begins a server: its issuer, where it keeps things, and the key under which they are sealed.
+    #[must_use]
+    pub fn builder(
+        issuer: impl Into<String>,
+        store: impl Store + 'static,
+        master: countersign_storage_traits::MasterKey,
+    ) -> ServerBuilder {
+        ServerBuilder::new(issuer.into(), store, master)
+    }
+
+    /// Answers a request, whatever it holds: 404 for a path that is not this server's.
+    pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let mut response = self.dispatch(request).await;
+        answer::set(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        response
+    }
+
+    async fn dispatch(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let path = request.uri().path();
+        let found: Vec<&Route> = self.0.routes.iter().filter(|route| route.matches(path)).collect();
+        if found.is_empty() {
+            return answer::refusal(&Cause::UnknownPath.into());
+        }
+        if !self.is_our_host(&request) {
+            return answer::refusal(&Cause::ForeignHost.into());
+        }
+        let any_origin = found.iter().any(|route| route.allows_any_origin());
+        let mut response = if any_origin && request.method() == Method::OPTIONS {
+            preflight(&found)
+        } else {
+            self.dispatch_to(&found, request).await
+        };
+        if any_origin {
+            let headers = response.headers_mut();
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            let exposed = HeaderValue::from_static("WWW-Authenticate, DPoP-Nonce");
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        }
+        response
+    }
+
+    async fn dispatch_to(&self, found: &[&Route], request: Request<Bytes>) -> Response<Bytes> {
+        let asked = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        let Some(route) = found.iter().find(|route| route.method() == asked) else {
+            let mut response = answer::refusal(&Cause::WrongMethod.into());
+            let allowed: Vec<&str> = found.iter().map(|route| route.method().as_str()).collect();
+            answer::set(&mut response, header::ALLOW, &allowed.join(", "));
+            return response;
+        };
+        if request.body().len() > self.config().body_limit() {
+            return answer::refusal(&Cause::BodyTooLarge.into());
+        }
+        if route.demands_peer() && request.extensions().get::<Peer>().is_none() {
+            let refusal = Refusal::from(Cause::NoPeer);
+            self.note_refusal(EventKind::Failure, &refusal, None);
+            tracing::error!(
+                "the address of the peer is not known: serve with connection info, or put `Peer` into the request's extensions"
+            );
+            return answer::refusal(&refusal);
+        }
+        route.endpoint().answer(self, request).await
+    }
+
+    /// Whether the request was sent to the issuer's host: nothing is ever built from `Host`, and nothing answers for another.
+    fn is_our_host(&self, request: &Request<Bytes>) -> bool {
+        let mut lines = request.headers().get_all(header::HOST).iter();
+        let named = match (lines.next(), lines.next()) {
+            (Some(host), None) => host.to_str().unwrap_or_default(),
+            (None, _) => request.uri().authority().map_or("", |authority| authority.as_str()),
+            (Some(_), Some(_)) => return false,
+        };
+        let issuer = self.config().issuer();
+        let default_port = if issuer.is_https() { ":443" } else { ":80" };
+        let plain = |host: &str| host.strip_suffix(default_port).unwrap_or(host).to_ascii_lowercase();
+        plain(named) == plain(issuer.authority())
+    }
+
+    /// One bounded round of due work: expired records are swept, and extensions do theirs. Safe on every node at once.
+    ///
+    /// Returns when to call again.
+    ///
+    /// # Errors
+    /// When the store fails; call again a little later.
+    pub async fn work(&self, now: impl Into<UnixTime>) -> Result<UnixTime, Refusal> {
+        const EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+        const AT_MOST: u32 = 1_000;
+        let now = now.into();
+        let swept = self.store().sweep(now, AT_MOST).await?;
+        let mut next = if swept.more { now } else { now.plus(EVERY) };
+        for extension in self.extensions_with(Hook::Work) {
+            if let Some(due) = extension.work(self, now).await {
+                next = next.min(due);
+            }
+        }
+        Ok(next)
+    }
+
+    /// The paths this server answers, for a router that knows none.
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        &self.0.routes
+    }
+
+    /// What it was built with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> UnixTime {
+        self.0.clock.now()
+    }
+
+    /// The store, with every payload sealed: for an extension's own records.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.0.store
+    }
+
+    /// The source of randomness.
+    #[must_use]
+    pub fn random(&self) -> &dyn Random {
+        &*self.0.random
+    }
+
+    /// The cryptographic library.
+    #[must_use]
+    pub fn crypto(&self) -> &dyn CryptoProvider {
+        &*self.0.crypto
+    }
+
+    /// The host's users, where the server knows them.
+    #[must_use]
+    pub fn accounts(&self) -> Option<&Arc<dyn Accounts>> {
+        self.0.accounts.as_ref()
+    }
+
+    /// Tells the host that something happened.
+    pub fn event(&self, event: Event) {
+        self.0.events.record(&event);
+    }
+
+    /// The signing algorithm of the issuer's tokens.
+    #[must_use]
+    pub fn signing_algorithm(&self) -> countersign_tokens::SigningAlgorithm {
+        self.keys().algorithm()
+    }
+
+    /// Verifies a JWT that this issuer signed. The caller checks the claims.
+    ///
+    /// # Errors
+    /// [`JwtError`](countersign_tokens::JwtError), by cause.
+    pub async fn verify_own(
+        &self,
+        token: &str,
+        expect: &countersign_tokens::Expect<'_>,
+    ) -> Result<countersign_tokens::Verified, countersign_tokens::JwtError> {
+        self.keys().verify(token, expect).await
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.0.secrets
+    }
+
+    pub(crate) fn refresh_tokens(&self) -> &RefreshTokens {
+        &self.0.refresh_tokens
+    }
+
+    pub(crate) fn cookie_name(&self) -> &str {
+        &self.0.cookie_name
+    }
+
+    pub(crate) fn metadata(&self) -> (&Bytes, &str) {
+        (&self.0.metadata.0, &self.0.metadata.1)
+    }
+
+    pub(crate) fn extensions_with(&self, hook: Hook) -> impl Iterator<Item = &dyn Extension> {
+        self.0.extensions.iter().map(AsRef::as_ref).filter(move |extension| extension.hooks().contains(&hook))
+    }
+
+    pub(crate) fn serves_grant(&self, grant_type: &str) -> bool {
+        self.config().grant_types.iter().any(|served| served == grant_type)
+    }
+
+    pub(crate) fn custom_grant(&self, grant_type: &str) -> Option<&dyn Grant> {
+        self.0.grants.iter().find(|grant| grant.grant_type() == grant_type).map(AsRef::as_ref)
+    }
+
+    pub(crate) async fn find_client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, Refusal> {
+        let found = self.0.clients.find(id).await;
+        found.map_err(|error| Refusal::from(Cause::LookupFailed).source(error))
+    }
+
+    /// Tells of a refusal: who, why, and by which section. What failed on our side goes to the log as well.
+    pub(crate) fn note_refusal(&self, kind: EventKind, refusal: &Refusal, client: Option<&str>) {
+        let kind = if refusal.is_failure() { EventKind::Failure } else { kind };
+        let mut event = Event::new(kind, self.now()).with_cause(refusal.cause_id(), refusal.section());
+        if let Some(client) = client {
+            event = event.with_client_id(client);
+        }
+        self.event(event);
+        if refusal.is_failure() {
+            tracing::error!(cause = refusal.cause_id(), source = ?refusal.source_error(), "a request failed on our side");
+        }
+    }
+}
+
+fn preflight(found: &[&Route]) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let methods: Vec<&str> = found.iter().map(|route| route.method().as_str()).collect();
+    answer::set(&mut response, header::ACCESS_CONTROL_ALLOW_METHODS, &methods.join(", "));
+    answer::set(&mut response, header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, DPoP");
+    answer::set(&mut response, header::ACCESS_CONTROL_MAX_AGE, "600");
+    response
+}

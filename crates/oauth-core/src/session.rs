@@ -1,0 +1,181 @@
+//! Single sign-on sessions of the kit's own login. A host with sessions of its own has no use for them.
+
+use std::time::Duration;
+
+use countersign_events::{Event, EventKind};
+use countersign_primitives::{Id, SignedIn, Subject, UnixTime};
+use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
+
+use crate::browser::Gain;
+use crate::records::{self, SessionRecord, SubjectState};
+use crate::{Browser, Cause, Refusal, Server};
+
+/// How far apart two notes of a session's use lie.
+const SEEN_EVERY: Duration = Duration::from_secs(300);
+
+impl Server {
+    /// Who is signed in in this browser: the session lives, its user's epoch is the present one, and the account is usable.
+    ///
+    /// # Errors
+    /// When the store or the host's accounts fail.
+    pub async fn signed_in(&self, browser: &Browser) -> Result<Option<SignedIn>, Refusal> {
+        let Some(id) = browser.session() else { return Ok(None) };
+        let Some(found) = self.live_session(id, browser).await? else { return Ok(None) };
+        self.note_use(&found).await;
+        Ok(Some(found.value.who))
+    }
+
+    async fn live_session(&self, id: Id, browser: &Browser) -> Result<Option<Found<SessionRecord>>, Refusal> {
+        let key = Key::root(records::SESSION, id);
+        let Some(found) = self.store().find::<SessionRecord>(key, self.now()).await? else { return Ok(None) };
+        let session = &found.value;
+        let holds = !session.ended
+            && session.browser == browser.id()
+            && session.epoch == self.epoch(session.who.subject()).await?
+            && self.is_usable(session.who.subject()).await?;
+        Ok(holds.then_some(found))
+    }
+
+    /// Notes that a session was used, so that it does not end for idleness. Losing the note to another writer loses nothing.
+    async fn note_use(&self, found: &Found<SessionRecord>) {
+        let now = self.now();
+        if now.since(found.value.seen_at) < SEEN_EVERY {
+            return;
+        }
+        let session = SessionRecord { seen_at: now, ..found.value.clone() };
+        let Ok(mut batch) = Batch::new(found.key.partition, now, self.random()) else { return };
+        if batch.put_value(found.key, found.unchanged(), self.session_end(&session), &session).is_ok() {
+            let _ = self.store().commit(&batch).await;
+        }
+    }
+
+    fn session_end(&self, session: &SessionRecord) -> UnixTime {
+        let lifetimes = &self.config().preset().lifetimes;
+        session.created_at.plus(lifetimes.session_absolute).min(session.seen_at.plus(lifetimes.session_idle))
+    }
+
+    /// Begins a session, or strengthens the one that the same user has in this browser. The cookie gets a new value.
+    ///
+    /// `id` is drawn or derived by the login; beginning it again with the same id makes the same session.
+    ///
+    /// # Errors
+    /// When the store fails, or the id is another browser's or user's.
+    pub async fn start_session(&self, browser: &mut Browser, id: Id, who: SignedIn) -> Result<SignedIn, Refusal> {
+        if let Some(present) = browser.session() {
+            if let Some(found) = self.live_session(present, browser).await? {
+                if found.value.who.subject() == who.subject() {
+                    return self.strengthen(browser, &found, who).await;
+                }
+                self.end_session_record(&found).await?;
+            }
+        }
+        let now = self.now();
+        let who = who.session(id);
+        let session = SessionRecord {
+            epoch: self.epoch(who.subject()).await?,
+            index: self.secrets().subject_partition(who.subject()),
+            browser: browser.id(),
+            created_at: now,
+            seen_at: now,
+            ended: false,
+            who,
+        };
+        let key = Key::root(records::SESSION, id);
+        let mut batch = Batch::new(id, now, self.random())?;
+        batch.put_value(key, Expect::Absent, self.session_end(&session), &session)?;
+        let who = match self.store().commit_surely(&batch).await {
+            Ok(()) => session.who,
+            Err(CommitError::Conflict(_)) => match self.live_session(id, browser).await? {
+                Some(found) if found.value.who.subject() == session.who.subject() => found.value.who,
+                _ => return Err(Cause::UnknownInteraction.into()),
+            },
+            Err(error) => return Err(error.into()),
+        };
+        self.gain(browser, &Gain::Session(Some(id))).await?;
+        self.event(Event::new(EventKind::SessionStarted, now).with_subject(who.subject()).with_session(id));
+        Ok(who)
+    }
+
+    async fn strengthen(
+        &self,
+        browser: &mut Browser,
+        found: &Found<SessionRecord>,
+        who: SignedIn,
+    ) -> Result<SignedIn, Refusal> {
+        let now = self.now();
+        let who = who.session(found.key.id);
+        let session = SessionRecord { who: who.clone(), seen_at: now, ..found.value.clone() };
+        let mut batch = Batch::new(found.key.partition, now, self.random())?;
+        batch.put_value(found.key, found.unchanged(), self.session_end(&session), &session)?;
+        self.store().commit_surely(&batch).await?;
+        self.gain(browser, &Gain::Session(Some(found.key.id))).await?;
+        Ok(who)
+    }
+
+    async fn end_session_record(&self, found: &Found<SessionRecord>) -> Result<(), Refusal> {
+        let now = self.now();
+        let session = SessionRecord { ended: true, ..found.value.clone() };
+        let mut batch = Batch::new(found.key.partition, now, self.random())?;
+        batch.put_value(found.key, Expect::Any, found.expires_at, &session)?;
+        self.store().commit_surely(&batch).await?;
+        let ended = Event::new(EventKind::SessionEnded, now).with_subject(session.who.subject());
+        self.event(ended.with_session(found.key.id));
+        Ok(())
+    }
+
+    /// Gives the browser's cookie a new value because a login in it has proven something (no fixed value survives a factor).
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn renew_cookie(&self, browser: &mut Browser) -> Result<(), Refusal> {
+        self.gain(browser, &Gain::Factor).await
+    }
+
+    /// The epoch of a subject: whatever remembers an older one is dead.
+    pub(crate) async fn epoch(&self, subject: &Subject) -> Result<u64, Refusal> {
+        let key = self.secrets().subject_key(subject);
+        let state = self.store().find::<SubjectState>(key, self.now()).await?;
+        Ok(state.map_or(0, |found| found.value.epoch))
+    }
+
+    /// Ends everything of a subject from this moment: grants, sessions and remembered consent, requests in flight included.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn revoke_subject(&self, subject: impl Into<Subject>) -> Result<(), Refusal> {
+        let subject = subject.into();
+        let key = self.secrets().subject_key(&subject);
+        for _ in 0..8 {
+            let now = self.now();
+            let found = self.store().find::<SubjectState>(key, now).await?;
+            let epoch = found.as_ref().map_or(0, |found| found.value.epoch).saturating_add(1);
+            let expect = found.as_ref().map_or(Expect::Absent, Found::unchanged);
+            let mut batch = Batch::new(key.partition, now, self.random())?;
+            batch.put_value(key, expect, UnixTime::MAX, &SubjectState { epoch })?;
+            match self.store().commit_surely(&batch).await {
+                Ok(()) => {
+                    self.event(Event::new(EventKind::SubjectRevoked, now).with_subject(subject));
+                    return Ok(());
+                }
+                Err(CommitError::Conflict(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Cause::Contention.into())
+    }
+
+    /// Whether an account may be issued to. Without a table of accounts the host answers for that.
+    pub(crate) async fn is_usable(&self, subject: &Subject) -> Result<bool, Refusal> {
+        if !subject.is_valid() {
+            return Ok(false);
+        }
+        match self.accounts() {
+            None => Ok(true),
+            Some(accounts) => {
+                let account = accounts.by_subject(subject).await;
+                let account = account.map_err(|error| Refusal::from(Cause::LookupFailed).source(error))?;
+                Ok(account.is_some_and(|account| !account.is_disabled()))
+            }
+        }
+    }
+}
