@@ -19,7 +19,7 @@ pub use browser::{Browser, Element};
 pub use foreign::{node_client, python_client};
 pub use http::{Http, Reply};
 pub use process::Process;
-pub use quickstart::{Quickstart, quickstart_program};
+pub use quickstart::Quickstart;
 pub use relying_party::{Callback, Tokens};
 pub use scratch::{Scratch, artifact};
 pub use site::{Asked, Page, site};

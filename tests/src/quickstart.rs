@@ -73,6 +73,19 @@ impl Quickstart {
         self.process = process;
     }
 
+    /// The program, in this folder and with nothing from the environment; its switches are the caller's.
+    #[must_use]
+    #[track_caller]
+    pub fn command(folder: &Path) -> Command {
+        let mut command = Command::new(program());
+        // Each switch is a variable too, and the developer may have set some.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("COUNTERSIGN_")) {
+            command.env_remove(name);
+        }
+        command.current_dir(folder);
+        command
+    }
+
     /// The issuer, without a slash at its end.
     #[must_use]
     pub fn issuer(&self) -> &str {
@@ -105,9 +118,7 @@ impl Quickstart {
 
 #[track_caller]
 fn serve(scratch: &Scratch, address: &str, switches: &[String]) -> (Process, [String; 3]) {
-    let mut command = Command::new(quickstart_program());
-    command.args(["--listen", address]).args(switches).current_dir(scratch.path());
-    let mut process = Process::start(&mut command);
+    let mut process = Process::start(Quickstart::command(scratch.path()).args(["--listen", address]).args(switches));
     let announced = process.wait_for(PATIENCE, ready);
     (process, announced)
 }
@@ -120,9 +131,8 @@ fn ready(line: &str) -> Option<[String; 3]> {
 }
 
 /// The quickstart's program, built with the features that its users get. Nothing is done when it is built already.
-#[must_use]
 #[track_caller]
-pub fn quickstart_program() -> &'static Path {
+fn program() -> &'static Path {
     static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
     match PROGRAM.get_or_init(build) {
         Some(program) => program,

@@ -1,18 +1,15 @@
 //! The quickstart as a program: its switches, its documents, its end.
 
-use std::process::Command;
 use std::time::Duration;
 
-use countersign_tests::{Http, Process, Quickstart, Scratch, quickstart_program};
+use countersign_tests::{Http, Process, Quickstart, Scratch};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The status and output of a start that is refused.
 fn refused(switches: &[&str]) -> (Option<i32>, String) {
     let scratch = Scratch::new();
-    let mut command = Command::new(quickstart_program());
-    let mut process =
-        Process::start(command.args(["--listen", "localhost:0"]).args(switches).current_dir(scratch.path()));
+    let mut process = Process::start(Quickstart::command(scratch.path()).args(switches));
     (process.wait(PATIENCE).code(), process.output())
 }
 
@@ -66,7 +63,7 @@ fn keys_outlive_a_restart_and_a_crash() {
 
 #[test]
 fn a_wrong_switch_ends_with_2() {
-    let (status, output) = refused(&["--no-such-switch"]);
+    let (status, output) = refused(&["--listen", "localhost:0", "--no-such-switch"]);
     assert_eq!(status, Some(2), "{output}");
     assert!(output.contains("--no-such-switch"), "{output}");
 }
@@ -75,7 +72,7 @@ fn a_wrong_switch_ends_with_2() {
 fn an_unknown_setting_is_told_with_file_and_line() {
     let scratch = Scratch::new();
     let file = scratch.file("demo.toml", "[lifetimes]\ncode = \"60s\"\ncoda = \"60s\"\n");
-    let (status, output) = refused(&["--config", &file.to_string_lossy()]);
+    let (status, output) = refused(&["--listen", "localhost:0", "--config", &file.to_string_lossy()]);
     assert_eq!(status, Some(2), "{output}");
     assert!(output.contains("demo.toml") && output.contains('3') && output.contains("coda"), "{output}");
 }
@@ -85,16 +82,13 @@ fn a_start_that_fails_ends_with_1() {
     let scratch = Scratch::new();
     // A file stands where the data folder would be made.
     let file = scratch.file("data", "");
-    let (status, output) = refused(&["--data", &file.to_string_lossy()]);
+    let (status, output) = refused(&["--listen", "localhost:0", "--data", &file.to_string_lossy()]);
     assert_eq!(status, Some(1), "{output}");
 }
 
 #[test]
 fn demo_users_stay_on_loopback() {
-    let scratch = Scratch::new();
-    let mut command = Command::new(quickstart_program());
-    let mut process = Process::start(command.args(["--listen", "0.0.0.0:0"]).current_dir(scratch.path()));
-    let status = process.wait(PATIENCE).code();
-    assert_eq!(status, Some(2), "{}", process.output());
-    assert!(process.output().contains("--open-demo"), "{}", process.output());
+    let (status, output) = refused(&["--listen", "0.0.0.0:0", "--issuer", "https://id.example.com"]);
+    assert_eq!(status, Some(2), "{output}");
+    assert!(output.contains("--open-demo"), "{output}");
 }
