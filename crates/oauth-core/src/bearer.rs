@@ -111,10 +111,10 @@ fn bearer_token(parts: &Parts, body: &Bytes) -> Result<String, Refusal> {
     let is_form = crate::endpoints::authorize::is_content_type(parts, "application/x-www-form-urlencoded");
     if parts.method == Method::POST && is_form {
         let form = read_form(parts, body)?;
-        if let Some(token) = form.get("access_token") {
-            if found.replace(token.to_owned()).is_some() {
-                return Err(Cause::MalformedBearer.into());
-            }
+        if let Some(token) = form.get("access_token")
+            && found.replace(token.to_owned()).is_some()
+        {
+            return Err(Cause::MalformedBearer.into());
         }
     }
     found.ok_or_else(|| Cause::MissingToken.into())

@@ -72,11 +72,11 @@ impl Server {
     pub async fn browser(&self, parts: &Parts) -> Result<Browser, Refusal> {
         if let Some(handle) = cookie(parts, self.cookie_name()).and_then(|text| Handle::parse(HANDLE, text).ok()) {
             let key = Key::root(records::BROWSER, handle.id());
-            if let Some(found) = self.store().find::<BrowserRecord>(key, self.now()).await? {
-                if found.value.secret.matches(&handle.hash(self.crypto())) {
-                    let has_session = found.value.session.is_some();
-                    return Ok(Browser { id: handle.id(), found: Some(found), fresh: None, has_session });
-                }
+            if let Some(found) = self.store().find::<BrowserRecord>(key, self.now()).await?
+                && found.value.secret.matches(&handle.hash(self.crypto()))
+            {
+                let has_session = found.value.session.is_some();
+                return Ok(Browser { id: handle.id(), found: Some(found), fresh: None, has_session });
             }
         }
         Ok(Browser { id: self.random().id()?, found: None, fresh: None, has_session: false })
@@ -91,7 +91,7 @@ impl Server {
             let fresh = if replaces { Some(Handle::generate(HANDLE, browser.id, self.random())?) } else { None };
             let secret = match (&fresh, &browser.found) {
                 (Some(fresh), _) => fresh.hash(self.crypto()),
-                (None, Some(found)) => found.value.secret.clone(),
+                (None, Some(found)) => found.value.secret,
                 (None, None) => return Err(Cause::UnknownInteraction.into()),
             };
             let mut record = match &browser.found {

@@ -187,7 +187,7 @@ impl Server {
         if let Some(who) = grant.value.who() {
             event = event.with_subject(who.subject());
         }
-        self.event(event);
+        self.event(&event);
         Ok(())
     }
 

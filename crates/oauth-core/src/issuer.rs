@@ -19,9 +19,8 @@ impl Issuer {
     /// [`ConfigError::Issuer`] says what is wrong and how to put it right.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let wrong = |cure| Err(ConfigError::Issuer { issuer: text.to_owned(), cure });
-        let (scheme, after) = match text.split_once("://") {
-            Some((scheme @ ("https" | "http"), after)) => (scheme, after),
-            _ => return wrong("write it as https://host or http://localhost:port, in lower case"),
+        let Some((scheme @ ("https" | "http"), after)) = text.split_once("://") else {
+            return wrong("write it as https://host or http://localhost:port, in lower case");
         };
         if text.contains(['?', '#', '@', ' ', '\\']) || !text.is_ascii() {
             return wrong("leave out query, fragment and user name");

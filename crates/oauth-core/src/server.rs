@@ -193,8 +193,8 @@ impl Server {
     }
 
     /// Tells the host that something happened.
-    pub fn event(&self, event: Event) {
-        self.0.events.record(&event);
+    pub fn event(&self, event: &Event) {
+        self.0.events.record(event);
     }
 
     /// The signing algorithm of the issuer's tokens.
@@ -259,7 +259,7 @@ impl Server {
         if let Some(client) = client {
             event = event.with_client_id(client);
         }
-        self.event(event);
+        self.event(&event);
         if refusal.is_failure() {
             tracing::error!(cause = refusal.cause_id(), source = ?refusal.source_error(), "a request failed on our side");
         }

@@ -61,13 +61,13 @@ impl Server {
     /// # Errors
     /// When the store fails, or the id is another browser's or user's.
     pub async fn start_session(&self, browser: &mut Browser, id: Id, who: SignedIn) -> Result<SignedIn, Refusal> {
-        if let Some(present) = browser.session() {
-            if let Some(found) = self.live_session(present, browser).await? {
-                if found.value.who.subject() == who.subject() {
-                    return self.strengthen(browser, &found, who).await;
-                }
-                self.end_session_record(&found).await?;
+        if let Some(present) = browser.session()
+            && let Some(found) = self.live_session(present, browser).await?
+        {
+            if found.value.who.subject() == who.subject() {
+                return self.strengthen(browser, &found, who).await;
             }
+            self.end_session_record(&found).await?;
         }
         let now = self.now();
         let who = who.session(id);
@@ -92,7 +92,7 @@ impl Server {
             Err(error) => return Err(error.into()),
         };
         self.gain(browser, &Gain::Session(Some(id))).await?;
-        self.event(Event::new(EventKind::SessionStarted, now).with_subject(who.subject()).with_session(id));
+        self.event(&Event::new(EventKind::SessionStarted, now).with_subject(who.subject()).with_session(id));
         Ok(who)
     }
 
@@ -119,7 +119,7 @@ impl Server {
         batch.put_value(found.key, Expect::Any, found.expires_at, &session)?;
         self.store().commit_surely(&batch).await?;
         let ended = Event::new(EventKind::SessionEnded, now).with_subject(session.who.subject());
-        self.event(ended.with_session(found.key.id));
+        self.event(&ended.with_session(found.key.id));
         Ok(())
     }
 
@@ -154,7 +154,7 @@ impl Server {
             batch.put_value(key, expect, UnixTime::MAX, &SubjectState { epoch })?;
             match self.store().commit_surely(&batch).await {
                 Ok(()) => {
-                    self.event(Event::new(EventKind::SubjectRevoked, now).with_subject(subject));
+                    self.event(&Event::new(EventKind::SubjectRevoked, now).with_subject(subject));
                     return Ok(());
                 }
                 Err(CommitError::Conflict(_)) => {}

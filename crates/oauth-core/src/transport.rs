@@ -269,10 +269,11 @@ pub fn cookie<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
     let mut found = None;
     for line in parts.headers.get_all(header::COOKIE) {
         for pair in line.to_str().ok()?.split(';') {
-            if let Some((key, value)) = pair.trim().split_once('=') {
-                if key == name && found.replace(value).is_some() {
-                    return None;
-                }
+            if let Some((key, value)) = pair.trim().split_once('=')
+                && key == name
+                && found.replace(value).is_some()
+            {
+                return None;
             }
         }
     }

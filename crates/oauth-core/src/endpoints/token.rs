@@ -108,7 +108,7 @@ fn announce(at: &At<'_>, redemption: &Redemption) {
     if let Some(who) = redemption.grant.who() {
         event = event.with_subject(who.subject());
     }
-    at.server.event(event);
+    at.server.event(&event);
 }
 
 /// The error answer (RFC 6749 §5.2): 401 names the scheme where the client tried it.

@@ -129,7 +129,7 @@ async fn end_for_replay(at: &At<'_>, grant: &Found<GrantRecord>) -> Result<(), R
     if let Some(who) = grant.value.who() {
         event = event.with_subject(who.subject());
     }
-    at.server.event(event.with_cause(Cause::CodeReused.id(), Cause::CodeReused.section()));
+    at.server.event(&event.with_cause(Cause::CodeReused.id(), Cause::CodeReused.section()));
     Ok(())
 }
 

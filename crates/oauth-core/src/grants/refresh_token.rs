@@ -105,7 +105,7 @@ fn rotate(at: &At<'_>, token: &RefreshToken, state: &RefreshState) -> Result<Tur
     let state = RefreshState {
         generation: successor.generation,
         hash: refresh_tokens.hash(&successor),
-        previous: Some(Previous { hash: state.hash.clone(), successor: sealed, until: at.now.plus(grace) }),
+        previous: Some(Previous { hash: state.hash, successor: sealed, until: at.now.plus(grace) }),
     };
     Ok(Turn::Rotate { state, successor: refresh_tokens.seal(&successor) })
 }
@@ -120,7 +120,7 @@ async fn reused(at: &At<'_>, grant: &Found<GrantRecord>) -> Refusal {
     if let Some(who) = grant.value.who() {
         event = event.with_subject(who.subject());
     }
-    at.server.event(event.with_grant(grant.key.id).with_cause(cause.id(), cause.section()));
+    at.server.event(&event.with_grant(grant.key.id).with_cause(cause.id(), cause.section()));
     cause.into()
 }
 

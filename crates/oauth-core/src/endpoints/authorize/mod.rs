@@ -181,7 +181,7 @@ impl Server {
 
     fn ask(&self, browser: &Browser, pending: &Pending, judged: Judged, interaction: Id) -> Outcome {
         let Judged { decision, who, requirement, missing, .. } = judged;
-        let ask = Ask::new(self, browser, pending, interaction, who, requirement, missing);
+        let ask = Ask::new(self, browser, pending, interaction, who, requirement, &missing);
         match decision {
             Decision::Ask(decide::Missing::StepUp) => Outcome::NeedsStepUp(ask),
             Decision::Ask(decide::Missing::Consent) => Outcome::NeedsConsent(ask),

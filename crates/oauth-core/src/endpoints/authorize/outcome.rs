@@ -64,7 +64,7 @@ impl Ask {
         interaction: Id,
         who: Option<SignedIn>,
         requirement: Requirement,
-        missing: ScopeSet,
+        missing: &ScopeSet,
     ) -> Self {
         let request = &pending.request;
         let path = format!("{}/authorize", server.config().issuer().path());

@@ -122,7 +122,7 @@ impl Server {
         let grant = GrantRecord { scope: done.scope.clone(), ..grant };
         let reply = self.issue_code(pending, grant, done.grant, secret).await?;
         let event = Event::new(EventKind::AuthorizationGranted, now).with_client_id(pending.client.id());
-        self.event(event.with_subject(done.subject).with_grant(done.grant));
+        self.event(&event.with_subject(done.subject).with_grant(done.grant));
         Ok(reply)
     }
 
