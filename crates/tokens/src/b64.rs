@@ -21,15 +21,19 @@ pub(crate) fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
     (decode_into(text, &mut bytes)? == N).then_some(bytes)
 }
 
-/// Decodes into `buffer`; says how many bytes there were.
+/// Decodes into `buffer`; says how many bytes there were. What does not fit is refused.
 pub(crate) fn decode_into(text: &str, buffer: &mut [u8]) -> Option<usize> {
-    // An estimate is compared first by the engine's own checked form: a text too long for the buffer is refused.
     URL_SAFE_NO_PAD.decode_slice(text, buffer).ok()
 }
 
 /// Appends the base64url form of `bytes` to `out`.
 pub(crate) fn append(out: &mut String, bytes: &[u8]) {
-    URL_SAFE_NO_PAD.encode_string(bytes, out);
+    let mut encoded = [0; CHUNK / 3 * 4];
+    for chunk in bytes.chunks(CHUNK) {
+        // Neither can fail: the buffer has room for a chunk, and base64url is ASCII.
+        let Ok(len) = URL_SAFE_NO_PAD.encode_slice(chunk, &mut encoded) else { return };
+        out.push_str(encoded.get(..len).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default());
+    }
 }
 
 /// How many bytes are gathered before they are encoded: a multiple of three, so that no group is split.

@@ -11,16 +11,13 @@ use crate::{CryptoProvider, PublicJwk, Signer, SigningAlgorithm, b64};
 const ROOM: usize = 1_024;
 
 /// What stands in the header beside `alg` and `kid`, which come from the signer.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Header<'a> {
     /// The explicit type, such as `at+jwt` (RFC 8725 §3.11).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub typ: Option<&'a str>,
     /// The type of the payload (RFC 7515 §4.1.10).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cty: Option<&'a str>,
     /// A public key that the token itself carries, as DPoP proofs do (RFC 9449 §4.2).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub jwk: Option<&'a PublicJwk>,
 }
 
@@ -97,14 +94,19 @@ fn signing_input<T: Serialize + ?Sized>(
         alg: SigningAlgorithm,
         #[serde(skip_serializing_if = "Option::is_none")]
         kid: Option<&'a str>,
-        #[serde(flatten)]
-        rest: &'a Header<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        typ: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cty: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        jwk: Option<&'a PublicJwk>,
     }
+    let Header { typ, cty, jwk } = *header;
     let alg = key.algorithm().ok_or(SignError::NoAlgorithm)?;
     // A token that carries its own key has no other name for it.
-    let kid = if header.jwk.is_some() { None } else { key.kid() };
+    let kid = if jwk.is_some() { None } else { key.kid() };
     let mut token = String::with_capacity(ROOM);
-    write_json(&mut token, &Full { alg, kid, rest: header })?;
+    write_json(&mut token, &Full { alg, kid, typ, cty, jwk })?;
     token.push('.');
     write_json(&mut token, claims)?;
     Ok((token, alg))

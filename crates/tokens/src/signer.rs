@@ -1,6 +1,7 @@
 //! Who signs tokens.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -25,14 +26,22 @@ pub trait Signer: Send + Sync + fmt::Debug {
     async fn sign(&self, message: &[u8]) -> Result<Signature, BoxError>;
 }
 
-#[async_trait]
+// Written out, since the attribute would put a second box around the future.
 impl<S: Signer + ?Sized> Signer for Arc<S> {
     fn public_key(&self) -> &PublicJwk {
         (**self).public_key()
     }
 
-    async fn sign(&self, message: &[u8]) -> Result<Signature, BoxError> {
-        (**self).sign(message).await
+    fn sign<'s, 'm, 'f>(
+        &'s self,
+        message: &'m [u8],
+    ) -> Pin<Box<dyn Future<Output = Result<Signature, BoxError>> + Send + 'f>>
+    where
+        's: 'f,
+        'm: 'f,
+        Self: 'f,
+    {
+        (**self).sign(message)
     }
 }
 
