@@ -1,0 +1,166 @@
+//! Finding out what a file is before anything is written to it.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use countersign_primitives::BoxError;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, SqliteConnection};
+
+use super::error::{BUSY, NOTADB, is};
+use crate::{OpenError, SqlOptions};
+
+/// Where a database lies, and how it is opened.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// None: in memory.
+    pub(super) path: Option<PathBuf>,
+    pub(super) options: SqlOptions,
+}
+
+/// Marks our files (<https://www.sqlite.org/fileformat.html#application_id>): "CSGN".
+const APPLICATION_ID: i32 = 0x4353_474e;
+/// The newest schema that this version knows.
+const SCHEMA: i32 = 1;
+const PAGE: u64 = 4_096;
+
+/// What a file was found to be.
+enum Content {
+    Nothing,
+    Ours,
+}
+
+impl Place {
+    /// Reads what follows `sqlite:` in a URL: `FILE`, `//FILE` or `:memory:`.
+    pub(super) fn parse(name: &str, options: SqlOptions) -> Result<Self, OpenError> {
+        let name = name.strip_prefix("//").unwrap_or(name);
+        if name == ":memory:" {
+            return Ok(Self { path: None, options });
+        }
+        // A file name of SQLite's own making (`:…`, `file:…`) or with parameters would mean something else to SQLite.
+        if name.is_empty() || name.starts_with(':') || name.starts_with("file:") || name.contains(['?', '\0']) {
+            return Err(OpenError::Url);
+        }
+        Ok(Self { path: Some(name.into()), options })
+    }
+
+    pub(super) fn unavailable(&self, source: impl Into<BoxError>) -> OpenError {
+        OpenError::Unavailable { path: self.name(), source: source.into() }
+    }
+
+    fn name(&self) -> PathBuf {
+        self.path.clone().unwrap_or_else(|| ":memory:".into())
+    }
+
+    pub(super) async fn connect(&self) -> Result<SqliteConnection, sqlx::Error> {
+        let options = SqliteConnectOptions::new()
+            .busy_timeout(self.options.busy_timeout)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(false)
+            .pragma("fullfsync", "ON") // macOS: a plain fsync does not reach the disk there
+            .pragma("checkpoint_fullfsync", "ON")
+            .disable_statement_logging();
+        let options = match &self.path {
+            Some(path) => options.filename(path),
+            None => options.in_memory(true),
+        };
+        let options = match self.options.max_size {
+            Some(bytes) => options.pragma("max_page_count", (bytes / PAGE).max(1).to_string()),
+            None => options,
+        };
+        options.connect().await
+    }
+
+    /// Opens the database for its writer, and makes the tables when it is new.
+    pub(super) async fn prepare(&self) -> Result<SqliteConnection, OpenError> {
+        self.create_file().map_err(|source| self.unavailable(source))?;
+        let mut connection = self.connect().await.map_err(|error| self.refused(error))?;
+        // Looked at before anything is set: even the journal mode would be written into the file.
+        self.look(&mut connection).await?;
+        self.use_wal(&mut connection).await.map_err(|error| self.refused(error))?;
+        run(&mut connection, "BEGIN IMMEDIATE").await.map_err(|error| self.refused(error))?;
+        // Looked at again under the lock: another process may have made the tables meanwhile.
+        let made = match self.look(&mut connection).await? {
+            Content::Ours => Ok(()),
+            Content::Nothing => create_tables(&mut connection).await,
+        };
+        made.map_err(|error| self.refused(error))?;
+        run(&mut connection, "COMMIT").await.map_err(|error| self.refused(error))?;
+        Ok(connection)
+    }
+
+    /// Makes an empty file that its owner alone may read, unless there is one. SQLite gives the files beside it the same mode.
+    fn create_file(&self) -> io::Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.open(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn look(&self, connection: &mut SqliteConnection) -> Result<Content, OpenError> {
+        let refused = |error| self.refused(error);
+        let application: i32 = number(connection, "PRAGMA application_id").await.map_err(refused)?;
+        let schema: i32 = number(connection, "PRAGMA user_version").await.map_err(refused)?;
+        let tables: i32 = number(connection, "SELECT count(*) FROM sqlite_master").await.map_err(refused)?;
+        match (application, schema) {
+            (0, 0) if tables == 0 => Ok(Content::Nothing),
+            (APPLICATION_ID, SCHEMA) => Ok(Content::Ours),
+            (APPLICATION_ID, found) if found > SCHEMA => {
+                Err(OpenError::Newer { path: self.name(), found, known: SCHEMA })
+            }
+            _ => Err(OpenError::Foreign { path: self.name() }),
+        }
+    }
+
+    /// Readers then never wait for the writer. Changing to it needs the file for oneself for a moment, and SQLite does not
+    /// wait for that by itself.
+    async fn use_wal(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let deadline = Instant::now() + self.options.busy_timeout;
+        loop {
+            match run(connection, "PRAGMA journal_mode = WAL").await {
+                Err(error) if is(&error, &[BUSY]) && Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                settled => return settled,
+            }
+        }
+    }
+
+    fn refused(&self, error: sqlx::Error) -> OpenError {
+        if is(&error, &[NOTADB]) { OpenError::NotADatabase { path: self.name() } } else { self.unavailable(error) }
+    }
+}
+
+async fn create_tables(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    const STATEMENTS: [&str; 7] = [
+        "CREATE TABLE rec (k BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL, expires INTEGER NOT NULL, \
+         lists BLOB NOT NULL, payload BLOB NOT NULL) WITHOUT ROWID",
+        "CREATE INDEX rec_expires ON rec (expires)",
+        "CREATE TABLE ix (name INTEGER NOT NULL, value BLOB NOT NULL, k BLOB NOT NULL, \
+         PRIMARY KEY (name, value, k)) WITHOUT ROWID",
+        "CREATE TABLE counter (k BLOB NOT NULL PRIMARY KEY, count INTEGER NOT NULL, resets INTEGER NOT NULL) \
+         WITHOUT ROWID",
+        "CREATE INDEX counter_resets ON counter (resets)",
+        "PRAGMA application_id = 0x4353474e",
+        "PRAGMA user_version = 1",
+    ];
+    for statement in STATEMENTS {
+        run(connection, statement).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn run(connection: &mut SqliteConnection, statement: &'static str) -> Result<(), sqlx::Error> {
+    sqlx::query(statement).execute(connection).await.map(|_| ())
+}
+
+async fn number(connection: &mut SqliteConnection, query: &'static str) -> Result<i32, sqlx::Error> {
+    sqlx::query_scalar(query).fetch_one(connection).await
+}

@@ -1,0 +1,187 @@
+//! The one thread that writes.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use countersign_primitives::UnixTime;
+use countersign_storage_traits::{
+    Batch, Charge, Charged, CommitError, Cursor, Index, Key, Page, Record, StoreError, Swept,
+};
+use sqlx::{Connection as _, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::error::{BUSY, SharedError, is, shared_error};
+use super::open::{Place, run};
+use super::write;
+
+/// What is asked of the writer. It answers every job; an asker who has gone away changes nothing.
+pub(super) enum Job {
+    Commit { batch: Batch, answer: oneshot::Sender<Result<(), CommitError>> },
+    Charge { charges: Vec<Charge>, now: UnixTime, answer: oneshot::Sender<Result<Vec<Charged>, StoreError>> },
+    Sweep { now: UnixTime, limit: u32, answer: oneshot::Sender<Result<Swept, StoreError>> },
+    Read { read: Read, answer: oneshot::Sender<Result<ReadAnswer, StoreError>> },
+}
+
+/// What readers ask.
+pub(super) enum Read {
+    Get { keys: Vec<Key>, now: UnixTime },
+    List { index: Index, after: Option<Cursor>, limit: u16, now: UnixTime },
+    Backlog,
+}
+
+/// What they are answered.
+pub(super) enum ReadAnswer {
+    Records(Vec<Option<Record>>),
+    Page(Page),
+    Backlog(u64),
+}
+
+/// What a job came to inside a transaction that is not yet on disk.
+enum Outcome {
+    Commit(Result<(), CommitError>),
+    Charge(Vec<Charged>),
+    Sweep(Swept),
+    Read(ReadAnswer),
+}
+
+/// How a transaction failed.
+enum Failure {
+    /// Before it was to be committed: surely nothing was written.
+    Undone(sqlx::Error),
+    /// While it was committed: nobody knows.
+    Unknown(sqlx::Error),
+}
+
+/// Starts the thread. It ends when the last clone of the store is gone.
+pub(super) fn start(
+    place: Arc<Place>,
+    connection: SqliteConnection,
+    queue: mpsc::Receiver<Job>,
+    transactions: Arc<AtomicU64>,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let writer = Writer { place, connection: Some(connection), transactions };
+    thread::Builder::new()
+        .name("countersign-sqlite".to_owned())
+        .spawn(move || runtime.block_on(writer.serve(queue)))?;
+    Ok(())
+}
+
+struct Writer {
+    place: Arc<Place>,
+    /// None after it broke, until the next job opens another.
+    connection: Option<SqliteConnection>,
+    transactions: Arc<AtomicU64>,
+}
+
+impl Writer {
+    async fn serve(mut self, mut queue: mpsc::Receiver<Job>) {
+        let most = self.place.options.group;
+        let mut group = Vec::with_capacity(most);
+        while queue.recv_many(&mut group, most).await > 0 {
+            match self.write(&group).await {
+                Ok(outcomes) => answer(&mut group, outcomes),
+                Err(Failure::Undone(error)) if group.len() > 1 && !is(&error, &[BUSY]) => {
+                    // One of them may be what fails: each is tried by itself, so that it fails alone.
+                    for job in std::mem::take(&mut group) {
+                        let mut alone = vec![job];
+                        match self.write(&alone).await {
+                            Ok(outcomes) => answer(&mut alone, outcomes),
+                            Err(failure) => fail(&mut alone, failure),
+                        }
+                    }
+                }
+                Err(failure) => fail(&mut group, failure),
+            }
+        }
+        if let Some(connection) = self.connection {
+            // Everything answered is on disk already; this only tidies the log away.
+            if let Err(error) = connection.close().await {
+                tracing::debug!(%error, "the database was not closed in order");
+            }
+        }
+    }
+
+    /// Writes all jobs in one transaction. Their outcomes count only when this returns them.
+    async fn write(&mut self, group: &[Job]) -> Result<Vec<Outcome>, Failure> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.place.connect().await.map_err(Failure::Undone)?,
+        };
+        let written = transact(&mut connection, group).await;
+        match &written {
+            Ok(_) => {
+                self.transactions.fetch_add(1, Ordering::Relaxed);
+                self.connection = Some(connection);
+            }
+            Err(Failure::Undone(error) | Failure::Unknown(error)) => {
+                tracing::warn!(%error, jobs = group.len(), "a transaction failed");
+                // SQLite has rolled back by itself after some errors, so this one may fail. A connection to a file is
+                // replaced rather than trusted; what is in memory lives with its connection.
+                let rolled_back = run(&mut connection, "ROLLBACK").await;
+                if self.place.path.is_none() || (is(error, &[BUSY]) && rolled_back.is_ok()) {
+                    self.connection = Some(connection);
+                }
+            }
+        }
+        written
+    }
+}
+
+async fn transact(connection: &mut SqliteConnection, group: &[Job]) -> Result<Vec<Outcome>, Failure> {
+    run(connection, "BEGIN IMMEDIATE").await.map_err(Failure::Undone)?;
+    let mut outcomes = Vec::with_capacity(group.len());
+    for job in group {
+        outcomes.push(job.run(connection).await.map_err(Failure::Undone)?);
+    }
+    match run(connection, "COMMIT").await {
+        Ok(()) => Ok(outcomes),
+        // Readers of a database without a write-ahead log held it up: the transaction is still open, and is rolled back.
+        Err(error) if is(&error, &[BUSY]) => Err(Failure::Undone(error)),
+        Err(error) => Err(Failure::Unknown(error)),
+    }
+}
+
+impl Job {
+    async fn run(&self, connection: &mut SqliteConnection) -> Result<Outcome, sqlx::Error> {
+        match self {
+            Self::Commit { batch, .. } => write::commit(connection, batch).await.map(Outcome::Commit),
+            Self::Charge { charges, now, .. } => write::charge(connection, charges, *now).await.map(Outcome::Charge),
+            Self::Sweep { now, limit, .. } => write::sweep(connection, *now, *limit).await.map(Outcome::Sweep),
+            Self::Read { read, .. } => read.run(connection).await.map(Outcome::Read),
+        }
+    }
+}
+
+fn answer(group: &mut Vec<Job>, outcomes: Vec<Outcome>) {
+    for (job, outcome) in group.drain(..).zip(outcomes) {
+        // An asker who has gone away hears nothing.
+        let _gone = match (job, outcome) {
+            (Job::Commit { answer, .. }, Outcome::Commit(outcome)) => answer.send(outcome).is_err(),
+            (Job::Charge { answer, .. }, Outcome::Charge(charged)) => answer.send(Ok(charged)).is_err(),
+            (Job::Sweep { answer, .. }, Outcome::Sweep(swept)) => answer.send(Ok(swept)).is_err(),
+            (Job::Read { answer, .. }, Outcome::Read(read)) => answer.send(Ok(read)).is_err(),
+            _ => false, // each job has an outcome of its own sort
+        };
+    }
+}
+
+fn fail(group: &mut Vec<Job>, failure: Failure) {
+    let (error, unknown) = match failure {
+        Failure::Undone(error) => (error, false),
+        Failure::Unknown(error) => (error, true),
+    };
+    let error = SharedError(Arc::new(error));
+    for job in group.drain(..) {
+        let cause = shared_error(&error);
+        let _gone = match job {
+            Job::Commit { answer, .. } if unknown => answer.send(Err(CommitError::Unknown(cause))).is_err(),
+            Job::Commit { answer, .. } => answer.send(Err(CommitError::Refused(cause))).is_err(),
+            Job::Charge { answer, .. } => answer.send(Err(cause)).is_err(),
+            Job::Sweep { answer, .. } => answer.send(Err(cause)).is_err(),
+            Job::Read { answer, .. } => answer.send(Err(cause)).is_err(),
+        };
+    }
+}
