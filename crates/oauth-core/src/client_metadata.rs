@@ -55,7 +55,8 @@ pub(crate) fn read(
     check_response_types(&metadata, config).map_err(&wrong)?;
     let mut client = from_metadata(metadata).map_err(&wrong)?;
     for extension in extensions {
-        client = extension.register(members, client).map_err(|refusal| wrong(refusal.description().to_owned()))?;
+        client =
+            extension.register(config, members, client).map_err(|refusal| wrong(refusal.description().to_owned()))?;
     }
     Ok(client)
 }

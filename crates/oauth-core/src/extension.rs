@@ -60,8 +60,8 @@ pub trait Extension: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// When a member is malformed or asks for what is not served; the client is then not registered.
-    fn register(&self, asked: &Map<String, Value>, client: Client) -> Result<Client, Refusal> {
-        let _ = asked;
+    fn register(&self, config: &Config, asked: &Map<String, Value>, client: Client) -> Result<Client, Refusal> {
+        let _ = (config, asked);
         Ok(client)
     }
 
@@ -69,8 +69,8 @@ pub trait Extension: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// The request is then refused, and the client told at its redirect URI.
-    fn validate(&self, client: &Client, params: &Params, request: &mut AuthorizationRequest) -> Result<(), Refusal> {
-        let _ = (client, params, request);
+    async fn validate(&self, at: &At<'_>, params: &Params, request: &mut AuthorizationRequest) -> Result<(), Refusal> {
+        let _ = (at, params, request);
         Ok(())
     }
 
@@ -166,6 +166,8 @@ pub struct Issuing<'a> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Issued<'a> {
+    /// The grant type, or `authorization` at the authorization endpoint.
+    pub grant_type: &'a str,
     /// The grant.
     pub grant: &'a GrantRecord,
     /// The subject as this client sees it.

@@ -75,6 +75,7 @@ impl Server {
         let subject = who.map(|who| self.subject_for(at.client, who.subject()));
         let access_token = self.access_token(at, redemption, subject.as_ref()).await?;
         let issued = Issued {
+            grant_type,
             grant: &redemption.grant,
             subject: subject.as_ref(),
             scope: &redemption.scope,

@@ -12,6 +12,7 @@ use http::request::Parts;
 
 use super::respond::Back;
 use crate::config::Pkce;
+use crate::extension::At;
 use crate::records::{AuthorizationRequest, Prompt, ResponseMode};
 use crate::redirect_uri::VerifiedRedirect;
 use crate::{Cause, Client, ClientId, Hook, Members, Params, Refusal, ScopeSet, Server};
@@ -62,7 +63,7 @@ impl Server {
         let mut back = Back::new(&redirect, state, ResponseMode::Query);
         let asked_mode = params.get("response_mode").and_then(ResponseMode::parse);
         back.mode = asked_mode.unwrap_or_else(|| default_mode(params.get("response_type").unwrap_or("code")));
-        match self.read_rest(params, &client, &redirect) {
+        match self.read_rest(params, &client, &redirect).await {
             Ok(request) => Ok((client, request)),
             Err(refusal) => Err(Failure::Redirect { back, refusal }),
         }
@@ -79,7 +80,7 @@ impl Server {
         Ok((client, redirect))
     }
 
-    fn read_rest(
+    async fn read_rest(
         &self,
         params: &Params,
         client: &Client,
@@ -107,8 +108,9 @@ impl Server {
             only_subject: None,
             members: Members::default(),
         };
+        let at = At { server: self, client, now: self.now() };
         for extension in self.extensions_with(Hook::Validate) {
-            extension.validate(client, params, &mut request)?;
+            extension.validate(&at, params, &mut request).await?;
         }
         Ok(request)
     }

@@ -252,6 +252,7 @@ impl Server {
         let subject = grant.who().map(|who| self.subject_for(&pending.client, who.subject()));
         let code = code.to_secret_string();
         let issued = Issued {
+            grant_type: "authorization",
             grant,
             subject: subject.as_ref(),
             scope: &grant.scope,
