@@ -1,1 +1,101 @@
 //! Login as a state machine: policies, factors, enrolment.
+//!
+//! [`Mfa`] takes somebody from "who is it?" to a [`SignedIn`](countersign_primitives::SignedIn) that says who signed in, how and
+//! how surely. A login is a record bound to one browser; each call answers with the [`Step`] to show next, and takes the
+//! [`Answer`] that the user gave. Rust calls, a JSON front end and plain HTML pages all drive the same machine.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use countersign_accounts::Account;
+//! use countersign_mfa::{
+//!     Answer, Caller, Existing, LoginId, LoginRequest, Mfa, PasswordHasher, Policy, Step, StoredAccounts, Totp,
+//! };
+//! use countersign_primitives::{Id, ThreadPool, WorkPool};
+//! use countersign_storage_memory::MemoryStore;
+//! use countersign_storage_traits::MasterKey;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (store, key) = (MemoryStore::new(), MasterKey::from_bytes([7; 32]));
+//! let pool: Arc<dyn WorkPool> = Arc::new(ThreadPool::new(2, 64));
+//! let users = StoredAccounts::new(store.clone(), &key, "https://id.example.com");
+//! let hash = PasswordHasher::new(pool.clone()).hash(&"correct horse".into()).await?;
+//! users.import([Account::new("u-1").username("alice").password_hash(hash)], Existing::Keep).await?;
+//!
+//! let mfa = Mfa::builder(store, &key)
+//!     .realm("https://id.example.com")
+//!     .accounts(Arc::new(users))
+//!     .pool(pool)
+//!     .factor(Totp::new("Example"))
+//!     .policy(Policy::never()) // a second factor only where it is asked for
+//!     .build()?;
+//!
+//! let caller = Caller::new(Id::from_bytes([1; 16])); // what the browser's cookie stands for
+//! let login = LoginId(Id::from_bytes([2; 16])); // random, in earnest
+//! let step = mfa.begin(login, LoginRequest::new(), &caller).await?;
+//! assert!(matches!(step, Step::Password(_)));
+//! let step = mfa.answer(login, &Answer::password("alice", "correct horse"), &caller).await?;
+//! let Step::Done(done) = step else { panic!("{step:?}") };
+//! assert_eq!(done.signed_in.subject().as_str(), "u-1");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | what | where |
+//! |---|---|
+//! | the engine | [`Mfa`], [`LoginRequest`], [`Caller`], [`LoginError`] |
+//! | what is shown and answered | [`Step`], [`Answer`]; as pages [`Screen`] and [`Presenter`] |
+//! | what is asked of whom | [`Policy`], and a [`Requirement`](countersign_primitives::Requirement) at each login |
+//! | ways to prove it | passwords ([`PasswordHasher`]), [`Totp`], recovery codes, a host's own [`Factor`] |
+//! | guessing | [`Limits`] |
+//! | users, where the host has no table | [`StoredAccounts`] |
+//! | a help desk's view | [`Authenticators`] |
+//!
+//! # What holds
+//! - A code is accepted once, however many requests bring it at once, and across a crash: what it spends is written to the
+//!   user's record first, naming the login, and only then does the login go on.
+//! - No login is done below what is required of it. Two factors count as two only when they are of different kinds; a factor
+//!   enrolled in a login never makes that login phishing-resistant.
+//! - An unknown user and a wrong password look and cost the same, and strangers who guess cannot lock out a browser that signed
+//!   in before.
+//!
+//! # What this crate does not do
+//! It reads no cookie and speaks no HTTP: the host says which browser calls. It issues no token: the
+//! authorization server does, and checks the requirement again.
+
+mod answer;
+mod authenticators;
+mod caller;
+mod enrolments;
+mod error;
+mod factor;
+mod keys;
+mod limits;
+mod login;
+mod mfa;
+mod password;
+mod policy;
+mod screen;
+mod step;
+mod stored_accounts;
+
+pub use answer::{Answer, AnswerError, ConsentAnswer, Submission};
+pub use authenticators::{AuthenticatorInfo, Authenticators, AuthenticatorsError};
+pub use caller::{BrowserMarks, Caller};
+pub use enrolments::{AuthenticatorId, ParseAuthenticatorIdError};
+pub use error::{LoginError, MfaConfigError};
+pub use factor::{
+    Challenge, Enrolled, Enrolment, Factor, FactorError, Kind, Kinds, Method, Occasion, Prompt, Totp, Verdict,
+};
+pub use keys::{Changed, Subjects};
+pub use limits::{Budget, Limits};
+pub use login::{LoginId, LoginRequest};
+pub use mfa::{Mfa, MfaBuilder};
+pub use password::{PasswordCost, PasswordError, PasswordHasher};
+pub use policy::{FirstEnrolment, Policy};
+pub use screen::{ConsentScreen, Frame, Look, Presenter, RefusedScreen, Screen, ScreenClient, ScreenScope, StepScreen};
+pub use step::{
+    ChooseStep, CodeStep, Done, EnrolStep, PasswordStep, RecoveryCodesStep, Refused, RefusedReason, Shown, Step,
+    StepError, Way,
+};
+pub use stored_accounts::{AccountsError, Existing, Imported, StoredAccounts};

@@ -1,0 +1,227 @@
+//! The authenticators of users, as the host's administration and help desk see them.
+
+use countersign_events::EventKind;
+use countersign_mfa_otp::{SecretError, TotpParameters, TotpSecret};
+use countersign_primitives::{BoxError, Id, RandomError, Subject, UnixTime};
+use countersign_storage_traits::{Batch, CommitError, StoreError};
+
+use crate::enrolments::{Authenticator, AuthenticatorId, Enrolments, Read};
+use crate::factor::{FactorError, RECOVERY_CODE, RecoveryFactor, State, imported_totp};
+use crate::mfa::Inner;
+use crate::step::Shown;
+use crate::{Changed, Mfa};
+
+/// The authenticators of users: list, import, remove, reset. What it does needs no proof, so it is for a host's own code alone.
+#[derive(Debug, Clone)]
+pub struct Authenticators(pub(crate) Mfa);
+
+/// An authenticator as it may be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AuthenticatorInfo {
+    /// Its name.
+    pub id: AuthenticatorId,
+    /// What users see of its method; its name where no such factor is plugged in any more.
+    pub title: String,
+    /// The name that the user gave it.
+    pub label: Option<String>,
+    /// Since when it counts.
+    pub enrolled_at: UnixTime,
+    /// When it was last proven.
+    pub last_used: Option<UnixTime>,
+    /// Of recovery codes, how many are left.
+    pub codes_left: Option<usize>,
+}
+
+/// Why authenticators could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthenticatorsError {
+    /// No factor of that method is plugged in.
+    #[error("no factor of the method {0:?} is plugged in")]
+    NoSuchMethod(&'static str),
+    /// The user has no factor that recovery codes could stand in for.
+    #[error("recovery codes need a factor that they stand in for")]
+    NoFactor,
+    /// The user has as many authenticators as one may have.
+    #[error("the user has {max} authenticators already", max = Enrolments::MAX)]
+    TooMany,
+    /// The secret is none of an authenticator app.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// What is kept of a factor cannot be read or written.
+    #[error(transparent)]
+    Factor(#[from] FactorError),
+    /// The source of randomness failed.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// Others changed the same user's authenticators again and again.
+    #[error("others were first, again and again")]
+    Contended,
+    /// What changes with a subject's factors failed.
+    #[error("the subject's records failed")]
+    Subjects(#[source] BoxError),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// How often a commit that lost to another is tried again.
+const TRIES: usize = 4;
+
+impl Authenticators {
+    fn inner(&self) -> &Inner {
+        &self.0.0
+    }
+
+    /// What a user has.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list(&self, subject: &Subject) -> Result<Vec<AuthenticatorInfo>, AuthenticatorsError> {
+        let read = self.read(subject).await?;
+        read.value.authenticators.iter().map(|one| self.info(one)).collect()
+    }
+
+    fn info(&self, one: &Authenticator) -> Result<AuthenticatorInfo, AuthenticatorsError> {
+        let title = self.inner().factor(&one.method).map_or(one.method.as_str(), |(method, _)| method.title());
+        let codes_left = if one.is_recovery() { Some(RecoveryFactor::left(&one.state)?) } else { None };
+        Ok(AuthenticatorInfo {
+            id: one.named(),
+            title: title.to_owned(),
+            label: one.label.clone(),
+            enrolled_at: one.enrolled_at,
+            last_used: one.last_used,
+            codes_left,
+        })
+    }
+
+    /// Takes over the secret of an authenticator app (base32) from another system. It counts at once, without a first code.
+    ///
+    /// # Errors
+    /// When the secret is none, the user has too many, or the store fails.
+    pub async fn import_totp(&self, subject: &Subject, base32: &str) -> Result<AuthenticatorId, AuthenticatorsError> {
+        let secret = TotpSecret::from_base32(base32, TotpParameters::default())?;
+        let method = self.inner().factor("totp").ok_or(AuthenticatorsError::NoSuchMethod("totp"))?.0.name().to_owned();
+        let (id, state) = (self.inner().random.id()?, State::write(&imported_totp(&secret))?);
+        let named = AuthenticatorId::new(&method, id);
+        self.change(subject, |enrolments, now| {
+            if enrolments.authenticators.len() >= Enrolments::MAX {
+                return Err(AuthenticatorsError::TooMany);
+            }
+            let first = !enrolments.has_factor();
+            enrolments.authenticators.push(fresh(id, &method, state.clone(), now));
+            Ok(Some(if first { Changed::FirstFactorEnrolled } else { Changed::FactorEnrolled }))
+        })
+        .await?;
+        self.inner().tell(EventKind::FactorEnrolled, None, |event| event.with_subject(subject).with_method(&method));
+        Ok(named)
+    }
+
+    /// Removes one, and says whether it was there. With the last factor the recovery codes go too.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn remove(&self, subject: &Subject, id: &AuthenticatorId) -> Result<bool, AuthenticatorsError> {
+        let removed = self
+            .change(subject, |enrolments, _| {
+                let before = enrolments.authenticators.len();
+                enrolments.authenticators.retain(|one| one.named() != *id);
+                if enrolments.authenticators.len() == before {
+                    return Ok(None);
+                }
+                if enrolments.authenticators.iter().all(Authenticator::is_recovery) {
+                    enrolments.authenticators.clear();
+                }
+                Ok(Some(Changed::FactorRemoved))
+            })
+            .await?;
+        if removed {
+            self.inner()
+                .tell(EventKind::FactorRemoved, None, |event| event.with_subject(subject).with_method(id.method()));
+        }
+        Ok(removed)
+    }
+
+    /// Removes all: for a help desk that has made sure who is asking.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn reset(&self, subject: &Subject) -> Result<(), AuthenticatorsError> {
+        let removed = self
+            .change(subject, |enrolments, _| {
+                let had = enrolments.has_factor();
+                enrolments.authenticators.clear();
+                Ok(had.then_some(Changed::FactorsReset))
+            })
+            .await?;
+        if removed {
+            self.inner().tell(EventKind::FactorRemoved, None, |event| event.with_subject(subject).with_method("all"));
+        }
+        Ok(())
+    }
+
+    /// Makes new recovery codes; the old ones are void. The codes are handed out this once.
+    ///
+    /// # Errors
+    /// When the user has no factor, no recovery codes are made here, or the store fails.
+    pub async fn new_recovery_codes(&self, subject: &Subject) -> Result<Vec<Shown>, AuthenticatorsError> {
+        let inner = self.inner();
+        let recovery = inner.recovery.as_ref().ok_or(AuthenticatorsError::NoSuchMethod(RECOVERY_CODE))?;
+        let (codes, state) = recovery.generate(&*inner.random, subject)?;
+        let id = inner.random.id()?;
+        self.change(subject, |enrolments, now| {
+            enrolments.authenticators.retain(|one| !one.is_recovery());
+            if !enrolments.has_factor() {
+                return Err(AuthenticatorsError::NoFactor);
+            }
+            enrolments.authenticators.push(fresh(id, RECOVERY_CODE, state.clone(), now));
+            Ok(Some(Changed::RecoveryCodesReplaced))
+        })
+        .await?;
+        inner.tell(EventKind::RecoveryCodesIssued, None, |event| event.with_subject(subject));
+        Ok(codes)
+    }
+
+    async fn read(&self, subject: &Subject) -> Result<Read, StoreError> {
+        let inner = self.inner();
+        Read::of(&*inner.store, &*inner.subjects, subject, inner.now()).await
+    }
+
+    /// Changes a user's authenticators by compare-and-set, with what must change with them in the same commit. Says whether
+    /// anything changed.
+    async fn change(
+        &self,
+        subject: &Subject,
+        change: impl Fn(&mut Enrolments, UnixTime) -> Result<Option<Changed>, AuthenticatorsError>,
+    ) -> Result<bool, AuthenticatorsError> {
+        let inner = self.inner();
+        for _ in 0..TRIES {
+            let now = inner.now();
+            let read = self.read(subject).await?;
+            let mut value = read.value.clone();
+            let Some(changed) = change(&mut value, now)? else { return Ok(false) };
+            let mut batch = Batch::new(read.key.partition, now, &*inner.random)?;
+            read.put(&mut batch, &value)?;
+            inner.subjects.changing(subject, changed, &mut batch).await.map_err(AuthenticatorsError::Subjects)?;
+            match inner.store.commit_surely(&batch).await {
+                Ok(()) => return Ok(true),
+                Err(CommitError::Unknown(error) | CommitError::Refused(error)) => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        Err(AuthenticatorsError::Contended)
+    }
+}
+
+fn fresh(id: Id, method: &str, state: State, now: UnixTime) -> Authenticator {
+    Authenticator {
+        id,
+        method: method.to_owned(),
+        label: None,
+        state,
+        enrolled_at: now,
+        last_used: None,
+        spent_by: None,
+    }
+}

@@ -1,0 +1,109 @@
+//! Who calls: the browser, where it calls from, and whether it was here before.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use countersign_primitives::Id;
+
+/// The browser that a step comes from.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub(crate) browser: Id,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) marks: BrowserMarks,
+}
+
+impl Caller {
+    /// A browser by the id that its cookie stands for. The host has checked the cookie; a login answers no other browser.
+    #[must_use]
+    pub fn new(browser: Id) -> Self {
+        Self { browser, address: None, marks: BrowserMarks::default() }
+    }
+
+    /// The address of the connection, or what a configured proxy says of it. Guesses are counted by it, except from loopback.
+    #[must_use]
+    pub fn address(mut self, address: IpAddr) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// The marks in the browser's cookie.
+    #[must_use]
+    pub fn marks(mut self, marks: BrowserMarks) -> Self {
+        self.marks = marks;
+        self
+    }
+}
+
+/// What a browser keeps of the accounts that signed in with it: a random mark for each, the newest first.
+///
+/// A mark gives no access. It only gives the browser a guessing budget of its own, so that strangers who use theirs up cannot
+/// lock the owner out. [`fmt::Display`] writes the value of the cookie and [`BrowserMarks::parse`] reads it.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct BrowserMarks(Vec<Id>);
+
+impl BrowserMarks {
+    /// So many accounts are remembered; the oldest gives way.
+    pub const MAX: usize = 5;
+
+    /// Reads a cookie's value. What cannot be read is left out: the browser is then a stranger, no worse.
+    #[must_use]
+    pub fn parse(value: &str) -> Self {
+        Self(value.split('.').take(Self::MAX).filter_map(|mark| mark.parse().ok()).collect())
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Id> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// The marks with this one first.
+    pub(crate) fn with(&self, mark: Id) -> Self {
+        let others = self.iter().filter(|other| *other != mark);
+        Self(std::iter::once(mark).chain(others).take(Self::MAX).collect())
+    }
+}
+
+impl fmt::Display for BrowserMarks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, mark) in self.0.iter().enumerate() {
+            if position > 0 {
+                f.write_str(".")?;
+            }
+            write!(f, "{mark}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for BrowserMarks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BrowserMarks({} marks)", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_survive_the_cookie_and_rubbish_is_left_out() {
+        let marks = (0..7).fold(BrowserMarks::default(), |marks, byte| marks.with(Id::from_bytes([byte; 16])));
+        assert_eq!(marks.0.len(), BrowserMarks::MAX);
+        assert_eq!(marks.0[0], Id::from_bytes([6; 16]));
+        assert_eq!(BrowserMarks::parse(&marks.to_string()), marks);
+        assert_eq!(BrowserMarks::parse(&format!("x..{}", Id::from_bytes([1; 16]))).0, [Id::from_bytes([1; 16])]);
+        assert!(BrowserMarks::parse("").is_empty());
+    }
+
+    #[test]
+    fn a_mark_stands_once_and_first() {
+        let (a, b) = (Id::from_bytes([1; 16]), Id::from_bytes([2; 16]));
+        assert_eq!(BrowserMarks::default().with(a).with(b).with(a).0, [a, b]);
+    }
+}

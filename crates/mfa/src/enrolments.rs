@@ -1,0 +1,198 @@
+//! The authenticators of a subject: one record, so that one commit decides.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use countersign_primitives::{Id, Subject, UnixTime};
+use countersign_storage_traits::{Batch, Expect, Found, Key, Kind, Store, StoreError, Stored};
+use serde::{Deserialize, Serialize};
+
+use crate::factor::{RECOVERY_CODE, RecoveryFactor, State};
+use crate::keys::ENROLMENTS;
+use crate::step::Way;
+use crate::{Method, Subjects};
+
+/// Names an authenticator: its method, and an id of its own. Written `totp|dev_…`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AuthenticatorId {
+    method: String,
+    id: Id,
+}
+
+impl AuthenticatorId {
+    pub(crate) fn new(method: &str, id: Id) -> Self {
+        Self { method: method.to_owned(), id }
+    }
+
+    /// The name of its method.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+}
+
+impl fmt::Display for AuthenticatorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}|dev_{}", self.method, self.id)
+    }
+}
+
+/// A text that names no authenticator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an authenticator is named METHOD|dev_ID")]
+pub struct ParseAuthenticatorIdError;
+
+impl FromStr for AuthenticatorId {
+    type Err = ParseAuthenticatorIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseAuthenticatorIdError> {
+        let (method, id) = text.split_once("|dev_").ok_or(ParseAuthenticatorIdError)?;
+        let id = id.parse().map_err(|_| ParseAuthenticatorIdError)?;
+        Ok(Self { method: method.to_owned(), id })
+    }
+}
+
+/// What spent the state that an authenticator is in: which login, by which answer (as a keyed hash). That login may repeat the
+/// answer after a crash and goes on; any other is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SpentBy {
+    pub(crate) login: Id,
+    pub(crate) answer: Id,
+}
+
+/// One authenticator.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Authenticator {
+    pub(crate) id: Id,
+    pub(crate) method: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) label: Option<String>,
+    pub(crate) state: State,
+    pub(crate) enrolled_at: UnixTime,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) last_used: Option<UnixTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) spent_by: Option<SpentBy>,
+}
+
+impl Authenticator {
+    pub(crate) fn named(&self) -> AuthenticatorId {
+        AuthenticatorId::new(&self.method, self.id)
+    }
+
+    pub(crate) fn is_recovery(&self) -> bool {
+        self.method == RECOVERY_CODE
+    }
+
+    /// Whether nothing is left of it to be asked for.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.is_recovery() && matches!(RecoveryFactor::left(&self.state), Ok(0))
+    }
+
+    pub(crate) fn way(&self, method: &Method) -> Way {
+        Way {
+            id: self.named().to_string(),
+            method: self.method.clone(),
+            name: method.title().to_owned(),
+            label: self.label.clone(),
+        }
+    }
+}
+
+/// All authenticators of a subject.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Enrolments {
+    pub(crate) authenticators: Vec<Authenticator>,
+}
+
+impl Stored for Enrolments {
+    const KIND: Kind = ENROLMENTS;
+}
+
+impl Enrolments {
+    /// The most authenticators of one subject.
+    pub(crate) const MAX: usize = 32;
+
+    pub(crate) fn find(&self, id: Id) -> Option<&Authenticator> {
+        self.authenticators.iter().find(|authenticator| authenticator.id == id)
+    }
+
+    pub(crate) fn find_mut(&mut self, id: Id) -> Option<&mut Authenticator> {
+        self.authenticators.iter_mut().find(|authenticator| authenticator.id == id)
+    }
+
+    /// Whether the user has a factor that another one may only join after it was proven (recovery codes are part of one).
+    pub(crate) fn has_factor(&self) -> bool {
+        !self.authenticators.is_empty()
+    }
+}
+
+/// A subject's authenticators as they were read, and where they go back to.
+#[derive(Debug, Clone)]
+pub(crate) struct Read {
+    pub(crate) key: Key,
+    pub(crate) expect: Expect,
+    pub(crate) value: Enrolments,
+}
+
+impl Read {
+    pub(crate) async fn of(
+        store: &dyn Store,
+        subjects: &dyn Subjects,
+        subject: &Subject,
+        now: UnixTime,
+    ) -> Result<Self, StoreError> {
+        let key = Key::root(ENROLMENTS, subjects.partition(subject));
+        Ok(match store.find::<Enrolments>(key, now).await? {
+            Some(Found { version, value, .. }) => Self { key, expect: Expect::At(version), value },
+            None => Self { key, expect: Expect::Absent, value: Enrolments::default() },
+        })
+    }
+
+    /// Writes `value` in place of what was read. An empty record stays, so that a racing write still meets its version.
+    pub(crate) fn put(&self, batch: &mut Batch, value: &Enrolments) -> Result<(), StoreError> {
+        batch.put_value(self.key, self.expect, UnixTime::MAX, value).map(drop)
+    }
+}
+
+/// How long a browser is known after it signed in.
+pub(crate) const BROWSER_KNOWN: Duration = Duration::from_secs(400 * 86_400);
+
+/// A browser that signed in as the subject before.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct KnownBrowser {
+    pub(crate) since: UnixTime,
+}
+
+impl Stored for KnownBrowser {
+    const KIND: Kind = crate::keys::KNOWN_BROWSER;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_an_authenticator_survives_the_wire() {
+        let named = AuthenticatorId::new("totp", Id::from_bytes([5; 16]));
+        assert_eq!(named.to_string().parse(), Ok(named));
+        for bad in ["", "totp", "totp|", "totp|dev_", "totp|dev_1"] {
+            assert_eq!(bad.parse::<AuthenticatorId>(), Err(ParseAuthenticatorIdError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn promise_4_debug_output_shows_no_seed() {
+        let authenticator = Authenticator {
+            id: Id::from_bytes([5; 16]),
+            method: "totp".into(),
+            label: None,
+            state: State::write("JBSWY3DPEHPK3PXP").unwrap(),
+            enrolled_at: UnixTime::default(),
+            last_used: None,
+            spent_by: None,
+        };
+        assert!(!format!("{authenticator:?}").contains("JBSWY3DP"));
+    }
+}

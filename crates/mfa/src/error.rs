@@ -1,0 +1,130 @@
+//! Why a login could not go on, and why an engine could not be built.
+
+use std::time::Duration;
+
+use countersign_primitives::{BoxError, PoolFull, RandomError};
+use countersign_storage_traits::{CommitError, StoreError};
+
+use crate::FactorError;
+
+/// Why a step of a login could not be taken. A wrong password or code is none of these: it is a step again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoginError {
+    /// The login has ended or never was.
+    #[error("the login has expired")]
+    Expired,
+    /// The login belongs to another browser. To whoever asks it looks like an expired one.
+    #[error("the login belongs to another browser")]
+    OtherBrowser,
+    /// Too many guesses (NIST SP 800-63B-4 §3.2.2). Answered 429 with `Retry-After`.
+    #[error("too many attempts")]
+    Throttled {
+        /// How long to wait before the next attempt.
+        retry_after: Duration,
+    },
+    /// The answer is none that a login takes, such as a consent.
+    #[error("the answer does not belong to a login")]
+    NotALoginAnswer,
+    /// No work pool has room for another password hash. Answered 503.
+    #[error("no room for another password hash")]
+    Busy(#[from] PoolFull),
+    /// Others changed the same records again and again. Answered 503; the same request may succeed.
+    #[error("others were first, again and again")]
+    Contended,
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// The host's accounts failed.
+    #[error("the accounts failed")]
+    Accounts(#[source] BoxError),
+    /// What changes with a subject's factors failed.
+    #[error("the subject's records failed")]
+    Subjects(#[source] BoxError),
+    /// A factor failed.
+    #[error("the factor {method} failed")]
+    Factor {
+        /// Which.
+        method: String,
+        /// Why.
+        #[source]
+        source: FactorError,
+    },
+    /// The source of randomness failed.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+}
+
+impl LoginError {
+    /// The stable id of the cause, for operators.
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::Expired => "login_expired",
+            Self::OtherBrowser => "login_of_another_browser",
+            Self::Throttled { .. } => "throttled",
+            Self::NotALoginAnswer => "not_a_login_answer",
+            Self::Busy(_) => "busy",
+            Self::Contended => "contended",
+            Self::Store(_) => "store_failed",
+            Self::Accounts(_) => "accounts_failed",
+            Self::Subjects(_) => "subjects_failed",
+            Self::Factor { .. } => "factor_failed",
+            Self::Random(_) => "random_failed",
+        }
+    }
+
+    /// The code that a page or a JSON answer may show.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Expired | Self::OtherBrowser => "expired",
+            Self::Throttled { .. } => "throttled",
+            Self::NotALoginAnswer => "invalid_request",
+            _ => "temporarily_unavailable",
+        }
+    }
+
+    /// The HTTP status that goes with it.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Expired | Self::OtherBrowser => 410,
+            Self::Throttled { .. } => 429,
+            Self::NotALoginAnswer => 400,
+            _ => 503,
+        }
+    }
+}
+
+/// A conflict is for the caller to handle; what comes here is a failure.
+impl From<CommitError> for LoginError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Conflict(_) => Self::Contended,
+            CommitError::Unknown(error) | CommitError::Refused(error) => Self::Store(error),
+            _ => Self::Contended,
+        }
+    }
+}
+
+/// A mistake in how the engine was put together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MfaConfigError {
+    /// Two factors have the same method.
+    #[error("two factors have the method {0:?}: give one of them another name")]
+    MethodTwice(String),
+    /// A method's name is not one to four words of lower-case letters, or one of ours.
+    #[error("the method {0:?} cannot be used: write 1 to 32 of a-z, 0-9, - and _, and not a name of ours")]
+    MethodName(String),
+    /// The policy asks for what no factor reaches.
+    #[error("the policy requires {0:?}, which no factor here reaches: add a factor, such as Totp")]
+    Unreachable(String),
+    /// There are accounts with passwords, and nowhere to hash them.
+    #[error("accounts need a work pool to hash passwords on: call .pool(…)")]
+    NoPool,
+    /// The parameters of Argon2 are out of range.
+    #[error("the parameters of the password hash are out of range")]
+    PasswordParameters,
+}

@@ -1,0 +1,174 @@
+//! What is derived from the master key: where records live, and the hashes that stand for what must not be stored.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+use async_trait::async_trait;
+use countersign_mfa_otp::CodeKey;
+use countersign_primitives::{BoxError, Id, Subject};
+use countersign_storage_traits::{Batch, CounterKey, Kind, MasterKey};
+use ring::hmac;
+
+/// A login under way, in a partition of its own.
+pub(crate) const LOGIN: Kind = Kind(32);
+/// All authenticators of a subject, in the subject's partition.
+pub(crate) const ENROLMENTS: Kind = Kind(33);
+/// A browser that signed in as a subject before, in the subject's partition.
+pub(crate) const KNOWN_BROWSER: Kind = Kind(34);
+/// An account of the kit's own, in the subject's partition.
+pub(crate) const ACCOUNT: Kind = Kind(35);
+/// Who owns a login name, in a partition of its own.
+pub(crate) const LOGIN_NAME: Kind = Kind(36);
+
+/// The keys of one realm. Nothing derived here is the same in two realms (promise 16).
+pub(crate) struct Keys {
+    names: hmac::Key,
+    codes: CodeKey,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(..)")
+    }
+}
+
+impl Keys {
+    pub(crate) fn derive(master: &MasterKey, realm: &str) -> Self {
+        let names = hmac::Key::new(hmac::HMAC_SHA256, master.derive(realm, "mfa names").expose());
+        let mut key = zeroize::Zeroizing::new([0; 32]);
+        key.copy_from_slice(master.derive(realm, "mfa recovery codes").expose());
+        Self { names, codes: CodeKey::new(*key) }
+    }
+
+    /// The key under which recovery codes are hashed.
+    pub(crate) fn codes(&self) -> &CodeKey {
+        &self.codes
+    }
+
+    /// 128 bits that stand for `parts`, each taken with its length so that no two lists read alike.
+    pub(crate) fn id(&self, label: &str, parts: &[&[u8]]) -> Id {
+        let mut mac = hmac::Context::with_key(&self.names);
+        for part in std::iter::once(&label.as_bytes()).chain(parts) {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        let mut id = [0; 16];
+        id.copy_from_slice(&mac.sign().as_ref()[..16]);
+        Id::from_bytes(id)
+    }
+
+    pub(crate) fn subject(&self, subject: &Subject) -> Id {
+        self.id("subject", &[subject.as_str().as_bytes()])
+    }
+
+    /// Stands for a login name that belongs to nobody, wherever a subject's partition would.
+    pub(crate) fn unknown(&self, name: &str) -> Id {
+        self.id("unknown name", &[name.as_bytes()])
+    }
+
+    pub(crate) fn name(&self, name: &str) -> Id {
+        self.id("login name", &[name.as_bytes()])
+    }
+
+    pub(crate) fn counter(&self, label: &str, parts: &[&[u8]]) -> CounterKey {
+        CounterKey(self.id("counter", &[label.as_bytes(), &self.id("counted", parts).as_bytes()[..]]))
+    }
+
+    /// The counter of an address; of an IPv6 address, of the /64 that one subscriber has.
+    pub(crate) fn address_counter(&self, address: IpAddr) -> CounterKey {
+        match address.to_canonical() {
+            IpAddr::V4(address) => self.counter("address", &[&address.octets()]),
+            IpAddr::V6(address) => self.counter("address", &[&network(address)]),
+        }
+    }
+}
+
+fn network(address: Ipv6Addr) -> [u8; 8] {
+    let mut network = [0; 8];
+    network.copy_from_slice(&address.octets()[..8]);
+    network
+}
+
+/// What changed about a subject's authenticators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Changed {
+    /// The first factor beside the password was enrolled.
+    FirstFactorEnrolled,
+    /// Another factor was enrolled.
+    FactorEnrolled,
+    /// A factor was removed.
+    FactorRemoved,
+    /// All factors were removed.
+    FactorsReset,
+    /// Recovery codes were made anew; the old ones are void.
+    RecoveryCodesReplaced,
+}
+
+/// Where a subject's records live, and what else changes when its factors do.
+///
+/// The authorization server keeps an epoch for each subject and raises it when a factor changes, so that sessions and grants
+/// from before end. It implements this trait: the same partition for both, and its own write in the same batch, so that
+/// factor and epoch change together or not at all.
+#[async_trait]
+pub trait Subjects: Send + Sync + fmt::Debug {
+    /// The partition of the subject's records: always the same, and telling nothing of the subject.
+    fn partition(&self, subject: &Subject) -> Id;
+
+    /// Adds to `batch`, which lies in the subject's partition, what must change with the factors.
+    ///
+    /// # Errors
+    /// Any error means that the factors do not change either.
+    async fn changing(&self, subject: &Subject, change: Changed, batch: &mut Batch) -> Result<(), BoxError> {
+        let _ = (subject, change, batch);
+        Ok(())
+    }
+}
+
+/// Without an authorization server: partitions of our own, and nothing else changes.
+#[derive(Debug)]
+pub(crate) struct OwnSubjects(pub(crate) std::sync::Arc<Keys>);
+
+impl Subjects for OwnSubjects {
+    fn partition(&self, subject: &Subject) -> Id {
+        self.0.subject(subject)
+    }
+}
+
+/// The form in which login names are compared: without white space around them, ASCII letters in lower case.
+pub(crate) fn normalised(name: &str) -> String {
+    name.trim().to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(realm: &str) -> Keys {
+        Keys::derive(&MasterKey::from_bytes([7; 32]), realm)
+    }
+
+    #[test]
+    fn promise_16_two_realms_share_no_partition_and_no_counter() {
+        let (a, b) = (keys("https://a"), keys("https://b"));
+        assert_ne!(a.subject(&"u".into()), b.subject(&"u".into()));
+        assert_ne!(a.counter("x", &[b"y"]), b.counter("x", &[b"y"]));
+    }
+
+    #[test]
+    fn no_two_lists_of_parts_read_alike() {
+        let keys = keys("https://a");
+        assert_ne!(keys.id("l", &[b"ab", b"c"]), keys.id("l", &[b"a", b"bc"]));
+        assert_ne!(keys.subject(&"u".into()), keys.unknown("u"));
+        assert_ne!(keys.subject(&"u".into()), keys.name("u"));
+    }
+
+    #[test]
+    fn an_ipv6_subscriber_is_one_address_and_a_mapped_one_is_its_ipv4() {
+        let keys = keys("https://a");
+        let counter = |text: &str| keys.address_counter(text.parse().unwrap());
+        assert_eq!(counter("2001:db8::1"), counter("2001:db8::2:3"));
+        assert_ne!(counter("2001:db8::1"), counter("2001:db8:0:1::1"));
+        assert_eq!(counter("::ffff:192.0.2.1"), counter("192.0.2.1"));
+    }
+}

@@ -1,0 +1,376 @@
+//! The steps of a login as calls.
+
+use countersign_accounts::Account;
+use countersign_events::EventKind;
+use countersign_primitives::{Requirement, Subject, UnixTime};
+use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
+
+use super::machine::{self, Stage, View};
+use super::record::{Asked, Enrolling, Login, NewRecoveryCodes};
+use super::{LoginId, LoginRequest};
+use crate::enrolments::{Enrolments, Read};
+use crate::factor::{Enrolled, Factor, FactorError, Occasion};
+use crate::keys::LOGIN;
+use crate::mfa::Inner;
+use crate::{Answer, Caller, LoginError, Method, Mfa, Step, StepError};
+
+/// What is known of who signs in, read afresh for every step.
+#[derive(Debug)]
+pub(crate) struct Situation {
+    pub(crate) account: Option<Account>,
+    /// The account is gone or disabled.
+    pub(crate) barred: bool,
+    pub(crate) enrolments: Enrolments,
+    pub(crate) floor: Requirement,
+}
+
+impl Situation {
+    /// The name that the user knows the account by.
+    pub(crate) fn name<'a>(&'a self, subject: &'a Subject) -> &'a str {
+        self.account.as_ref().and_then(Account::name).unwrap_or_else(|| subject.as_str())
+    }
+}
+
+/// A login as it was read, and as it is about to be.
+pub(crate) struct Turn {
+    pub(crate) id: LoginId,
+    pub(crate) found: Found<Login>,
+    pub(crate) login: Login,
+    pub(crate) now: UnixTime,
+}
+
+/// What came of looking at an answer.
+pub(crate) enum Looked {
+    /// The login goes on as it now is, saying what was wrong, if anything was.
+    On(Option<StepError>),
+    /// The answer belongs to another step: the present one is shown again.
+    Elsewhere,
+}
+
+impl Mfa {
+    /// Begins a login and says what to show first. The same id again, from the same browser, answers where that login stands.
+    ///
+    /// # Errors
+    /// [`LoginError`] when the login cannot begin.
+    pub async fn begin(&self, id: LoginId, request: LoginRequest, caller: &Caller) -> Result<Step, LoginError> {
+        let inner = &*self.0;
+        let now = inner.now();
+        let key = Key::root(LOGIN, id.0);
+        let floor = match &request.who {
+            Some(who) => inner.situation(who.subject(), None, now).await?.floor,
+            None => Requirement::NONE,
+        };
+        let mut login = Login::begin(request, caller.browser, &floor, &inner.table, now);
+        let (stage, situation) = inner.settle(&mut login, None, now).await?;
+        inner.meet_browser(&mut login, caller, now).await?;
+        let mut batch = Batch::new(key.partition, now, &*inner.random)?;
+        batch.put_value(key, Expect::Absent, now.plus(Login::LIFETIME), &login)?;
+        match inner.store.commit_surely(&batch).await {
+            Ok(()) => {
+                inner.settled(id, &login, &stage, caller, now).await;
+                Ok(inner.show(id, &login, &stage, situation.as_ref(), caller))
+            }
+            Err(CommitError::Conflict(_)) => self.step(id, caller).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What to show at present. Reading it again changes nothing.
+    ///
+    /// # Errors
+    /// [`LoginError::Expired`] and [`LoginError::OtherBrowser`] when there is no such login for this browser; else as the store
+    /// fails.
+    pub async fn step(&self, id: LoginId, caller: &Caller) -> Result<Step, LoginError> {
+        self.present(id, caller, None).await
+    }
+
+    /// Takes an answer and says what to show next. A wrong answer is the same step again, with its error.
+    ///
+    /// # Errors
+    /// [`LoginError`] when the answer was not looked at, [`LoginError::Throttled`] foremost.
+    pub async fn answer(&self, id: LoginId, answer: &Answer, caller: &Caller) -> Result<Step, LoginError> {
+        let inner = &*self.0;
+        let mut turn = inner.turn(id, caller).await?;
+        if turn.login.done_at.is_some() {
+            return self.step(id, caller).await;
+        }
+        let looked = match answer {
+            Answer::Password { login, password } => inner.password(&mut turn, login, password, caller).await?,
+            Answer::Choose { id } => inner.choose(&mut turn, id).await?,
+            Answer::Code { .. } | Answer::Enrol { .. } => inner.code(&mut turn, answer, caller).await?,
+            Answer::RecoveryCodes if turn.login.to_keep.is_empty() => Looked::Elsewhere,
+            Answer::RecoveryCodes => {
+                turn.login.to_keep.clear();
+                Looked::On(None)
+            }
+            Answer::Consent(_) => return Err(LoginError::NotALoginAnswer),
+        };
+        match looked {
+            Looked::On(None) => self.advance(turn, caller).await,
+            Looked::On(error) => self.present(id, caller, error).await,
+            Looked::Elsewhere => self.step(id, caller).await,
+        }
+    }
+
+    /// Ends a login that the user gave up. What it proved is forgotten.
+    ///
+    /// # Errors
+    /// As [`Mfa::step`].
+    pub async fn cancel(&self, id: LoginId, caller: &Caller) -> Result<(), LoginError> {
+        let turn = self.0.turn(id, caller).await?;
+        let mut batch = Batch::new(turn.found.key.partition, turn.now, &*self.0.random)?;
+        batch.delete(turn.found.key, Expect::Any);
+        Ok(self.0.store.commit_surely(&batch).await?)
+    }
+
+    /// What the caller of [`Mfa::begin`] left with the login ([`LoginRequest::context`]).
+    ///
+    /// # Errors
+    /// As [`Mfa::step`].
+    pub async fn context(&self, id: LoginId, caller: &Caller) -> Result<serde_json::Value, LoginError> {
+        Ok(self.0.turn(id, caller).await?.login.context)
+    }
+
+    /// Shows where the login stands. If what it stands on changed meanwhile (a factor was removed), it moves first.
+    async fn present(&self, id: LoginId, caller: &Caller, error: Option<StepError>) -> Result<Step, LoginError> {
+        let mut turn = self.0.turn(id, caller).await?;
+        let before = turn.login.standing();
+        let (stage, situation) = self.0.settle(&mut turn.login, None, turn.now).await?;
+        if turn.login.standing() != before && !self.0.keep(&mut turn, &stage, caller).await? {
+            return Err(LoginError::Contended);
+        }
+        let step = self.0.show(id, &turn.login, &stage, situation.as_ref(), caller);
+        Ok(match error {
+            Some(error) => step.with_error(error),
+            None => step,
+        })
+    }
+
+    /// Writes the login as the answer left it, and shows what comes next. If another request was first, its outcome is shown.
+    async fn advance(&self, mut turn: Turn, caller: &Caller) -> Result<Step, LoginError> {
+        let (stage, situation) = self.0.settle(&mut turn.login, None, turn.now).await?;
+        if self.0.keep(&mut turn, &stage, caller).await? {
+            return Ok(self.0.show(turn.id, &turn.login, &stage, situation.as_ref(), caller));
+        }
+        self.step(turn.id, caller).await
+    }
+}
+
+impl Inner {
+    /// Reads a login, for the browser that it is bound to.
+    async fn turn(&self, id: LoginId, caller: &Caller) -> Result<Turn, LoginError> {
+        let now = self.now();
+        let found: Found<Login> = self.store.find(Key::root(LOGIN, id.0), now).await?.ok_or(LoginError::Expired)?;
+        if found.value.browser != caller.browser {
+            return Err(LoginError::OtherBrowser);
+        }
+        if found.value.done_at.is_some_and(|at| now.since(at) > Login::DONE_GRACE) {
+            return Err(LoginError::Expired);
+        }
+        let login = found.value.clone();
+        Ok(Turn { id, found, login, now })
+    }
+
+    /// Commits the login, if it is still as it was read.
+    async fn keep(&self, turn: &mut Turn, stage: &Stage, caller: &Caller) -> Result<bool, LoginError> {
+        if turn.found.value.done_at.is_none() {
+            self.meet_browser(&mut turn.login, caller, turn.now).await?;
+        }
+        let Turn { id, found, login, now } = turn;
+        let mut batch = Batch::new(found.key.partition, *now, &*self.random)?;
+        batch.put_value(found.key, found.unchanged(), found.expires_at, login)?;
+        match self.store.commit_surely(&batch).await {
+            Ok(()) => {
+                if found.value.done_at.is_none() {
+                    self.settled(*id, login, stage, caller, *now).await;
+                }
+                Ok(true)
+            }
+            Err(CommitError::Conflict(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Notes, when a login is done, whether its browser signed in to the account before.
+    async fn meet_browser(&self, login: &mut Login, caller: &Caller, now: UnixTime) -> Result<(), LoginError> {
+        if let (Some(subject), Some(_)) = (&login.subject, login.done_at) {
+            let partition = self.subjects.partition(subject);
+            login.marks_browser = self.known_mark(partition, caller, now).await?.is_none();
+        }
+        Ok(())
+    }
+
+    /// Reads what is known of a subject. An account that was read just now is taken as it is.
+    pub(crate) async fn situation(
+        &self,
+        subject: &Subject,
+        account: Option<Account>,
+        now: UnixTime,
+    ) -> Result<Situation, LoginError> {
+        let account = match (&self.accounts, account) {
+            (Some((accounts, _)), None) => accounts.by_subject(subject).await.map_err(LoginError::Accounts)?,
+            (_, account) => account,
+        };
+        let barred = self.accounts.is_some() && account.as_ref().is_none_or(Account::is_disabled);
+        let groups = account.as_ref().map(Account::groups).unwrap_or_default();
+        let floor = self.policy.requirement(groups, &self.table);
+        let enrolments = Read::of(&*self.store, &*self.subjects, subject, now).await?.value;
+        Ok(Situation { account, barred, enrolments, floor })
+    }
+
+    /// Decides what comes next, and makes what it needs: a challenge, something to set up, the end.
+    pub(crate) async fn settle(
+        &self,
+        login: &mut Login,
+        account: Option<Account>,
+        now: UnixTime,
+    ) -> Result<(Stage, Option<Situation>), LoginError> {
+        let situation = match &login.subject {
+            Some(subject) => Some(self.situation(&subject.clone(), account, now).await?),
+            None => None,
+        };
+        if situation.as_ref().is_some_and(|situation| situation.barred) {
+            return Ok((Stage::Unmet, situation));
+        }
+        let stage = machine::next(login, &self.view(situation.as_ref(), now));
+        if let (Some(subject), Some(situation)) = (login.subject.clone(), &situation) {
+            self.prepare(login, &stage, &subject, situation, now).await?;
+        }
+        if matches!(stage, Stage::Done(_)) {
+            login.done_at.get_or_insert(now);
+        }
+        Ok((stage, situation))
+    }
+
+    pub(crate) fn view<'a>(&'a self, situation: Option<&'a Situation>, now: UnixTime) -> View<'a> {
+        let enrolments = situation.map(|situation| &situation.enrolments);
+        let authenticators = enrolments.map(|enrolments| enrolments.authenticators.as_slice()).unwrap_or_default();
+        let usable = authenticators.iter().filter(|authenticator| !authenticator.is_used_up());
+        let ways = usable.filter_map(|one| self.factor(&one.method).map(|(method, _)| (one.id, method))).collect();
+        let open = self.policy.allows_first_enrolment() && enrolments.is_some_and(|all| !all.has_factor());
+        let enrolable = if open { self.enrolable().collect() } else { Vec::new() };
+        let floor = situation.map_or(const { &Requirement::NONE }, |situation| &situation.floor);
+        View { ways, enrolable, floor, passwords: self.accounts.is_some(), table: &self.table, now }
+    }
+
+    fn enrolable(&self) -> impl Iterator<Item = &Method> {
+        self.factors.iter().map(|(method, _)| method).filter(|method| !method.is_backup())
+    }
+
+    async fn prepare(
+        &self,
+        login: &mut Login,
+        stage: &Stage,
+        subject: &Subject,
+        situation: &Situation,
+        now: UnixTime,
+    ) -> Result<(), LoginError> {
+        let at = self.occasion(subject, situation.name(subject), now);
+        match stage {
+            Stage::Ask { authenticator, .. } => {
+                login.enrolling = None;
+                let asked_already = login.asked.as_ref().is_some_and(|asked| asked.authenticator == *authenticator);
+                let enrolled = situation.enrolments.find(*authenticator).filter(|_| !asked_already);
+                if let Some((enrolled, factor)) = enrolled.and_then(|one| Some((one, self.factor(&one.method)?.1))) {
+                    let challenge = factor.challenge(&at, &Enrolled { state: &enrolled.state }).await;
+                    let challenge = challenge.map_err(factor_failed(&enrolled.method))?;
+                    login.asked = Some(Asked { authenticator: *authenticator, challenge });
+                }
+            }
+            Stage::Enrol { method, .. } => {
+                login.asked = None;
+                if login.enrolling.as_ref().is_none_or(|enrolling| enrolling.method != *method)
+                    && let Some((_, factor)) = self.factor(method)
+                {
+                    let begun = self.begin_enrolment(method, &**factor, &at).await;
+                    login.enrolling = Some(begun.map_err(factor_failed(method))?);
+                }
+            }
+            _ => {
+                login.asked = None;
+                login.enrolling = None;
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin_enrolment(
+        &self,
+        method: &str,
+        factor: &dyn Factor,
+        at: &Occasion<'_>,
+    ) -> Result<Enrolling, FactorError> {
+        let enrolment = factor.enrol(at).await?;
+        let challenge = factor.challenge(at, &Enrolled { state: &enrolment.state }).await?;
+        let recovery = match &self.recovery {
+            Some(recovery) => {
+                let (codes, state) = recovery.generate(&*self.random, at.subject())?;
+                Some(NewRecoveryCodes { id: self.random.id()?, codes, state })
+            }
+            None => None,
+        };
+        let id = self.random.id()?;
+        Ok(Enrolling {
+            id,
+            method: method.to_owned(),
+            prompt: enrolment.prompt,
+            state: enrolment.state,
+            challenge,
+            recovery,
+        })
+    }
+
+    pub(crate) fn occasion<'a>(&'a self, subject: &'a Subject, account: &'a str, now: UnixTime) -> Occasion<'a> {
+        Occasion { now, subject, account, random: &*self.random }
+    }
+
+    /// Takes a choice, if it is one of those that stand to choice.
+    async fn choose(&self, turn: &mut Turn, id: &str) -> Result<Looked, LoginError> {
+        let (stage, situation) = self.settle(&mut turn.login, None, turn.now).await?;
+        let offered = match (&stage, situation) {
+            (Stage::Choose(ids), Some(situation)) => self.offers(&situation, ids, id),
+            (Stage::Ask { authenticator, others }, Some(situation)) => {
+                self.offers(&situation, others, id) || self.offers(&situation, &[*authenticator], id)
+            }
+            (Stage::ChooseEnrolment(methods) | Stage::Enrol { others: methods, .. }, _) => {
+                id.strip_prefix(machine::ENROL).is_some_and(|chosen| methods.iter().any(|method| method == chosen))
+            }
+            _ => return Ok(Looked::Elsewhere),
+        };
+        if !offered {
+            return Ok(Looked::On(Some(StepError::NoSuchChoice)));
+        }
+        turn.login.chosen = Some(id.to_owned());
+        Ok(Looked::On(None))
+    }
+
+    fn offers(&self, situation: &Situation, ids: &[countersign_primitives::Id], chosen: &str) -> bool {
+        let named = ids.iter().filter_map(|id| situation.enrolments.find(*id));
+        named.map(|authenticator| authenticator.named().to_string()).any(|name| name == chosen)
+    }
+
+    /// Tells how a login ended, and lets its browser be known from now on. Neither can undo it.
+    async fn settled(&self, id: LoginId, login: &Login, stage: &Stage, caller: &Caller, now: UnixTime) {
+        let Some(subject) = &login.subject else { return };
+        match stage {
+            Stage::Done(_) => {
+                self.tell(EventKind::LoginSucceeded, Some(caller), |event| event.with_subject(subject));
+                if login.marks_browser
+                    && let Err(error) = self.mark_browser(id, subject, now).await
+                {
+                    tracing::warn!(%error, "the browser of a login will not be known again");
+                    self.failed("browser_not_marked", Some(subject));
+                }
+            }
+            Stage::Unmet => self.tell(EventKind::LoginFailed, Some(caller), |event| {
+                event.with_subject(subject).with_cause("requirement_out_of_reach", "OpenID Connect Core §5.5.1.1")
+            }),
+            _ => {}
+        }
+    }
+}
+
+pub(crate) fn factor_failed(method: &str) -> impl FnOnce(FactorError) -> LoginError {
+    let method = method.to_owned();
+    move |source| LoginError::Factor { method, source }
+}

@@ -1,0 +1,136 @@
+//! Setting up the first factor within a login.
+
+use countersign_events::EventKind;
+use countersign_primitives::Subject;
+use countersign_storage_traits::{Batch, CommitError};
+
+use super::engine::{Looked, Situation, Turn, factor_failed};
+use super::record::{Enrolling, Proven};
+use super::second_factor::{Answered, TRIES};
+use crate::enrolments::{Authenticator, Read};
+use crate::factor::{Enrolled, RECOVERY_CODE, State, Verdict};
+use crate::limits::Guess;
+use crate::mfa::Inner;
+use crate::{Answer, Caller, Changed, LoginError};
+
+/// What became of a first answer.
+enum Confirmed {
+    /// The factor is in force.
+    Yes,
+    /// The answer was wrong.
+    Wrong,
+    /// Another login was first: this user has a factor now, and it is that one that must be proven.
+    Overtaken,
+}
+
+impl Inner {
+    /// Takes the first answer of a factor that is being set up. The factor and its recovery codes come into force in one commit in
+    /// the subject's partition; the login's step follows.
+    pub(super) async fn confirm(
+        &self,
+        turn: &mut Turn,
+        subject: &Subject,
+        situation: &Situation,
+        answer: &Answer,
+        caller: &Caller,
+    ) -> Result<Looked, LoginError> {
+        let Some(enrolling) = turn.login.enrolling.clone() else { return Ok(Looked::Elsewhere) };
+        let Some((method, factor)) = self.factor(&enrolling.method) else { return Ok(Looked::Elsewhere) };
+        let partition = self.subjects.partition(subject);
+        let paid = self.pay(Guess::SecondFactor, partition, Some(subject), caller, turn.now).await?;
+        let answered = Answered { turn, subject, name: situation.name(subject), factor: &**factor, answer };
+        match self.put_in_force(&answered, &enrolling, caller).await {
+            Ok(Confirmed::Yes) => {
+                paid.refund(&*self.store, turn.now).await?;
+                turn.login.enrolling = None;
+                turn.login.prove(Proven::factor(method, turn.now, true));
+                turn.login.to_keep = enrolling.recovery.map(|recovery| recovery.codes).unwrap_or_default();
+                Ok(Looked::On(None))
+            }
+            Ok(Confirmed::Wrong) => Ok(self.wrong(method, subject, caller)),
+            Ok(Confirmed::Overtaken) => {
+                paid.refund(&*self.store, turn.now).await?;
+                Ok(Looked::Elsewhere)
+            }
+            Err(error) => {
+                paid.refund(&*self.store, turn.now).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn put_in_force(
+        &self,
+        answered: &Answered<'_>,
+        enrolling: &Enrolling,
+        caller: &Caller,
+    ) -> Result<Confirmed, LoginError> {
+        let now = answered.turn.now;
+        for _ in 0..TRIES {
+            let read = Read::of(&*self.store, &*self.subjects, answered.subject, now).await?;
+            if read.value.find(enrolling.id).is_some() {
+                // It is in force: a crash came before the login's step. The user proves it once more, or repeats the answer.
+                let right = self.spend(answered, enrolling.id, &enrolling.challenge).await?;
+                return Ok(if right { Confirmed::Yes } else { Confirmed::Wrong });
+            }
+            if read.value.has_factor() {
+                return Ok(Confirmed::Overtaken);
+            }
+            let at = self.occasion(answered.subject, answered.name, now);
+            let enrolled = Enrolled { state: &enrolling.state };
+            let verdict = answered.factor.verify(&at, &enrolled, &enrolling.challenge, answered.answer).await;
+            let Verdict(accepted) = verdict.map_err(factor_failed(&enrolling.method))?;
+            let Some(state) = accepted else { return Ok(Confirmed::Wrong) };
+            let state = state.unwrap_or_else(|| enrolling.state.clone());
+            if self.enrol(&read, answered, enrolling, state).await? {
+                self.tell_enrolled(answered.subject, enrolling, caller);
+                return Ok(Confirmed::Yes);
+            }
+        }
+        Err(LoginError::Contended)
+    }
+
+    /// Writes factor and recovery codes, if nobody was first.
+    async fn enrol(
+        &self,
+        read: &Read,
+        answered: &Answered<'_>,
+        enrolling: &Enrolling,
+        state: State,
+    ) -> Result<bool, LoginError> {
+        let now = answered.turn.now;
+        let mut value = read.value.clone();
+        let authenticator = |id, method: &str, state, spent_by| Authenticator {
+            id,
+            method: method.to_owned(),
+            label: None,
+            state,
+            enrolled_at: now,
+            last_used: None,
+            spent_by,
+        };
+        let spent_by = answered.spent_by(self, enrolling.id);
+        value.authenticators.push(authenticator(enrolling.id, &enrolling.method, state, Some(spent_by)));
+        if let Some(recovery) = &enrolling.recovery {
+            value.authenticators.push(authenticator(recovery.id, RECOVERY_CODE, recovery.state.clone(), None));
+        }
+        let mut batch = Batch::new(read.key.partition, now, &*self.random)?;
+        read.put(&mut batch, &value)?;
+        let changing = self.subjects.changing(answered.subject, Changed::FirstFactorEnrolled, &mut batch);
+        changing.await.map_err(LoginError::Subjects)?;
+        match self.store.commit_surely(&batch).await {
+            Ok(()) => Ok(true),
+            Err(CommitError::Conflict(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn tell_enrolled(&self, subject: &Subject, enrolling: &Enrolling, caller: &Caller) {
+        self.tell(EventKind::FactorEnrolled, Some(caller), |event| {
+            event.with_subject(subject).with_method(&enrolling.method)
+        });
+        if enrolling.recovery.is_some() {
+            self.tell(EventKind::RecoveryCodesIssued, Some(caller), |event| event.with_subject(subject));
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! User name and password.
+
+use countersign_accounts::{Account, Accounts, PasswordCheck, PasswordHash};
+use countersign_events::EventKind;
+use countersign_primitives::{Id, SecretString, Subject, UnixTime};
+use countersign_storage_traits::{Batch, Expect, Key};
+
+use super::LoginId;
+use super::engine::{Looked, Turn};
+use super::record::Proven;
+use crate::enrolments::{BROWSER_KNOWN, KnownBrowser};
+use crate::keys::{KNOWN_BROWSER, normalised};
+use crate::limits::{Guess, Guesser, Paid};
+use crate::mfa::Inner;
+use crate::password::{Checked, PasswordHasher};
+use crate::{Answer, Caller, LoginError, StepError};
+
+/// What became of a user name and a password.
+enum Outcome {
+    Right { account: Account, aged: bool },
+    Wrong { cause: &'static str, account: Option<Account> },
+}
+
+impl Inner {
+    /// Checks a user name and a password. An unknown user, a disabled one and a wrong password take the same way and cost the same:
+    /// one look-up, one charge, one hash (promise 6).
+    pub(super) async fn password(
+        &self,
+        turn: &mut Turn,
+        name: &str,
+        password: &SecretString,
+        caller: &Caller,
+    ) -> Result<Looked, LoginError> {
+        let Some((accounts, hasher)) = &self.accounts else { return Ok(Looked::Elsewhere) };
+        if turn.login.has_first() {
+            return Ok(Looked::Elsewhere);
+        }
+        if name.len() > Answer::MAX_LOGIN {
+            return Ok(Looked::On(Some(StepError::WrongPassword)));
+        }
+        let account = accounts.by_login(name.trim()).await.map_err(LoginError::Accounts)?;
+        let partition = match &account {
+            Some(account) => self.subjects.partition(account.subject()),
+            None => self.keys.unknown(&normalised(name)),
+        };
+        let subject = account.as_ref().map(|account| account.subject().clone());
+        let paid = self.pay(Guess::Password, partition, subject.as_ref(), caller, turn.now).await?;
+        match check(&**accounts, hasher, account, password).await {
+            Ok(Outcome::Right { account, aged }) => {
+                paid.refund(&*self.store, turn.now).await?;
+                if aged {
+                    self.rehash(&**accounts, hasher, &account, password).await;
+                }
+                turn.login.subject = Some(account.subject().clone());
+                turn.login.prove(Proven::password(turn.now));
+                Ok(Looked::On(None))
+            }
+            Ok(Outcome::Wrong { cause, account }) => {
+                self.tell(EventKind::LoginFailed, Some(caller), |event| {
+                    let event = event.with_method("password").with_cause(cause, "RFC 6749 §10.10");
+                    match &account {
+                        Some(account) => event.with_subject(account.subject()),
+                        None => event,
+                    }
+                });
+                Ok(Looked::On(Some(StepError::WrongPassword)))
+            }
+            Err(error) => {
+                paid.refund(&*self.store, turn.now).await?; // nothing was compared
+                Err(error)
+            }
+        }
+    }
+
+    /// Charges an attempt, or says when the next one is welcome.
+    pub(super) async fn pay(
+        &self,
+        guess: Guess,
+        partition: Id,
+        subject: Option<&Subject>,
+        caller: &Caller,
+        now: UnixTime,
+    ) -> Result<Paid, LoginError> {
+        let known = self.known_mark(partition, caller, now).await?;
+        let guesser = Guesser { account: partition, known, address: caller.address };
+        match self.limits.charge(&*self.store, &self.keys, guess, &guesser, now).await? {
+            Ok(paid) => Ok(paid),
+            Err(stopped) => {
+                self.tell(EventKind::GuessingThrottled, Some(caller), |event| {
+                    let event = event.with_method(guess.label()).with_cause("throttled", "NIST SP 800-63B-4 §3.2.2");
+                    match subject {
+                        Some(subject) => event.with_subject(subject),
+                        None => event,
+                    }
+                });
+                Err(LoginError::Throttled { retry_after: stopped.retry_after })
+            }
+        }
+    }
+
+    /// The mark by which the browser is known to the account, if it is.
+    pub(super) async fn known_mark(
+        &self,
+        partition: Id,
+        caller: &Caller,
+        now: UnixTime,
+    ) -> Result<Option<Id>, LoginError> {
+        let keys: Vec<_> = caller.marks.iter().map(|mark| self.mark_key(partition, mark)).collect();
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        let records = self.store.get(&keys, now).await?;
+        Ok(keys.iter().zip(records).find_map(|(key, record)| record.map(|_| key.id)))
+    }
+
+    fn mark_key(&self, partition: Id, mark: Id) -> Key {
+        Key::new(partition, KNOWN_BROWSER, self.keys.id("browser mark", &[partition.as_bytes(), mark.as_bytes()]))
+    }
+
+    /// The mark that a login gives its browser: the same however often it is read, and known to that browser alone.
+    pub(super) fn mark_of(&self, login: LoginId) -> Id {
+        self.keys.id("mark of login", &[login.0.as_bytes()])
+    }
+
+    pub(super) async fn mark_browser(
+        &self,
+        login: LoginId,
+        subject: &Subject,
+        now: UnixTime,
+    ) -> Result<(), LoginError> {
+        let key = self.mark_key(self.subjects.partition(subject), self.mark_of(login));
+        let mut batch = Batch::new(key.partition, now, &*self.random)?;
+        batch.put_value(key, Expect::Any, now.plus(BROWSER_KNOWN), &KnownBrowser { since: now })?;
+        Ok(self.store.commit_surely(&batch).await?)
+    }
+
+    /// Replaces a hash of an older kind or cost. Whether it works or not, the login goes on.
+    async fn rehash(
+        &self,
+        accounts: &dyn Accounts,
+        hasher: &PasswordHasher,
+        account: &Account,
+        password: &SecretString,
+    ) {
+        let subject = account.subject();
+        let Ok(hash) = hasher.hash(password).await else { return self.failed("rehash_failed", Some(subject)) };
+        // A password that was changed meanwhile must not be undone.
+        let unchanged = match accounts.by_subject(subject).await {
+            Ok(now) => now.as_ref().and_then(Account::password) == account.password(),
+            Err(_) => false,
+        };
+        if unchanged && accounts.set_password(subject, &hash).await.is_err() {
+            self.failed("rehash_failed", Some(subject));
+        }
+    }
+}
+
+/// Checks a password: by the host where it does so itself, else by the account's hash, else against a decoy.
+async fn check(
+    accounts: &dyn Accounts,
+    hasher: &PasswordHasher,
+    account: Option<Account>,
+    password: &SecretString,
+) -> Result<Outcome, LoginError> {
+    let by_host = match &account {
+        Some(account) => accounts.verify_password(account, password).await.map_err(LoginError::Accounts)?,
+        None => PasswordCheck::ByHash,
+    };
+    let stored = account.as_ref().and_then(Account::password);
+    let checked = match by_host {
+        PasswordCheck::ByHash => hasher.check(password, stored).await?,
+        PasswordCheck::Right => Checked::Right { aged: false },
+        PasswordCheck::Wrong => Checked::Wrong,
+    };
+    Ok(judge(account, checked))
+}
+
+fn judge(account: Option<Account>, checked: Checked) -> Outcome {
+    let has_hash = account.as_ref().and_then(Account::password).map(PasswordHash::as_str).is_some();
+    let cause = match (&account, checked) {
+        (None, _) => "unknown_user",
+        (Some(account), _) if account.is_disabled() => "account_disabled",
+        (Some(_), Checked::Unsupported) => "password_hash_of_unknown_kind",
+        (Some(_), Checked::Wrong) if has_hash => "wrong_password",
+        (Some(_), Checked::Wrong) => "wrong_or_no_password",
+        (Some(_), Checked::Right { aged }) => {
+            return match account {
+                Some(account) => Outcome::Right { account, aged },
+                None => Outcome::Wrong { cause: "unknown_user", account },
+            };
+        }
+    };
+    Outcome::Wrong { cause, account }
+}

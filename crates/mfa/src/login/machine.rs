@@ -1,0 +1,270 @@
+//! What comes next: a pure function of the login, what the user has, and what is asked.
+
+use countersign_primitives::{Acr, AcrTable, Amr, Id, Proof, Requirement, SignedIn, UnixTime};
+
+use super::record::{Login, Proven};
+use crate::Method;
+
+/// What the machine looks at besides the login.
+#[derive(Debug)]
+pub(crate) struct View<'a> {
+    /// The authenticators that the user has and this server can ask.
+    pub(crate) ways: Vec<(Id, &'a Method)>,
+    /// What the user may set up now; empty when nothing may be.
+    pub(crate) enrolable: Vec<&'a Method>,
+    /// What the policy asks of this user.
+    pub(crate) floor: &'a Requirement,
+    /// Whether passwords can be checked here.
+    pub(crate) passwords: bool,
+    pub(crate) table: &'a AcrTable,
+    pub(crate) now: UnixTime,
+}
+
+/// Where a login stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It must be said who signs in.
+    Password,
+    /// One of these authenticators is to be chosen.
+    Choose(Vec<Id>),
+    /// This authenticator is asked; the others would do as well.
+    Ask { authenticator: Id, others: Vec<Id> },
+    /// One of these methods is to be set up.
+    ChooseEnrolment(Vec<String>),
+    /// This method is set up; the others would do as well.
+    Enrol { method: String, others: Vec<String> },
+    /// Recovery codes are to be kept.
+    KeepCodes,
+    /// What is asked is proven.
+    Done(SignedIn),
+    /// What is asked is out of reach.
+    Unmet,
+}
+
+/// How strong a set of proofs is, before any table of classes says what that is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Strength {
+    Nothing,
+    OneFactor,
+    TwoFactors,
+    PhishingResistant,
+}
+
+impl Strength {
+    fn of(proven: &[Proven]) -> Self {
+        if !proven.iter().any(|proven| proven.first) {
+            return Self::Nothing;
+        }
+        let kinds = proven.iter().fold(crate::Kinds::NONE, |kinds, proven| kinds.and(proven.kinds));
+        let two = kinds.count() >= 2;
+        match (two, proven.iter().any(|proven| proven.phishing_resistant)) {
+            (true, true) => Self::PhishingResistant,
+            (true, false) => Self::TwoFactors,
+            (false, _) => Self::OneFactor,
+        }
+    }
+
+    /// What a session is worth whose class is known to the table.
+    fn of_acr(acr: Option<&Acr>, table: &AcrTable) -> Self {
+        let satisfies = |need| acr.is_some_and(|have| table.satisfies(have, need));
+        if satisfies(&Acr::PHR) {
+            Self::PhishingResistant
+        } else if satisfies(&Acr::MFA) {
+            Self::TwoFactors
+        } else if satisfies(&Acr::AAL1) {
+            Self::OneFactor
+        } else {
+            Self::Nothing
+        }
+    }
+
+    const fn acr(self) -> Option<Acr> {
+        match self {
+            Self::Nothing => None,
+            Self::OneFactor => Some(Acr::AAL1),
+            Self::TwoFactors => Some(Acr::MFA),
+            Self::PhishingResistant => Some(Acr::PHR),
+        }
+    }
+}
+
+/// What comes next.
+pub(crate) fn next(login: &Login, view: &View<'_>) -> Stage {
+    let Some((have, strength)) = login.has_first().then(|| claims(login, &[], view)).flatten() else {
+        return if view.passwords { Stage::Password } else { Stage::Unmet };
+    };
+    if !login.to_keep.is_empty() {
+        return Stage::KeepCodes;
+    }
+    match goal(login, view, &have) {
+        Goal::Reached => Stage::Done(have),
+        Goal::Ask(target) => match resumed(login, view) {
+            // The enrolment was confirmed, and the step after it was lost: the user proves the new factor once more.
+            Some(method) => Stage::Enrol { method, others: Vec::new() },
+            None => ask(login, view, &target, strength),
+        },
+        Goal::Enrol(target) => enrol(login, view, &target),
+        Goal::OutOfReach => Stage::Unmet,
+    }
+}
+
+/// What is still to be reached, and by which means.
+enum Goal {
+    Reached,
+    Ask(Requirement),
+    Enrol(Requirement),
+    OutOfReach,
+}
+
+fn goal(login: &Login, view: &View<'_>, have: &SignedIn) -> Goal {
+    let must = view.floor.clone().and(&login.requirement, view.table);
+    let met = |need: &Requirement, who: &SignedIn| need.class_met_by(who, view.table, view.now);
+    let best = best_of_enrolled(login, view);
+    let reachable = |need: &Requirement| best.as_ref().is_some_and(|best| met(need, best));
+    let enrolable = |need: &Requirement| !reaching_by_enrolment(login, view, need).is_empty();
+    // Of two classes that no table compares each must be met.
+    for need in [&must, view.floor, &login.requirement] {
+        if !met(need, have) {
+            return match () {
+                () if reachable(need) => Goal::Ask(need.clone()),
+                () if enrolable(need) => Goal::Enrol(need.clone()),
+                () => Goal::OutOfReach,
+            };
+        }
+    }
+    let known = login.acr_values.iter().filter(|value| view.table.strength(value).is_some());
+    let wishes: Vec<_> = known.cloned().map(Requirement::at_least).collect();
+    for wish in &wishes {
+        if met(wish, have) {
+            return Goal::Reached;
+        }
+        if reachable(wish) {
+            return Goal::Ask(wish.clone());
+        }
+    }
+    wishes.into_iter().find(enrolable).map_or(Goal::Reached, Goal::Enrol)
+}
+
+/// The claims that a login would bear after proving these too, and how strong it would be.
+fn claims(login: &Login, more: &[Proven], view: &View<'_>) -> Option<(SignedIn, Strength)> {
+    let subject = login.subject.as_ref()?;
+    let brought = login.who.as_ref();
+    let base = Strength::of_acr(brought.and_then(SignedIn::acr_value), view.table);
+    let fresh = login.proven.iter().any(|proven| !proven.brought) || !more.is_empty();
+    if let (Some(who), false) = (brought, fresh) {
+        return Some((who.clone(), base)); // nothing to add: as it came, a host's own class included
+    }
+    let proven: Vec<_> = login.proven.iter().chain(more).cloned().collect();
+    let own = Strength::of(&proven);
+    let strength = base.max(own);
+    let since = proven.iter().map(|proven| proven.at).chain(brought.map(SignedIn::auth_time)).min()?;
+    let mut who = SignedIn::new(subject.clone(), since);
+    for Proof { amr, at } in proofs(&proven) {
+        who = who.proof(amr, at);
+    }
+    if own >= Strength::TwoFactors && !who.amr_values().contains(&Amr::Mfa) {
+        let completed_at = proven.iter().map(|proven| proven.at).max()?;
+        who = who.proof(Amr::Mfa, completed_at);
+    }
+    if let Some(session) = brought.and_then(SignedIn::session_id) {
+        who = who.session(session.clone());
+    }
+    Some((stated(who, strength, login, view), strength))
+}
+
+/// Each method of the claim once, at the time of its newest proof.
+fn proofs(proven: &[Proven]) -> Vec<Proof> {
+    let mut proofs: Vec<Proof> = Vec::new();
+    for (amr, at) in proven.iter().flat_map(|proven| proven.amr.iter().map(|amr| (*amr, proven.at))) {
+        match proofs.iter_mut().find(|proof| proof.amr == amr) {
+            Some(proof) => proof.at = proof.at.max(at),
+            None => proofs.push(Proof { amr, at }),
+        }
+    }
+    proofs
+}
+
+/// States the class. Of those of one strength, the one that was asked for.
+fn stated(who: SignedIn, strength: Strength, login: &Login, view: &View<'_>) -> SignedIn {
+    let Some(reached) = strength.acr() else { return who };
+    let who = who.acr(reached.clone());
+    let asked = login.acr_values.iter().chain(login.requirement.acr_value()).chain(view.floor.acr_value());
+    let as_strong = |value: &&Acr| view.table.satisfies(value, &reached) && view.table.reached(&who, value, view.now);
+    match asked.filter(|value| view.table.strength(value).is_some()).find(as_strong).cloned() {
+        Some(value) => who.acr(value),
+        None => who,
+    }
+}
+
+/// What the login would be after proving everything that the user has.
+fn best_of_enrolled(login: &Login, view: &View<'_>) -> Option<SignedIn> {
+    let all: Vec<_> = view.ways.iter().map(|(_, method)| Proven::factor(method, view.now, false)).collect();
+    claims(login, &all, view).map(|(who, _)| who)
+}
+
+fn reaching_by_enrolment(login: &Login, view: &View<'_>, need: &Requirement) -> Vec<String> {
+    let reaches = |method: &&Method| {
+        let proven = [Proven::factor(method, view.now, true)];
+        claims(login, &proven, view).is_some_and(|(who, _)| need.class_met_by(&who, view.table, view.now))
+    };
+    view.enrolable.iter().copied().filter(reaches).map(|method| method.name().to_owned()).collect()
+}
+
+/// The method of an enrolment of this login that is in force already.
+fn resumed(login: &Login, view: &View<'_>) -> Option<String> {
+    let enrolling = login.enrolling.as_ref()?;
+    view.ways.iter().any(|(id, _)| *id == enrolling.id).then(|| enrolling.method.clone())
+}
+
+/// Asks one of the authenticators that reach the target at once, or else that bring the login nearer to it. Recovery codes wait
+/// beside the others.
+fn ask(login: &Login, view: &View<'_>, target: &Requirement, strength: Strength) -> Stage {
+    let mut reaching = Vec::new();
+    let mut helping = Vec::new();
+    for (id, method) in &view.ways {
+        let Some((who, then)) = claims(login, &[Proven::factor(method, view.now, false)], view) else { continue };
+        if target.class_met_by(&who, view.table, view.now) {
+            reaching.push((*id, *method));
+        }
+        if then > strength {
+            helping.push((*id, *method));
+        }
+    }
+    let ways = if reaching.is_empty() { helping } else { reaching };
+    let chosen = ways.iter().find(|(id, method)| {
+        login.chosen.as_deref() == Some(&*crate::AuthenticatorId::new(method.name(), *id).to_string())
+    });
+    let mut primary = ways.iter().filter(|(_, method)| !method.is_backup());
+    let only = match (primary.next(), primary.next()) {
+        (Some(only), None) => Some(only),
+        (None, _) if ways.len() == 1 => ways.first(),
+        _ => None,
+    };
+    let ids = ways.iter().map(|(id, _)| *id);
+    match chosen.or(only) {
+        Some((authenticator, _)) => {
+            Stage::Ask { authenticator: *authenticator, others: ids.filter(|id| id != authenticator).collect() }
+        }
+        None if ways.is_empty() => Stage::Unmet,
+        None => Stage::Choose(ids.collect()),
+    }
+}
+
+/// The prefix of a choice that sets something up.
+pub(crate) const ENROL: &str = "enrol|";
+
+fn enrol(login: &Login, view: &View<'_>, target: &Requirement) -> Stage {
+    let methods = reaching_by_enrolment(login, view, target);
+    let chosen = login.chosen.as_deref().and_then(|chosen| chosen.strip_prefix(ENROL));
+    let pick = match methods.as_slice() {
+        [only] => Some(only),
+        several => several.iter().find(|method| chosen == Some(method.as_str())),
+    };
+    match pick {
+        Some(method) => Stage::Enrol {
+            method: method.clone(),
+            others: methods.iter().filter(|other| *other != method).cloned().collect(),
+        },
+        None => Stage::ChooseEnrolment(methods),
+    }
+}

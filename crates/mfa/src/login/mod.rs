@@ -1,0 +1,105 @@
+//! A login: from who somebody says they are to what they have proven.
+
+mod engine;
+mod enrolling;
+mod first_factor;
+pub(crate) mod machine;
+pub(crate) mod record;
+mod second_factor;
+mod show;
+
+use std::fmt;
+use std::str::FromStr;
+
+use countersign_primitives::{Acr, Id, ParseIdError, Requirement, SignedIn, UnixTime};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Names a login: random, and the partition of its record. It gives no access without the browser that it is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LoginId(pub Id);
+
+impl fmt::Display for LoginId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for LoginId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        text.parse().map(Self)
+    }
+}
+
+/// What a login is for, and what it must prove.
+///
+/// ```
+/// use countersign_mfa::LoginRequest;
+/// use countersign_primitives::{Acr, Requirement};
+///
+/// let request = LoginRequest::new().requirement(Requirement::MFA).acr_values([Acr::PHR]);
+/// # let _ = request;
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct LoginRequest {
+    pub(crate) context: Value,
+    pub(crate) requirement: Requirement,
+    pub(crate) acr_values: Vec<Acr>,
+    pub(crate) since: UnixTime,
+    pub(crate) who: Option<SignedIn>,
+    pub(crate) login_hint: Option<String>,
+}
+
+impl LoginRequest {
+    /// A login of anybody, for nothing in particular.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What the caller wants to find again at each step, such as what the client is called. Never looked into.
+    #[must_use]
+    pub fn context(mut self, context: Value) -> Self {
+        self.context = context;
+        self
+    }
+
+    /// What must be proven, by client, scopes and an essential `acr` together.
+    #[must_use]
+    pub fn requirement(mut self, requirement: Requirement) -> Self {
+        self.requirement = requirement;
+        self
+    }
+
+    /// What would be welcome, in order of preference (OpenID Connect Core §3.1.2.1). Unknown values are ignored.
+    #[must_use]
+    pub fn acr_values(mut self, values: impl IntoIterator<Item = Acr>) -> Self {
+        self.acr_values = values.into_iter().collect();
+        self
+    }
+
+    /// What was proven before this is too old and asked anew: `max_age` and `prompt=login` say so. A requirement's own greatest
+    /// age is looked after without it.
+    #[must_use]
+    pub fn since(mut self, since: UnixTime) -> Self {
+        self.since = since;
+        self
+    }
+
+    /// Somebody is signed in already: only what is missing is asked.
+    #[must_use]
+    pub fn who(mut self, who: SignedIn) -> Self {
+        self.who = Some(who);
+        self
+    }
+
+    /// The user name to begin with.
+    #[must_use]
+    pub fn login_hint(mut self, hint: impl Into<String>) -> Self {
+        self.login_hint = Some(hint.into());
+        self
+    }
+}

@@ -1,0 +1,217 @@
+//! What is kept of a login under way.
+
+use std::fmt;
+use std::time::Duration;
+
+use countersign_primitives::{Acr, AcrTable, Amr, Id, Proof, Requirement, SignedIn, Subject, UnixTime};
+use countersign_storage_traits::{Kind, Stored};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::LoginRequest;
+use crate::factor::{Challenge, Kind as FactorKind, Kinds, Prompt, State};
+use crate::keys::LOGIN;
+use crate::step::Shown;
+use crate::{Answer, Method};
+
+/// A login under way. Its partition is its own, so each step is one compare-and-set.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Login {
+    pub(crate) browser: Id,
+    pub(crate) context: Value,
+    pub(crate) requirement: Requirement,
+    pub(crate) acr_values: Vec<Acr>,
+    pub(crate) login_hint: Option<String>,
+    pub(crate) begun_at: UnixTime,
+    /// Who was signed in when it began, if nothing of that was too old.
+    pub(crate) who: Option<SignedIn>,
+    /// Whose login it is, once the first factor says so.
+    pub(crate) subject: Option<Subject>,
+    /// What counts: brought along, or proven here.
+    pub(crate) proven: Vec<Proven>,
+    /// The way that the user chose.
+    pub(crate) chosen: Option<String>,
+    pub(crate) asked: Option<Asked>,
+    pub(crate) enrolling: Option<Enrolling>,
+    /// Recovery codes that the user has yet to say are kept.
+    pub(crate) to_keep: Vec<Shown>,
+    pub(crate) done_at: Option<UnixTime>,
+    /// The browser was a stranger to the account when the login was done, and is given a mark.
+    pub(crate) marks_browser: bool,
+}
+
+impl Stored for Login {
+    const KIND: Kind = LOGIN;
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("subject", &self.subject).field("proven", &self.proven).finish_non_exhaustive()
+    }
+}
+
+/// Something proven.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Proven {
+    pub(crate) method: String,
+    pub(crate) amr: Vec<Amr>,
+    pub(crate) kinds: Kinds,
+    pub(crate) at: UnixTime,
+    /// It says who somebody is, and does not only confirm it.
+    pub(crate) first: bool,
+    pub(crate) phishing_resistant: bool,
+    /// It was proven before this login began.
+    pub(crate) brought: bool,
+}
+
+impl Proven {
+    pub(crate) fn password(at: UnixTime) -> Self {
+        Self {
+            method: "password".to_owned(),
+            amr: vec![Amr::Pwd],
+            kinds: Kinds::of(FactorKind::Knowledge),
+            at,
+            first: true,
+            phishing_resistant: false,
+            brought: false,
+        }
+    }
+
+    /// A factor that was enrolled before, or here: what is enrolled in this login gives at most `mfa`.
+    pub(crate) fn factor(method: &Method, at: UnixTime, enrolled_here: bool) -> Self {
+        Self {
+            method: method.name().to_owned(),
+            amr: method.amr_values().to_vec(),
+            kinds: method.kinds(),
+            at,
+            first: false,
+            phishing_resistant: method.is_phishing_resistant() && !enrolled_here,
+            brought: false,
+        }
+    }
+
+    /// A proof that a session brings along. One-time codes and messages confirm, they do not say who somebody is.
+    fn brought(proof: &Proof) -> Self {
+        let confirms = matches!(proof.amr, Amr::Otp | Amr::Sms | Amr::Tel | Amr::Mfa | Amr::Mca | Amr::Rba | Amr::Geo);
+        Self {
+            method: proof.amr.as_str().to_owned(),
+            amr: vec![proof.amr],
+            kinds: Kinds::of_amr(proof.amr),
+            at: proof.at,
+            first: !confirms,
+            phishing_resistant: false,
+            brought: true,
+        }
+    }
+}
+
+/// What a factor asks at the moment.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    pub(crate) authenticator: Id,
+    pub(crate) challenge: Challenge,
+}
+
+/// A factor on its way to a user. Ids and recovery codes are drawn when it begins, so that its confirmation can be repeated.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Enrolling {
+    pub(crate) id: Id,
+    pub(crate) method: String,
+    pub(crate) prompt: Prompt,
+    pub(crate) state: State,
+    pub(crate) challenge: Challenge,
+    pub(crate) recovery: Option<NewRecoveryCodes>,
+}
+
+/// Recovery codes that become valid when the enrolment is confirmed, and are shown then.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct NewRecoveryCodes {
+    pub(crate) id: Id,
+    pub(crate) codes: Vec<Shown>,
+    pub(crate) state: State,
+}
+
+impl Login {
+    /// How long a login may take.
+    pub(crate) const LIFETIME: Duration = Duration::from_secs(15 * 60);
+    /// How long a login that is done answers the same.
+    pub(crate) const DONE_GRACE: Duration = Duration::from_secs(60);
+
+    /// A login that begins now. `floor` is what the policy asks of who is signed in already.
+    pub(crate) fn begin(
+        request: LoginRequest,
+        browser: Id,
+        floor: &Requirement,
+        table: &AcrTable,
+        now: UnixTime,
+    ) -> Self {
+        let since = request.since.max(oldest(&request, floor, table, now));
+        let LoginRequest { context, requirement, acr_values, who, login_hint, .. } = request;
+        let mut login = Self {
+            browser,
+            context,
+            requirement,
+            acr_values,
+            login_hint: login_hint.filter(|hint| hint.len() <= Answer::MAX_LOGIN),
+            begun_at: now,
+            who: None,
+            subject: None,
+            proven: Vec::new(),
+            chosen: None,
+            asked: None,
+            enrolling: None,
+            to_keep: Vec::new(),
+            done_at: None,
+            marks_browser: false,
+        };
+        if let Some(who) = who {
+            login.bring(who, since);
+        }
+        login
+    }
+
+    /// Takes over what is young enough of what was proven before. Without a first factor among it the login begins anew.
+    fn bring(&mut self, who: SignedIn, since: UnixTime) {
+        let young = who.proofs().iter().filter(|proof| proof.at >= since);
+        let proven: Vec<_> = young.map(Proven::brought).collect();
+        let whole = who.auth_time() >= since;
+        if !whole && !proven.iter().any(|proven| proven.first) {
+            return;
+        }
+        self.subject = Some(who.subject().clone());
+        self.proven = proven;
+        self.who = Some(who).filter(|_| whole);
+    }
+
+    /// Whether it is known who signs in.
+    pub(crate) fn has_first(&self) -> bool {
+        self.subject.is_some() && (self.who.is_some() || self.proven.iter().any(|proven| proven.first))
+    }
+
+    /// What a settled login was given to go on with.
+    pub(crate) fn standing(&self) -> (Option<Id>, Option<Id>, bool) {
+        let asked = self.asked.as_ref().map(|asked| asked.authenticator);
+        (asked, self.enrolling.as_ref().map(|enrolling| enrolling.id), self.done_at.is_some())
+    }
+
+    /// Counts something proven now, in place of what the same method proved before.
+    pub(crate) fn prove(&mut self, proven: Proven) {
+        self.proven.retain(|earlier| earlier.method != proven.method);
+        self.proven.push(proven);
+        self.chosen = None;
+        self.asked = None;
+    }
+}
+
+/// The time before which nothing counts, by what requirements and `acr_values` say of age. A class whose age could run out
+/// while the login is under way counts as run out.
+fn oldest(request: &LoginRequest, floor: &Requirement, table: &AcrTable, now: UnixTime) -> UnixTime {
+    let requirements = [&request.requirement, floor];
+    let asked = request.acr_values.iter().chain(requirements.iter().filter_map(|one| one.acr_value()));
+    let classes = table.classes().iter().filter(|class| asked.clone().any(|value| *value == class.value));
+    let of_classes = classes.filter_map(|class| class.max_age).map(|age| age.saturating_sub(Login::LIFETIME));
+    let own = requirements.iter().filter_map(|one| one.max_age_value());
+    // Ages are told in whole seconds, as tokens tell them.
+    let second = UnixTime::from_secs(now.as_secs());
+    of_classes.chain(own).map(|age| second.minus(age)).max().unwrap_or_default()
+}

@@ -1,0 +1,107 @@
+//! A stage of a login as the step that is shown.
+
+use countersign_primitives::{Id, Subject};
+
+use super::LoginId;
+use super::engine::Situation;
+use super::machine::{ENROL, Stage};
+use super::record::Login;
+use crate::Caller;
+use crate::mfa::Inner;
+use crate::step::{
+    ChooseStep, CodeStep, Done, EnrolStep, PasswordStep, RecoveryCodesStep, Refused, RefusedReason, Step, Way,
+};
+
+impl Inner {
+    /// What a login in this stage shows.
+    pub(super) fn show(
+        &self,
+        id: LoginId,
+        login: &Login,
+        stage: &Stage,
+        situation: Option<&Situation>,
+        caller: &Caller,
+    ) -> Step {
+        match stage {
+            Stage::Password => {
+                Step::Password(PasswordStep { login_hint: login.login_hint.clone(), ..PasswordStep::default() })
+            }
+            Stage::Choose(ids) => {
+                Step::Choose(ChooseStep { authenticators: self.ways(situation, ids), ..ChooseStep::default() })
+            }
+            Stage::ChooseEnrolment(methods) => {
+                Step::Choose(ChooseStep { authenticators: self.methods_as_ways(methods), ..ChooseStep::default() })
+            }
+            Stage::Ask { authenticator, others } => self.show_code(login, *authenticator, others, situation),
+            Stage::Enrol { others, .. } => self.show_enrolment(login, others, situation),
+            Stage::KeepCodes => Step::RecoveryCodes(RecoveryCodesStep { codes: login.to_keep.clone() }),
+            Stage::Done(signed_in) => {
+                let marks =
+                    if login.marks_browser { caller.marks.with(self.mark_of(id)) } else { caller.marks.clone() };
+                let at = login.done_at.unwrap_or(login.begun_at);
+                Step::Done(Done { signed_in: signed_in.clone(), at, marks })
+            }
+            Stage::Unmet => Step::Refused(Refused { reason: reason(situation) }),
+        }
+    }
+
+    fn ways(&self, situation: Option<&Situation>, ids: &[Id]) -> Vec<Way> {
+        let enrolments = situation.map(|situation| &situation.enrolments);
+        let named = ids.iter().filter_map(|id| enrolments?.find(*id));
+        named.filter_map(|one| self.factor(&one.method).map(|(method, _)| one.way(method))).collect()
+    }
+
+    fn methods_as_ways(&self, methods: &[String]) -> Vec<Way> {
+        let known = methods.iter().filter_map(|name| self.factor(name));
+        known
+            .map(|(method, _)| Way {
+                id: format!("{ENROL}{}", method.name()),
+                method: method.name().to_owned(),
+                name: method.title().to_owned(),
+                label: None,
+            })
+            .collect()
+    }
+
+    fn show_code(&self, login: &Login, authenticator: Id, others: &[Id], situation: Option<&Situation>) -> Step {
+        let found = situation.and_then(|situation| situation.enrolments.find(authenticator));
+        let prompt = login.asked.as_ref().map(|asked| &asked.challenge.prompt);
+        Step::Code(CodeStep {
+            method: found.map(|found| found.method.clone()).unwrap_or_default(),
+            digits: prompt.and_then(|prompt| prompt.digits),
+            text: prompt.and_then(|prompt| prompt.text.clone()),
+            label: found.and_then(|found| found.label.clone()),
+            or: self.ways(situation, others),
+            error: None,
+        })
+    }
+
+    fn show_enrolment(&self, login: &Login, others: &[String], situation: Option<&Situation>) -> Step {
+        let (Some(enrolling), Some(subject)) = (&login.enrolling, &login.subject) else {
+            return Step::Refused(Refused { reason: reason(situation) });
+        };
+        let account = situation.map_or_else(|| subject.as_str(), |situation| name(situation, subject));
+        Step::Enrol(EnrolStep {
+            method: enrolling.method.clone(),
+            secret: enrolling.prompt.secret.clone(),
+            otpauth_uri: enrolling.prompt.otpauth_uri.clone(),
+            text: enrolling.prompt.text.clone(),
+            question: enrolling.challenge.prompt.text.clone(),
+            digits: enrolling.challenge.prompt.digits,
+            account: account.to_owned(),
+            or: self.methods_as_ways(others),
+            error: None,
+        })
+    }
+}
+
+fn name<'a>(situation: &'a Situation, subject: &'a Subject) -> &'a str {
+    situation.name(subject)
+}
+
+fn reason(situation: Option<&Situation>) -> RefusedReason {
+    match situation {
+        Some(situation) if situation.barred => RefusedReason::AccessDenied,
+        _ => RefusedReason::UnmetAuthenticationRequirements,
+    }
+}

@@ -1,0 +1,345 @@
+//! The engine as a host builds it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use countersign_accounts::Accounts;
+use countersign_events::{Event, EventKind, Events};
+use countersign_primitives::{
+    Acr, AcrTable, Clock, Random, Requirement, Subject, SystemClock, SystemRandom, UnixTime, WorkPool,
+};
+use countersign_storage_traits::{Encrypted, MasterKey, Store};
+
+use crate::factor::{Factor, RECOVERY_CODE, RecoveryFactor};
+use crate::keys::{Keys, OwnSubjects};
+use crate::{Authenticators, Caller, Limits, Method, MfaConfigError, PasswordCost, PasswordHasher, Policy, Subjects};
+
+/// Login, factors and policy as one value. A cheap clone.
+///
+/// ```
+/// use std::sync::Arc;
+/// use countersign_mfa::{FirstEnrolment, Mfa, Policy, Totp};
+/// use countersign_storage_memory::MemoryStore;
+/// use countersign_storage_traits::MasterKey;
+///
+/// let mfa = Mfa::builder(MemoryStore::new(), &MasterKey::from_bytes([7; 32]))
+///     .realm("https://id.example.com")
+///     .factor(Totp::new("Example"))
+///     .policy(Policy::always().first_enrolment(FirstEnrolment::ThisLogin))
+///     .build()?;
+/// # let _ = mfa;
+/// # Ok::<(), countersign_mfa::MfaConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct Mfa(pub(crate) Arc<Inner>);
+
+/// The factors, each with what it said of itself when the engine was built.
+type Factors = Vec<(Method, Arc<dyn Factor>)>;
+
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) subjects: Arc<dyn Subjects>,
+    pub(crate) accounts: Option<(Arc<dyn Accounts>, PasswordHasher)>,
+    pub(crate) factors: Factors,
+    pub(crate) recovery: Option<Arc<RecoveryFactor>>,
+    pub(crate) policy: Policy,
+    pub(crate) table: AcrTable,
+    pub(crate) limits: Limits,
+    pub(crate) events: Events,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+}
+
+impl fmt::Debug for Mfa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mfa").field("factors", &self.0.factors).field("policy", &self.0.policy).finish_non_exhaustive()
+    }
+}
+
+impl Mfa {
+    /// Begins to build an engine on a bare store: what it keeps is sealed under `key` ([`Encrypted`]).
+    #[must_use]
+    pub fn builder<'a>(store: impl Store + 'static, key: &'a MasterKey) -> MfaBuilder<'a> {
+        MfaBuilder::new(Arc::new(store), key, false)
+    }
+
+    /// Begins to build an engine on a store that the caller has wrapped in [`Encrypted`] already, for the same realm. TOTP seeds
+    /// go there as they are: on a bare store they would lie open.
+    #[must_use]
+    pub fn builder_sealed(store: Arc<dyn Store>, key: &MasterKey) -> MfaBuilder<'_> {
+        MfaBuilder::new(store, key, true)
+    }
+
+    /// The authenticators of users, for the host's administration.
+    #[must_use]
+    pub fn authenticators(&self) -> Authenticators {
+        Authenticators(self.clone())
+    }
+
+    /// The methods that users may set up.
+    pub fn methods(&self) -> impl Iterator<Item = &Method> {
+        self.0.factors.iter().map(|(method, _)| method).filter(|method| !method.is_backup())
+    }
+
+    /// The classes that a login here can reach, for `acr_values_supported`: a password login's among them.
+    #[must_use]
+    pub fn acr_values(&self) -> Vec<Acr> {
+        self.0.acr_values()
+    }
+}
+
+impl Inner {
+    pub(crate) fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+
+    pub(crate) fn factor(&self, method: &str) -> Option<(&Method, &Arc<dyn Factor>)> {
+        self.factors.iter().find(|(candidate, _)| candidate.name() == method).map(|(method, factor)| (method, factor))
+    }
+
+    pub(crate) fn tell(&self, kind: EventKind, caller: Option<&Caller>, fill: impl FnOnce(Event) -> Event) {
+        let event = Event::new(kind, self.now());
+        let event = match caller.and_then(|caller| caller.address) {
+            Some(address) => event.with_address(address),
+            None => event,
+        };
+        self.events.record(&fill(event));
+    }
+
+    pub(crate) fn failed(&self, cause: &'static str, subject: Option<&Subject>) {
+        self.tell(EventKind::Failure, None, |event| {
+            let event = event.with_cause(cause, "");
+            match subject {
+                Some(subject) => event.with_subject(subject),
+                None => event,
+            }
+        });
+    }
+
+    fn acr_values(&self) -> Vec<Acr> {
+        let second = self.factors.iter().any(|(method, _)| !method.is_backup());
+        let resistant = self.factors.iter().any(|(method, _)| method.is_phishing_resistant());
+        let best = match (second, resistant) {
+            (_, true) => Acr::PHR,
+            (true, false) => Acr::MFA,
+            (false, false) => Acr::AAL1,
+        };
+        let reached = |value: &&Acr| self.table.satisfies(&best, value);
+        self.table.classes().iter().map(|class| &class.value).filter(reached).cloned().collect()
+    }
+
+    /// Whether some user could meet it here.
+    fn reaches(&self, requirement: &Requirement) -> bool {
+        requirement.acr_value().is_none_or(|need| self.acr_values().contains(need))
+    }
+}
+
+/// An [`Mfa`] being built.
+pub struct MfaBuilder<'a> {
+    store: Arc<dyn Store>,
+    key: &'a MasterKey,
+    sealed: bool,
+    realm: String,
+    subjects: Option<Arc<dyn Subjects>>,
+    accounts: Option<Arc<dyn Accounts>>,
+    pool: Option<Arc<dyn WorkPool>>,
+    cost: PasswordCost,
+    factors: Vec<Arc<dyn Factor>>,
+    recovery_codes: u8,
+    policy: Policy,
+    table: AcrTable,
+    limits: Limits,
+    events: Events,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl fmt::Debug for MfaBuilder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MfaBuilder").field("realm", &self.realm).field("factors", &self.factors).finish_non_exhaustive()
+    }
+}
+
+impl<'a> MfaBuilder<'a> {
+    /// The most recovery codes in a set.
+    pub const MAX_RECOVERY_CODES: u8 = 20;
+
+    fn new(store: Arc<dyn Store>, key: &'a MasterKey, sealed: bool) -> Self {
+        Self {
+            store,
+            key,
+            sealed,
+            realm: "countersign".to_owned(),
+            subjects: None,
+            accounts: None,
+            pool: None,
+            cost: PasswordCost::default(),
+            factors: Vec::new(),
+            recovery_codes: 10,
+            policy: Policy::default(),
+            table: AcrTable::default(),
+            limits: Limits::default(),
+            events: Events::none(),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+        }
+    }
+
+    /// Whose logins they are: the issuer. Two realms on one store share nothing. Default: `countersign`.
+    #[must_use]
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.realm = realm.into();
+        self
+    }
+
+    /// A factor beside the password.
+    #[must_use]
+    pub fn factor(mut self, factor: impl Factor + 'static) -> Self {
+        self.factors.push(Arc::new(factor));
+        self
+    }
+
+    /// When a second factor is asked. Default: only on request.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The users who sign in by a password here. Needs a [pool](Self::pool).
+    #[must_use]
+    pub fn accounts(mut self, accounts: Arc<dyn Accounts>) -> Self {
+        self.accounts = Some(accounts);
+        self
+    }
+
+    /// Where passwords are hashed.
+    #[must_use]
+    pub fn pool(mut self, pool: Arc<dyn WorkPool>) -> Self {
+        self.pool = Some(pool);
+        self
+    }
+
+    /// What a password hash costs.
+    #[must_use]
+    pub fn password_cost(mut self, cost: PasswordCost) -> Self {
+        self.cost = cost;
+        self
+    }
+
+    /// How many recovery codes come with the first factor; 0 for none. Default: 10, at most 20.
+    #[must_use]
+    pub fn recovery_codes(mut self, count: u8) -> Self {
+        self.recovery_codes = count.min(Self::MAX_RECOVERY_CODES);
+        self
+    }
+
+    /// How often somebody may guess.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The classes that `acr` may state.
+    #[must_use]
+    pub fn acr_table(mut self, table: AcrTable) -> Self {
+        self.table = table;
+        self
+    }
+
+    /// Who hears of what happens.
+    #[must_use]
+    pub fn events(mut self, events: Events) -> Self {
+        self.events = events;
+        self
+    }
+
+    /// Where the time comes from.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Where randomness comes from.
+    #[must_use]
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// Where subjects' records live, and what changes with their factors.
+    #[must_use]
+    pub fn subjects(mut self, subjects: Arc<dyn Subjects>) -> Self {
+        self.subjects = Some(subjects);
+        self
+    }
+
+    /// Builds the engine. Nothing is read or written.
+    ///
+    /// # Errors
+    /// [`MfaConfigError`] names what does not fit, and the cure.
+    pub fn build(self) -> Result<Mfa, MfaConfigError> {
+        let keys = Arc::new(Keys::derive(self.key, &self.realm));
+        let accounts = match (self.accounts, self.pool) {
+            (None, _) => None,
+            (Some(_), None) => return Err(MfaConfigError::NoPool),
+            (Some(accounts), Some(pool)) => {
+                Some((accounts, PasswordHasher::new(pool).cost(self.cost)?.random(Arc::clone(&self.random))))
+            }
+        };
+        let store: Arc<dyn Store> = if self.sealed {
+            self.store
+        } else {
+            Arc::new(Encrypted::new(self.store, self.key, &self.realm, Arc::clone(&self.random)))
+        };
+        let mut factors = named(self.factors)?;
+        let with_codes = self.recovery_codes > 0 && !factors.is_empty();
+        let recovery =
+            with_codes.then(|| Arc::new(RecoveryFactor { keys: Arc::clone(&keys), count: self.recovery_codes }));
+        if let Some(recovery) = &recovery {
+            factors.push((recovery.method(), Arc::clone(recovery) as Arc<dyn Factor>));
+        }
+        let subjects = self.subjects.unwrap_or_else(|| Arc::new(OwnSubjects(Arc::clone(&keys))));
+        let inner = Inner {
+            store,
+            keys,
+            subjects,
+            accounts,
+            factors,
+            recovery,
+            policy: self.policy,
+            table: self.table,
+            limits: self.limits,
+            events: self.events,
+            clock: self.clock,
+            random: self.random,
+        };
+        let out_of_reach = inner.policy.requirements().find(|requirement| !inner.reaches(requirement)).cloned();
+        match out_of_reach {
+            None => Ok(Mfa(Arc::new(inner))),
+            Some(requirement) => {
+                let need = requirement.acr_value().map(Acr::as_str).unwrap_or_default();
+                Err(MfaConfigError::Unreachable(need.to_owned()))
+            }
+        }
+    }
+}
+
+/// The factors by their methods, each of which must be told from the others and from ours.
+fn named(factors: Vec<Arc<dyn Factor>>) -> Result<Factors, MfaConfigError> {
+    let mut named = Factors::with_capacity(factors.len() + 1);
+    for factor in factors {
+        let method = factor.method();
+        if !method.has_good_name() || ["password", "pwd", "enrol", RECOVERY_CODE].contains(&method.name()) {
+            return Err(MfaConfigError::MethodName(method.name().to_owned()));
+        }
+        if named.iter().any(|(earlier, _)| earlier.name() == method.name()) {
+            return Err(MfaConfigError::MethodTwice(method.name().to_owned()));
+        }
+        named.push((method, factor));
+    }
+    Ok(named)
+}
