@@ -139,8 +139,8 @@ impl AuthorizationRequest {
         self.only_subject = Some(subject);
     }
 
-    /// Which languages the user reads, the best first (`ui_locales`).
-    pub fn set_ui_locales(&mut self, locales: impl Into<String>) {
-        self.ui_locales = Some(locales.into());
+    /// Accepts a login of at most this age, where the request says nothing of it (`default_max_age`).
+    pub fn set_max_age(&mut self, age: Duration) {
+        self.max_age = Some(age.as_secs());
     }
 }
