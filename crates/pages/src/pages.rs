@@ -7,6 +7,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use countersign_mfa::{Look, Presenter, Screen};
 use minijinja::value::{Kwargs, Serde, Value};
 use minijinja::{AutoEscape, Environment};
 
@@ -215,6 +216,13 @@ impl Pages {
         context.insert("direction".to_owned(), language.text("direction").into());
         context.insert("t".to_owned(), text_function(language));
         templates.get_template(&format!("{screen}.html"))?.render(Value::from_object(context))
+    }
+}
+
+/// The templates know a screen by its name, and read its data as it stands.
+impl Presenter for Pages {
+    fn page(&self, screen: &dyn Screen, look: &Look) -> Bytes {
+        self.render(screen.name(), &screen.data(), look.locale.as_deref().unwrap_or_default())
     }
 }
 

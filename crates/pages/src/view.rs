@@ -13,6 +13,8 @@ pub(crate) fn context(step: &str, data: &Value, language: Language<'_>) -> Optio
     let mut view = data.as_object()?.clone();
     view.insert("step".into(), step.into());
     view.insert("action".into(), data["action"].as_str().map_or("", own_path).into());
+    let logout = data["logout"].as_str().map(own_path).filter(|logout| !logout.is_empty());
+    view.insert("logout".into(), logout.into());
     view.insert("client".into(), client(&data["client"]));
     view.insert("error".into(), error(&data["error"], language));
     view.insert("others".into(), ways(&data["or"], language));

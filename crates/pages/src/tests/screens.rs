@@ -106,6 +106,14 @@ fn the_consent_screen_tells_client_account_scopes_and_host() {
 }
 
 #[test]
+fn the_consent_screen_offers_another_account_where_there_is_a_way() {
+    assert!(page("consent", &[]).by_id("logout").is_none());
+    assert!(page("consent", &[("logout", json!("javascript:alert(1)"))]).by_id("logout").is_none());
+    let offered = page("consent", &[("logout", json!("/logout"))]);
+    assert_eq!(offered.by_id("logout").unwrap().attribute("href"), "/logout");
+}
+
+#[test]
 fn a_refusal_has_no_form_and_tells_its_cause() {
     let page = page("refused", &[]);
     assert!(page.all("form").is_empty());
