@@ -21,8 +21,12 @@ use crate::extension::{Extension, Grant};
 use crate::keys::Keys;
 use crate::secrets::Secrets;
 use crate::server::{Assembled, Server};
+use crate::subjects::SubjectRecords;
 use crate::transport::Route;
 use crate::{Client, ConfigError, Issuer, Scope};
+
+/// What a host adds to a client that came by its metadata.
+type Adjust = Box<dyn FnOnce(Client) -> Client + Send>;
 
 /// Assembles a [`Server`]. What is wrong with it is told by [`ServerBuilder::build`], with place and cure.
 ///
@@ -49,7 +53,7 @@ pub struct ServerBuilder {
     scopes: Vec<Scope>,
     resources: Vec<Resource>,
     clients: Vec<Client>,
-    client_metadata: Vec<Map<String, Value>>,
+    client_metadata: Vec<(Map<String, Value>, Adjust)>,
     more_clients: Option<Arc<dyn Clients>>,
     accounts: Option<Arc<dyn Accounts>>,
     extensions: Vec<Arc<dyn Extension>>,
@@ -129,9 +133,14 @@ impl ServerBuilder {
     }
 
     /// A client by its metadata (RFC 7591 §2): from a file, say. Members that no part of the server reads are an error.
+    /// `adjust` adds what metadata cannot say, such as [`Client::requires`].
     #[must_use]
-    pub fn client_metadata(mut self, metadata: Map<String, Value>) -> Self {
-        self.client_metadata.push(metadata);
+    pub fn client_metadata(
+        mut self,
+        metadata: Map<String, Value>,
+        adjust: impl FnOnce(Client) -> Client + Send + 'static,
+    ) -> Self {
+        self.client_metadata.push((metadata, Box::new(adjust)));
         self
     }
 
@@ -203,6 +212,25 @@ impl ServerBuilder {
         &self.issuer
     }
 
+    /// The master key, for parts that are assembled beside the server. They derive keys of their own from it.
+    #[must_use]
+    pub fn master_key(&self) -> &MasterKey {
+        &self.master
+    }
+
+    /// The `acr` values, for parts that are assembled beside the server.
+    #[must_use]
+    pub fn known_acr(&self) -> &AcrTable {
+        &self.acr
+    }
+
+    /// Where the records of subjects live, for parts that are assembled beside the server.
+    #[must_use]
+    pub fn subject_records(&self) -> SubjectRecords {
+        let secrets = Secrets::new(&self.master, &self.issuer, Arc::clone(&self.crypto));
+        SubjectRecords::new(Arc::new(secrets), Arc::clone(&self.store), Arc::clone(&self.clock))
+    }
+
     /// A key for one purpose of a part that is assembled beside the server.
     #[must_use]
     pub fn derive(&self, label: &str) -> countersign_primitives::SecretBytes {
@@ -250,8 +278,8 @@ impl ServerBuilder {
         };
         config.check()?;
         let mut clients = self.clients;
-        for metadata in &self.client_metadata {
-            clients.push(client_metadata::read(metadata, &self.extensions, &config)?);
+        for (metadata, adjust) in self.client_metadata {
+            clients.push(adjust(client_metadata::read(&metadata, &self.extensions, &config)?));
         }
         check_clients(&config, &clients)?;
         let routes = collect_routes(&config, &self.extensions)?;

@@ -49,6 +49,7 @@ mod scope;
 mod secrets;
 mod server;
 mod session;
+mod subjects;
 mod transport;
 
 pub use bearer::Access;
@@ -67,4 +68,5 @@ pub use records::{AuthorizationRequest, EndReason, GrantRecord, Prompt, Response
 pub use redirect_uri::{RedirectUriError, VerifiedRedirect, check_redirect_uri};
 pub use scope::{Scope, ScopeError, ScopeSet};
 pub use server::Server;
+pub use subjects::SubjectRecords;
 pub use transport::{Cors, Endpoint, Peer, Route, answer, cookie, is_same_origin, with_query};
