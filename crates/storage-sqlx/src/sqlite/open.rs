@@ -26,6 +26,20 @@ const APPLICATION_ID: i32 = 0x4353_474e;
 const SCHEMA: i32 = 1;
 const PAGE: u64 = 4_096;
 
+/// Why a database was not made ready.
+enum Trouble {
+    /// SQLite says so.
+    Database(sqlx::Error),
+    /// Its content is none for us.
+    Content(OpenError),
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
 /// What a file was found to be.
 enum Content {
     Nothing,
@@ -76,18 +90,37 @@ impl Place {
     /// Opens the database for its writer, and makes the tables when it is new.
     pub(super) async fn prepare(&self) -> Result<SqliteConnection, OpenError> {
         self.create_file().map_err(|source| self.unavailable(source))?;
-        let mut connection = self.connect().await.map_err(|error| self.refused(error))?;
+        let deadline = Instant::now() + self.options.busy_timeout;
+        loop {
+            match self.try_prepare().await {
+                // SQLite waits for most locks by itself, but not for the one that changing the journal mode takes.
+                Err(Trouble::Database(error)) if is(&error, &[BUSY]) && Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(Trouble::Database(error)) if is(&error, &[NOTADB]) => {
+                    return Err(OpenError::NotADatabase { path: self.name() });
+                }
+                Err(Trouble::Database(error)) => return Err(self.unavailable(error)),
+                Err(Trouble::Content(error)) => return Err(error),
+                Ok(connection) => return Ok(connection),
+            }
+        }
+    }
+
+    async fn try_prepare(&self) -> Result<SqliteConnection, Trouble> {
+        let mut connection = self.connect().await?;
         // Looked at before anything is set: even the journal mode would be written into the file.
+        run(&mut connection, "BEGIN").await?;
         self.look(&mut connection).await?;
-        self.use_wal(&mut connection).await.map_err(|error| self.refused(error))?;
-        run(&mut connection, "BEGIN IMMEDIATE").await.map_err(|error| self.refused(error))?;
+        run(&mut connection, "COMMIT").await?;
+        // Readers then never wait for the writer.
+        run(&mut connection, "PRAGMA journal_mode = WAL").await?;
         // Looked at again under the lock: another process may have made the tables meanwhile.
-        let made = match self.look(&mut connection).await? {
-            Content::Ours => Ok(()),
-            Content::Nothing => create_tables(&mut connection).await,
-        };
-        made.map_err(|error| self.refused(error))?;
-        run(&mut connection, "COMMIT").await.map_err(|error| self.refused(error))?;
+        run(&mut connection, "BEGIN IMMEDIATE").await?;
+        if let Content::Nothing = self.look(&mut connection).await? {
+            create_tables(&mut connection).await?;
+        }
+        run(&mut connection, "COMMIT").await?;
         Ok(connection)
     }
 
@@ -104,37 +137,19 @@ impl Place {
         }
     }
 
-    async fn look(&self, connection: &mut SqliteConnection) -> Result<Content, OpenError> {
-        let refused = |error| self.refused(error);
-        let application: i32 = number(connection, "PRAGMA application_id").await.map_err(refused)?;
-        let schema: i32 = number(connection, "PRAGMA user_version").await.map_err(refused)?;
-        let tables: i32 = number(connection, "SELECT count(*) FROM sqlite_master").await.map_err(refused)?;
+    /// Says what the database is; inside a transaction, so that it is one moment's answer.
+    async fn look(&self, connection: &mut SqliteConnection) -> Result<Content, Trouble> {
+        let application: i32 = number(connection, "PRAGMA application_id").await?;
+        let schema: i32 = number(connection, "PRAGMA user_version").await?;
+        let tables: i32 = number(connection, "SELECT count(*) FROM sqlite_master").await?;
         match (application, schema) {
             (0, 0) if tables == 0 => Ok(Content::Nothing),
             (APPLICATION_ID, SCHEMA) => Ok(Content::Ours),
             (APPLICATION_ID, found) if found > SCHEMA => {
-                Err(OpenError::Newer { path: self.name(), found, known: SCHEMA })
+                Err(Trouble::Content(OpenError::Newer { path: self.name(), found, known: SCHEMA }))
             }
-            _ => Err(OpenError::Foreign { path: self.name() }),
+            _ => Err(Trouble::Content(OpenError::Foreign { path: self.name() })),
         }
-    }
-
-    /// Readers then never wait for the writer. Changing to it needs the file for oneself for a moment, and SQLite does not
-    /// wait for that by itself.
-    async fn use_wal(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        let deadline = Instant::now() + self.options.busy_timeout;
-        loop {
-            match run(connection, "PRAGMA journal_mode = WAL").await {
-                Err(error) if is(&error, &[BUSY]) && Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                settled => return settled,
-            }
-        }
-    }
-
-    fn refused(&self, error: sqlx::Error) -> OpenError {
-        if is(&error, &[NOTADB]) { OpenError::NotADatabase { path: self.name() } } else { self.unavailable(error) }
     }
 }
 

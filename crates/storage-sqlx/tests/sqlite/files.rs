@@ -1,8 +1,10 @@
 //! Which files are opened, and what becomes of them.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 
 use countersign_storage_sqlx::{OpenError, SqlStore};
+use countersign_storage_traits::testkit::block_on;
 use countersign_storage_traits::{CommitError, Expect, Store};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -176,4 +178,52 @@ async fn a_store_in_memory_is_its_own_and_says_that_it_forgets() {
     let file = SqlStore::open(&folder.url("store.db")).await.unwrap();
     assert!(file.capabilities().durable && file.capabilities().shared);
     assert!(file.get(&[], NOW).await.unwrap().is_empty());
+}
+
+/// Names the database in the process that the next test kills.
+const VICTIM: &str = "COUNTERSIGN_TEST_VICTIM";
+
+#[test]
+fn promise_3_what_was_answered_survives_a_killed_process() {
+    if let Ok(url) = std::env::var(VICTIM) {
+        write_until_killed(&url);
+    }
+    let folder = Folder::new();
+    let this = "files::promise_3_what_was_answered_survives_a_killed_process";
+    let mut victim = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", this, "--nocapture"])
+        .env(VICTIM, folder.url("store.db"))
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+    let mut answered = Vec::new();
+    let mut take =
+        |line: String| answered.extend(line.strip_prefix("answered ").and_then(|number| number.parse::<u32>().ok()));
+    lines.by_ref().take(300).for_each(|line| take(line.unwrap()));
+    victim.kill().unwrap(); // SIGKILL, in the middle of a transaction
+    victim.wait().unwrap();
+    lines.for_each(|line| take(line.unwrap_or_default()));
+    let store = block_on(SqlStore::open(&folder.url("store.db"))).unwrap();
+    assert!(answered.len() > 200, "{}", answered.len());
+    for number in answered {
+        assert!(block_on(read(&store, number)).is_some(), "record {number} was answered");
+    }
+}
+
+fn write_until_killed(url: &str) -> ! {
+    let store = block_on(SqlStore::open(url)).unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..8_u32 {
+            let store = &store;
+            scope.spawn(move || {
+                for round in 0.. {
+                    let number = round * 8 + writer;
+                    block_on(store.commit(&batch(number, Expect::Absent, "answered"))).unwrap();
+                    println!("answered {number}");
+                }
+            });
+        }
+    });
+    unreachable!("the writers go on until they are killed")
 }

@@ -103,7 +103,7 @@ crate::testkit!(@each [table]);
 /// Writes a test for each guarantee of the storage contract.
 ///
 /// `testkit!(STORE)` takes an expression that makes a store; `testkit!(open = FUTURE, block_on = CLOSURE)` one that needs a
-/// runtime. The expression is evaluated anew in each test. See the [module](crate::testkit) for both.
+/// runtime. The expression is evaluated anew in each test. See the [module](mod@crate::testkit) for both.
 #[macro_export]
 macro_rules! testkit {
     (@each [$($callback:tt)*] $($argument:tt)*) => {
