@@ -73,6 +73,8 @@ mod keys;
 mod limits;
 mod login;
 mod mfa;
+#[cfg(feature = "oauth")]
+pub mod oauth;
 mod password;
 mod policy;
 mod screen;

@@ -35,6 +35,11 @@ impl Look {
 pub trait Presenter: Send + Sync {
     /// The page, as UTF-8 HTML.
     fn page(&self, screen: &dyn Screen, look: &Look) -> Bytes;
+
+    /// The `Content-Security-Policy` that its pages need: no more than they load.
+    fn content_security_policy(&self) -> String {
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'".to_owned()
+    }
 }
 
 /// The client that a login is for, as its user sees it.

@@ -87,6 +87,28 @@ pub trait Factor: Send + Sync + fmt::Debug {
     ) -> Result<Verdict, FactorError>;
 }
 
+#[async_trait]
+impl<F: Factor + ?Sized> Factor for Box<F> {
+    fn method(&self) -> Method {
+        (**self).method()
+    }
+    async fn enrol(&self, at: &Occasion<'_>) -> Result<Enrolment, FactorError> {
+        (**self).enrol(at).await
+    }
+    async fn challenge(&self, at: &Occasion<'_>, enrolled: &Enrolled<'_>) -> Result<Challenge, FactorError> {
+        (**self).challenge(at, enrolled).await
+    }
+    async fn verify(
+        &self,
+        at: &Occasion<'_>,
+        enrolled: &Enrolled<'_>,
+        challenge: &Challenge,
+        answer: &Answer,
+    ) -> Result<Verdict, FactorError> {
+        (**self).verify(at, enrolled, challenge, answer).await
+    }
+}
+
 /// When and for whom a factor is asked something.
 #[derive(Debug, Clone, Copy)]
 pub struct Occasion<'a> {

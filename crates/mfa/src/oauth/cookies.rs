@@ -1,0 +1,40 @@
+//! The cookie that knows a browser again, so that strangers who guess cannot lock its owner out.
+
+use bytes::Bytes;
+use countersign_oauth_core::{Browser, Server, cookie};
+use http::Response;
+use http::header::{self, HeaderValue};
+use http::request::Parts;
+
+use crate::{BrowserMarks, Caller};
+
+/// How long a browser is known: a year.
+const LASTS: u32 = 365 * 86_400;
+
+fn name(server: &Server) -> String {
+    server.cookie_named("countersign-marks")
+}
+
+/// Who calls: the browser, its address, and whether it was here before.
+pub(super) fn caller(server: &Server, browser: &Browser, parts: &Parts) -> Caller {
+    let marks = cookie(parts, &name(server)).map(BrowserMarks::parse).unwrap_or_default();
+    let caller = Caller::new(browser.id()).marks(marks);
+    match countersign_oauth_core::Peer::of(parts) {
+        Some(peer) => caller.address(peer.address()),
+        None => caller,
+    }
+}
+
+/// Adds the marks to an answer.
+pub(super) fn remember(server: &Server, marks: &BrowserMarks, mut response: Response<Bytes>) -> Response<Bytes> {
+    if marks.is_empty() {
+        return response;
+    }
+    let secure = if server.config().issuer().is_https() { "; Secure" } else { "" };
+    let line = format!("{}={marks}; Path=/; HttpOnly; SameSite=Lax{secure}; Max-Age={LASTS}", name(server));
+    if let Ok(mut value) = HeaderValue::from_str(&line) {
+        value.set_sensitive(true);
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+    response
+}

@@ -1,0 +1,263 @@
+//! `/login/{id}`: a login's steps, as pages and as JSON (one `GET` reads, one `POST` answers).
+//!
+//! What is shown follows from what the server says of the request behind the login: done, refused, consent, or more to prove.
+//! So a reload, a second tab or a step back shows where things stand, and cannot lead past a step.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use countersign_oauth_core::{
+    Ask, Browser, Cause, Consent, Endpoint, Outcome, Params, Refusal, Server, answer, is_same_origin,
+};
+use countersign_primitives::{Id, SecretString, SignedIn};
+use http::header;
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+
+use super::Login;
+use super::cookies::{caller, remember};
+use super::reply::{Form, Replies, is_json};
+use crate::{Answer, BrowserMarks, Caller, ConsentAnswer, Done, LoginId, LoginRequest, Step, Submission};
+
+pub(super) struct ReadStep(pub(super) Arc<Login>);
+
+pub(super) struct AnswerStep(pub(super) Arc<Login>);
+
+#[async_trait]
+impl Endpoint for ReadStep {
+    async fn answer(&self, server: &Server, request: Request<Bytes>) -> Response<Bytes> {
+        let (parts, _) = request.into_parts();
+        let form = Form::of(&parts);
+        let replies = Replies::new(&self.0, server, &parts, form);
+        match Visit::begin(&replies, &parts).await {
+            Ok(visit) => visit.show().await,
+            Err(refusal) => replies.refused(&refusal),
+        }
+    }
+}
+
+#[async_trait]
+impl Endpoint for AnswerStep {
+    async fn answer(&self, server: &Server, request: Request<Bytes>) -> Response<Bytes> {
+        let (parts, body) = request.into_parts();
+        let form = Form::of(&parts);
+        let replies = Replies::new(&self.0, server, &parts, form);
+        if !is_same_origin(&parts, server.config().issuer()) {
+            return replies.refused(&Cause::Forged.into());
+        }
+        let visit = Visit::begin(&replies, &parts).await;
+        match visit.and_then(|visit| Ok((read(&parts, &body)?, visit))) {
+            Ok((submission, visit)) => visit.take(submission).await,
+            Err(refusal) => replies.refused(&refusal),
+        }
+    }
+}
+
+/// Reads an answer: a form, or a JSON object of the exact type.
+fn read(parts: &Parts, body: &Bytes) -> Result<Submission, Refusal> {
+    let content_type =
+        parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let malformed = |error: crate::AnswerError| Refusal::from(Cause::MalformedParameters).source(error);
+    if is_json(content_type) {
+        return Answer::from_json(body).map_err(malformed);
+    }
+    if !content_type.starts_with("application/x-www-form-urlencoded") {
+        return Err(Cause::ContentType.into());
+    }
+    let form = Params::parse(body).map_err(|error| Refusal::from(Cause::MalformedParameters).source(error))?;
+    Answer::from_form(form.iter()).map_err(malformed)
+}
+
+/// One request at one login.
+struct Visit<'a> {
+    replies: &'a Replies<'a>,
+    id: LoginId,
+    browser: Browser,
+    caller: Caller,
+    /// What the browser shall remember, once a login is done.
+    marks: BrowserMarks,
+}
+
+impl<'a> Visit<'a> {
+    async fn begin(replies: &'a Replies<'a>, parts: &Parts) -> Result<Self, Refusal> {
+        let id = parts.uri.path().rsplit('/').next().and_then(|id| id.parse::<Id>().ok());
+        let id = LoginId(id.ok_or(Cause::UnknownInteraction)?);
+        let browser = replies.server.browser(parts).await?;
+        if !browser.is_known() {
+            return Err(Cause::UnknownInteraction.into());
+        }
+        let caller = caller(replies.server, &browser, parts);
+        Ok(Self { replies, id, browser, caller, marks: BrowserMarks::default() })
+    }
+
+    /// Shows where the request behind the login stands.
+    async fn show(mut self) -> Response<Bytes> {
+        let who = match self.replies.server.signed_in(&self.browser).await {
+            Ok(who) => who,
+            Err(refusal) => return self.replies.refused(&refusal),
+        };
+        let outcome = self.replies.server.resume(&mut self.browser, self.id.0, who).await;
+        self.reply(outcome, Again::Yes).await
+    }
+
+    async fn take(mut self, submission: Submission) -> Response<Bytes> {
+        let csrf = submission.csrf.unwrap_or_default();
+        if let Answer::Consent(consent) = submission.answer {
+            return self.consent(&csrf, consent).await;
+        }
+        if !self.replies.server.is_anti_forgery(&self.browser, self.id.0, csrf.expose()) {
+            return self.replies.refused(&Cause::Forged.into());
+        }
+        match self.replies.login.mfa.answer(self.id, &submission.answer, &self.caller).await {
+            Ok(Step::Done(done)) => self.finish(done).await,
+            Ok(step) => self.after(&submission.answer, step).await,
+            Err(error) => self.replies.failed(error),
+        }
+    }
+
+    /// A step that did not end the login. A proof that held gives the browser's cookie a new value.
+    async fn after(mut self, answer: &Answer, step: Step) -> Response<Bytes> {
+        let proved = matches!(answer, Answer::Password { .. } | Answer::Code { .. } | Answer::Enrol { .. });
+        let wrong = step.error().is_some() || matches!((&step, answer), (Step::Enrol(_), Answer::Enrol { .. }));
+        if proved && !wrong {
+            if let Err(refusal) = self.replies.server.renew_cookie(&mut self.browser).await {
+                return self.replies.refused(&refusal);
+            }
+        }
+        let who = self.replies.server.signed_in(&self.browser).await;
+        let outcome = match who {
+            Ok(who) => self.replies.server.resume(&mut self.browser, self.id.0, who).await,
+            Err(refusal) => return self.replies.refused(&refusal),
+        };
+        match outcome {
+            Outcome::NeedsLogin(ask) | Outcome::NeedsStepUp(ask) => self.page(&ask, &step).await,
+            other => self.reply(other, Again::No).await,
+        }
+    }
+
+    /// The login is done: a session begins, and the request behind it is judged anew.
+    async fn finish(mut self, done: Done) -> Response<Bytes> {
+        let server = self.replies.server;
+        let session = server.derived_id("login session", self.id.0);
+        let who = match server.start_session(&mut self.browser, session, done.signed_in).await {
+            Ok(who) => who,
+            Err(refusal) => return self.replies.refused(&refusal),
+        };
+        self.marks = done.marks;
+        let outcome = server.resume(&mut self.browser, self.id.0, Some(who)).await;
+        self.reply(outcome, Again::No).await
+    }
+
+    async fn consent(mut self, csrf: &SecretString, consent: ConsentAnswer) -> Response<Bytes> {
+        let server = self.replies.server;
+        let who = match server.signed_in(&self.browser).await {
+            Ok(who) => who,
+            Err(refusal) => return self.replies.refused(&refusal),
+        };
+        if !server.is_consent_form(&self.browser, self.id.0, who.as_ref(), csrf.expose()) {
+            return self.replies.refused(&Cause::Forged.into());
+        }
+        let consent = match consent {
+            ConsentAnswer::AllowAll => Consent::allow_all(),
+            ConsentAnswer::Allow(scopes) => Consent::allow(scopes.iter().map(String::as_str)),
+            ConsentAnswer::Deny => Consent::deny(),
+        };
+        let outcome = server.decide(&mut self.browser, self.id.0, who, consent).await;
+        self.reply(outcome, Again::No).await
+    }
+
+    async fn reply(self, outcome: Outcome, again: Again) -> Response<Bytes> {
+        match outcome {
+            Outcome::Done(reply) => self.send(self.replies.done(reply)),
+            Outcome::Refused(refusal) => self.send(self.replies.refused(&refusal)),
+            Outcome::NeedsConsent(ask) => {
+                let account = self.account(ask.who()).await;
+                self.send(self.replies.consent(self.id, &ask, account))
+            }
+            Outcome::NeedsLogin(ask) | Outcome::NeedsStepUp(ask) => self.prove(ask, again).await,
+        }
+    }
+
+    /// More must be proven: the login goes on, or begins.
+    async fn prove(mut self, ask: Ask, again: Again) -> Response<Bytes> {
+        let begun = self.replies.login.mfa.begin(self.id, request(&ask), &self.caller).await;
+        match begun {
+            // It was done before, and what it proved was not lost: a session begins, once.
+            Ok(Step::Done(done)) if again == Again::Yes => Box::pin(self.finish(done)).await,
+            // It is done and does not do: nothing more can be proven in this login.
+            Ok(Step::Done(_)) => {
+                let outcome = self.replies.server.decline(&mut self.browser, self.id.0, Cause::Unmet.into()).await;
+                self.declined(outcome)
+            }
+            Ok(Step::Refused(refused)) => {
+                let refusal = Refusal::from(match refused.reason {
+                    crate::RefusedReason::AccessDenied => Cause::Denied,
+                    _ => Cause::Unmet,
+                });
+                let outcome = self.replies.server.decline(&mut self.browser, self.id.0, refusal).await;
+                self.declined(outcome)
+            }
+            Ok(step) => self.page(&ask, &step).await,
+            Err(error) => self.replies.failed(error),
+        }
+    }
+
+    fn declined(self, outcome: Outcome) -> Response<Bytes> {
+        match outcome {
+            Outcome::Done(reply) => self.send(self.replies.done(reply)),
+            Outcome::Refused(refusal) => self.replies.refused(&refusal),
+            _ => self.replies.refused(&Cause::Unmet.into()),
+        }
+    }
+
+    async fn page(self, ask: &Ask, step: &Step) -> Response<Bytes> {
+        if let Step::Refused(_) = step {
+            return Box::pin(self.show()).await;
+        }
+        let csrf = self.replies.server.anti_forgery(&self.browser, self.id.0);
+        let page = self.replies.step(self.id, csrf, ask, step);
+        self.send(page)
+    }
+
+    /// The name that the user knows the account by.
+    async fn account(&self, who: Option<&SignedIn>) -> String {
+        let (Some(who), Some(accounts)) = (who, self.replies.server.accounts()) else { return String::new() };
+        let account = accounts.by_subject(who.subject()).await.ok().flatten();
+        let named = account.as_ref().and_then(|account| {
+            let email = account.email_address().map(|(address, _)| address);
+            account.name().or(email).map(str::to_owned)
+        });
+        named.unwrap_or_else(|| who.subject().to_string())
+    }
+
+    fn send(&self, response: Response<Bytes>) -> Response<Bytes> {
+        let response = remember(self.replies.server, &self.marks, response);
+        let told = response.headers().contains_key(header::SET_COOKIE);
+        let has_browser =
+            response.headers().get_all(header::SET_COOKIE).iter().count() > usize::from(!self.marks.is_empty());
+        if told && has_browser { response } else { self.replies.server.with_cookie(&self.browser, response) }
+    }
+}
+
+/// Whether a login that is done may begin a session now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Yes,
+    No,
+}
+
+/// What a login must prove for this request.
+fn request(ask: &Ask) -> LoginRequest {
+    let mut request = LoginRequest::new().requirement(ask.requirement().clone()).acr_values(ask.acr_values().to_vec());
+    if let Some(since) = ask.proofs_since() {
+        request = request.since(since);
+    }
+    if let Some(who) = ask.who() {
+        request = request.who(who.clone());
+    }
+    if let Some(hint) = ask.login_hint() {
+        request = request.login_hint(hint);
+    }
+    request
+}

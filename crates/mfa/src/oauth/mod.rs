@@ -1,0 +1,93 @@
+//! The login as an extension of `countersign-oauth-core`: `/authorize`, and `/login/{id}` as pages and as JSON steps.
+//!
+//! It is a caller of [`Server::authorize`] like any host with a login of its own: it says who is signed in, and acts on the
+//! [`Outcome`](countersign_oauth_core::Outcome). A login has the id of the interaction that it serves, and lives in a record of
+//! its own beside it.
+
+mod authorize;
+mod cookies;
+mod login;
+mod reply;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use countersign_oauth_core::{At, Cause, Config, Extension, Hook, Refusal, Route};
+use countersign_primitives::{Requirement, SignedIn};
+use http::Method;
+
+use crate::{Mfa, Presenter};
+
+/// The login of a server, to be added by `ServerBuilder::extension`.
+///
+/// With a [`Presenter`] it shows pages; with [`Login::login_page`] it sends the browser to a front end of the host's own, which
+/// reads the steps as JSON.
+#[derive(Clone)]
+pub struct Login {
+    mfa: Mfa,
+    presenter: Option<Arc<dyn Presenter>>,
+    login_page: Option<String>,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("mfa", &self.mfa).finish_non_exhaustive()
+    }
+}
+
+impl Login {
+    /// Logins by this engine. It must stand on the server's own sealed store, and on its subjects.
+    #[must_use]
+    pub fn new(mfa: Mfa) -> Self {
+        Self { mfa, presenter: None, login_page: None }
+    }
+
+    /// Makes pages of the steps.
+    #[must_use]
+    pub fn presenter(mut self, presenter: Arc<dyn Presenter>) -> Self {
+        self.presenter = Some(presenter);
+        self
+    }
+
+    /// Sends the browser to a page of the host's own, with `?login=ID`. The page reads and answers the steps at `/login/ID` as
+    /// JSON, from the issuer's origin.
+    #[must_use]
+    pub fn login_page(mut self, path: impl Into<String>) -> Self {
+        self.login_page = Some(path.into());
+        self
+    }
+}
+
+#[async_trait]
+impl Extension for Login {
+    fn name(&self) -> &'static str {
+        "login"
+    }
+
+    fn hooks(&self) -> &'static [Hook] {
+        &[Hook::Demand]
+    }
+
+    fn routes(&self, _: &Config) -> Vec<Route> {
+        let shared = Arc::new(self.clone());
+        let authorize = Arc::new(authorize::Authorize(Arc::clone(&shared)));
+        vec![
+            Route::shared(Method::GET, "/authorize", authorize.clone()).needs_peer(),
+            Route::shared(Method::POST, "/authorize", authorize).needs_peer(),
+            Route::new(Method::GET, "/login/{id}", login::ReadStep(Arc::clone(&shared))).needs_peer(),
+            Route::new(Method::POST, "/login/{id}", login::AnswerStep(shared)).needs_peer(),
+        ]
+    }
+
+    /// What the policy asks of this user, at the authorization endpoint and at every grant.
+    async fn demand(&self, at: &At<'_>, who: &SignedIn) -> Result<Requirement, Refusal> {
+        let policy = &self.mfa.0.policy;
+        let table = at.server.config().acr_table();
+        let Some(accounts) = at.server.accounts() else { return Ok(policy.requirement(&[], table)) };
+        let account = accounts.by_subject(who.subject()).await;
+        let account = account.map_err(|error| Refusal::from(Cause::LookupFailed).source(error))?;
+        let groups = account.as_ref().map_or(&[][..], |account| account.groups());
+        Ok(policy.requirement(groups, table))
+    }
+}

@@ -1,0 +1,188 @@
+//! Steps, refusals and redirects as pages or as JSON, whichever the browser reads.
+
+use bytes::Bytes;
+use countersign_oauth_core::{Ask, Cause, Refusal, Server, answer};
+use countersign_primitives::SecretString;
+use http::header;
+use http::request::Parts;
+use http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::Login;
+use crate::{
+    ConsentScreen, Frame, LoginError, LoginId, Look, RefusedScreen, Screen, ScreenClient, ScreenScope, Step, StepError,
+    StepScreen,
+};
+
+/// How the browser reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Page,
+    Json,
+}
+
+impl Form {
+    /// JSON for whoever asks for it or sends it; pages for everybody else.
+    pub(super) fn of(parts: &Parts) -> Self {
+        let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let accepts = header(header::ACCEPT);
+        let wants = accepts.contains("application/json") && !accepts.contains("text/html");
+        if wants || is_json(header(header::CONTENT_TYPE)) { Self::Json } else { Self::Page }
+    }
+}
+
+/// Whether a body is JSON: the exact type, a charset aside.
+pub(super) fn is_json(content_type: &str) -> bool {
+    content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+}
+
+/// What answers one request.
+pub(super) struct Replies<'a> {
+    pub(super) login: &'a Login,
+    pub(super) server: &'a Server,
+    pub(super) form: Form,
+    pub(super) look: Look,
+}
+
+impl<'a> Replies<'a> {
+    pub(super) fn new(login: &'a Login, server: &'a Server, parts: &Parts, form: Form) -> Self {
+        Self { login, server, form, look: look(parts) }
+    }
+
+    /// A step: a wrong answer is 422, too many are 429.
+    pub(super) fn step(&self, id: LoginId, csrf: String, ask: &Ask, step: &Step) -> Response<Bytes> {
+        let frame = self.frame(id, csrf, Some(ask));
+        let status = match step.error() {
+            None => StatusCode::OK,
+            Some(StepError::Throttled) => StatusCode::TOO_MANY_REQUESTS,
+            Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        self.screen(status, &StepScreen { step, frame: &frame })
+    }
+
+    /// The consent page: every scope in plain words, and the host that the answer goes to.
+    pub(super) fn consent(&self, id: LoginId, ask: &Ask, account: String) -> Response<Bytes> {
+        let frame = self.frame(id, ask.anti_forgery().to_owned(), Some(ask));
+        let scopes = ask
+            .scopes()
+            .iter()
+            .map(|scope| ScreenScope { scope: scope.token.clone(), description: scope.description.clone() });
+        let screen = ConsentScreen {
+            frame: &frame,
+            account,
+            scopes: scopes.collect(),
+            redirect_host: ask.redirect_host().to_owned(),
+            logout: None,
+        };
+        self.screen(StatusCode::OK, &screen)
+    }
+
+    /// The answer to the client: as it is for a browser that follows, as a step for a front end.
+    pub(super) fn done(&self, reply: Response<Bytes>) -> Response<Bytes> {
+        if self.form == Form::Page {
+            return reply;
+        }
+        let to = reply.headers().get(header::LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let mut json = match to {
+            Some(to) => answer::json(StatusCode::OK, &json!({ "step": "done", "redirect_to": to })),
+            // A form_post answer is a page: the front end opens the login itself, which shows it.
+            None => answer::json(StatusCode::OK, &json!({ "step": "done", "page": true })),
+        };
+        for value in reply.headers().get_all(header::SET_COOKIE) {
+            json.headers_mut().append(header::SET_COOKIE, value.clone());
+        }
+        json
+    }
+
+    /// An error that must not be redirected.
+    pub(super) fn refused(&self, refusal: &Refusal) -> Response<Bytes> {
+        if self.form == Form::Json || self.login.presenter.is_none() {
+            return answer::refusal(refusal);
+        }
+        let frame = Frame::default();
+        let failure = refusal.is_failure();
+        let screen = RefusedScreen {
+            frame: &frame,
+            title: if failure { "That did not work" } else { "This sign-in cannot go on" }.to_owned(),
+            message: sentence(refusal.description()),
+            cause: Some(refusal.cause_id().to_owned()),
+        };
+        let mut response = self.screen(refusal.status(), &screen);
+        if refusal.status() == StatusCode::SERVICE_UNAVAILABLE {
+            answer::set(&mut response, header::RETRY_AFTER, "1");
+        }
+        response
+    }
+
+    /// Why a step could not be taken.
+    pub(super) fn failed(&self, error: LoginError) -> Response<Bytes> {
+        let retry_after = match &error {
+            LoginError::Throttled { retry_after } => Some(retry_after.as_secs().max(1)),
+            _ => None,
+        };
+        let mut response = self.refused(&refusal(error));
+        if let Some(seconds) = retry_after {
+            answer::set(&mut response, header::RETRY_AFTER, &seconds.to_string());
+        }
+        response
+    }
+
+    fn frame(&self, id: LoginId, csrf: String, ask: Option<&Ask>) -> Frame {
+        let client = ask.map(Ask::client).map(|client| ScreenClient {
+            name: client.display_name().to_owned(),
+            uri: client.home_page().map(str::to_owned),
+            logo_uri: client.logo().map(str::to_owned),
+        });
+        let path = self.server.config().issuer().path();
+        Frame { action: format!("{path}/login/{}", id.0), csrf: SecretString::new(csrf), client }
+    }
+
+    fn screen(&self, status: StatusCode, screen: &dyn Screen) -> Response<Bytes> {
+        match (&self.login.presenter, self.form) {
+            (Some(presenter), Form::Page) => {
+                answer::page(status, presenter.page(screen, &self.look), &presenter.content_security_policy())
+            }
+            _ => answer::json(status, &for_json(screen.data())),
+        }
+    }
+}
+
+/// In JSON what is not there is left out.
+fn for_json(mut data: Value) -> Value {
+    if let Some(members) = data.as_object_mut() {
+        members.retain(|_, value| !value.is_null());
+    }
+    data
+}
+
+fn sentence(description: &str) -> String {
+    let mut letters = description.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().collect::<String>()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
+fn look(parts: &Parts) -> Look {
+    let languages =
+        parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let first = languages.split([',', ';']).next().unwrap_or_default().trim();
+    if first.is_empty() || first == "*" { Look::default() } else { Look::locale(first) }
+}
+
+/// A login's error as a refusal.
+pub(super) fn refusal(error: LoginError) -> Refusal {
+    match error {
+        LoginError::Expired | LoginError::OtherBrowser => Cause::UnknownInteraction.into(),
+        LoginError::Throttled { .. } => {
+            let description = "too many attempts; wait a little and try again";
+            Refusal::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", description)
+                .cause("login.throttled", "NIST SP 800-63B-4 §3.2.2")
+        }
+        LoginError::NotALoginAnswer => Refusal::invalid_request("this answer belongs to another step")
+            .cause("login.other_step", "docs/promises.md"),
+        LoginError::Busy(full) => full.into(),
+        LoginError::Contended => Cause::Contention.into(),
+        LoginError::Store(error) => error.into(),
+        LoginError::Accounts(error) | LoginError::Subjects(error) => Refusal::from(Cause::LookupFailed).source(error),
+        other => Refusal::from(Cause::StoreFailed).source(other),
+    }
+}

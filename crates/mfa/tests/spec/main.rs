@@ -1,0 +1,12 @@
+//! What the specifications and the attacks on record ask of a login, a module each.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail as the test does")]
+
+mod accounts;
+mod assurance;
+mod crash;
+mod guessing;
+mod host_factor;
+mod one_time_codes;
+mod recovery_codes;
+mod support;
