@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// A running program, its output read line by line; killed when this value goes.
@@ -12,6 +12,7 @@ pub struct Process {
     name: String,
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Process {
@@ -26,9 +27,8 @@ impl Process {
             Err(error) => panic!("{name}: {error}"),
         };
         let lines = Arc::default();
-        collect(child.stdout.take(), &lines);
-        collect(child.stderr.take(), &lines);
-        Self { name, child, lines }
+        let readers = [collect(child.stdout.take(), &lines), collect(child.stderr.take(), &lines)];
+        Self { name, child, lines, readers: readers.into_iter().flatten().collect() }
     }
 
     /// Waits for a line that `wanted` accepts, and returns what it makes of it.
@@ -36,7 +36,9 @@ impl Process {
     pub fn wait_for<T>(&mut self, patience: Duration, wanted: impl Fn(&str) -> Option<T>) -> T {
         let end = Instant::now() + patience;
         loop {
-            let ended = self.child.try_wait().ok().flatten();
+            // All that it said is read before its silence is judged.
+            let read = self.readers.iter().all(JoinHandle::is_finished);
+            let ended = self.child.try_wait().ok().flatten().filter(|_| read);
             if let Some(found) = self.lines().iter().find_map(|line| wanted(line)) {
                 return found;
             }
@@ -48,14 +50,14 @@ impl Process {
         }
     }
 
-    /// Waits for the program's end.
+    /// Waits for the program's end, and for the end of what it says.
     #[track_caller]
     pub fn wait(&mut self, patience: Duration) -> ExitStatus {
         let end = Instant::now() + patience;
         loop {
             match self.child.try_wait() {
-                Ok(Some(status)) => return status,
-                Ok(None) => {}
+                Ok(Some(status)) if self.readers.iter().all(JoinHandle::is_finished) => return status,
+                Ok(_) => {}
                 Err(error) => panic!("{}: {error}", self.name),
             }
             assert!(Instant::now() < end, "{} did not end:\n{}", self.name, self.output());
@@ -94,14 +96,14 @@ impl Drop for Process {
     }
 }
 
-fn collect(stream: Option<impl Read + Send + 'static>, lines: &Arc<Mutex<Vec<String>>>) {
-    let Some(stream) = stream else { return };
+fn collect(stream: Option<impl Read + Send + 'static>, lines: &Arc<Mutex<Vec<String>>>) -> Option<JoinHandle<()>> {
     let lines = Arc::clone(lines);
-    thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+    let stream = BufReader::new(stream?);
+    Some(thread::spawn(move || {
+        for line in stream.lines().map_while(Result::ok) {
             lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         }
-    });
+    }))
 }
 
 #[cfg(test)]
