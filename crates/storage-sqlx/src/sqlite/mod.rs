@@ -3,6 +3,7 @@
 mod error;
 mod open;
 mod read;
+mod sheet;
 mod write;
 mod writer;
 

@@ -1,5 +1,6 @@
 //! The one thread that writes.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,8 +13,9 @@ use countersign_storage_traits::{
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::error::{BUSY, SharedError, is, shared_error};
+use super::error::{BUSY, SharedError, closed, is, shared_error};
 use super::open::{Place, run};
+use super::sheet::Sheet;
 use super::write;
 
 /// What is asked of the writer. It answers every job; an asker who has gone away changes nothing.
@@ -132,10 +134,7 @@ impl Writer {
 
 async fn transact(connection: &mut SqliteConnection, group: &[Job]) -> Result<Vec<Outcome>, Failure> {
     run(connection, "BEGIN IMMEDIATE").await.map_err(Failure::Undone)?;
-    let mut outcomes = Vec::with_capacity(group.len());
-    for job in group {
-        outcomes.push(job.run(connection).await.map_err(Failure::Undone)?);
-    }
+    let outcomes = perform(connection, group).await.map_err(Failure::Undone)?;
     match run(connection, "COMMIT").await {
         Ok(()) => Ok(outcomes),
         // Readers of a database without a write-ahead log held it up: the transaction is still open, and is rolled back.
@@ -144,15 +143,29 @@ async fn transact(connection: &mut SqliteConnection, group: &[Job]) -> Result<Ve
     }
 }
 
-impl Job {
-    async fn run(&self, connection: &mut SqliteConnection) -> Result<Outcome, sqlx::Error> {
-        match self {
-            Self::Commit { batch, .. } => write::commit(connection, batch).await.map(Outcome::Commit),
-            Self::Charge { charges, now, .. } => write::charge(connection, charges, *now).await.map(Outcome::Charge),
-            Self::Sweep { now, limit, .. } => write::sweep(connection, *now, *limit).await.map(Outcome::Sweep),
-            Self::Read { read, .. } => read.run(connection).await.map(Outcome::Read),
-        }
+/// Commits first, for they are written together; then the rest, one by one. All jobs of a group were asked for at once, so
+/// no asker can tell their order.
+async fn perform(connection: &mut SqliteConnection, group: &[Job]) -> Result<Vec<Outcome>, sqlx::Error> {
+    let batches = group.iter().filter_map(|job| match job {
+        Job::Commit { batch, .. } => Some(batch),
+        _ => None,
+    });
+    let mut sheet = Sheet::read(connection, batches.clone()).await?;
+    let mut commits: VecDeque<_> = batches.map(|batch| sheet.commit(batch)).collect();
+    sheet.write(connection).await?;
+    let mut outcomes = Vec::with_capacity(group.len());
+    for job in group {
+        outcomes.push(match job {
+            // There is an answer for each; were there none, nobody would know.
+            Job::Commit { .. } => {
+                Outcome::Commit(commits.pop_front().unwrap_or_else(|| Err(CommitError::Unknown(closed()))))
+            }
+            Job::Charge { charges, now, .. } => Outcome::Charge(write::charge(connection, charges, *now).await?),
+            Job::Sweep { now, limit, .. } => Outcome::Sweep(write::sweep(connection, *now, *limit).await?),
+            Job::Read { read, .. } => Outcome::Read(read.run(connection).await?),
+        });
     }
+    Ok(outcomes)
 }
 
 fn answer(group: &mut Vec<Job>, outcomes: Vec<Outcome>) {
