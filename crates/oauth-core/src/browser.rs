@@ -134,7 +134,7 @@ impl Server {
         }
     }
 
-    /// Adds the cookie to an answer, if its value is new.
+    /// Adds the cookie to an answer, if its value is new; an answer bears it once.
     #[must_use]
     pub fn with_cookie(&self, browser: &Browser, mut response: Response<Bytes>) -> Response<Bytes> {
         let Some(fresh) = &browser.fresh else { return response };
@@ -145,10 +145,16 @@ impl Server {
             String::new()
         };
         let line = format!("{}={}; Path=/; HttpOnly; SameSite=Lax{secure}{lasts}", self.cookie_name(), fresh.expose());
-        if let Ok(mut value) = HeaderValue::from_str(&line) {
-            value.set_sensitive(true);
-            response.headers_mut().append(header::SET_COOKIE, value);
+        let Ok(mut value) = HeaderValue::from_str(&line) else { return response };
+        value.set_sensitive(true);
+        let own = format!("{}=", self.cookie_name());
+        let headers = response.headers_mut();
+        let others: Vec<_> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
+        headers.remove(header::SET_COOKIE);
+        for other in others.into_iter().filter(|other| !other.as_bytes().starts_with(own.as_bytes())) {
+            headers.append(header::SET_COOKIE, other);
         }
+        headers.append(header::SET_COOKIE, value);
         response
     }
 }

@@ -80,6 +80,16 @@ pub trait Extension: Send + Sync + fmt::Debug {
         None
     }
 
+    /// What this user must prove, beside what client and scopes demand: a policy over groups and users. The core checks it, at
+    /// every authorization request and every grant.
+    ///
+    /// # Errors
+    /// Nothing is then issued.
+    async fn demand(&self, at: &At<'_>, who: &SignedIn) -> Result<Requirement, Refusal> {
+        let _ = (at, who);
+        Ok(Requirement::NONE)
+    }
+
     /// The gate before anything is issued, for every grant: a refusal here is the last word.
     ///
     /// # Errors
@@ -121,6 +131,8 @@ pub enum Hook {
     Validate,
     /// [`Extension::subject`].
     Subject,
+    /// [`Extension::demand`].
+    Demand,
     /// [`Extension::admit`].
     Admit,
     /// [`Extension::respond`].
@@ -134,7 +146,7 @@ pub enum Hook {
 impl Hook {
     /// All of them.
     pub const ALL: &'static [Self] =
-        &[Self::Validate, Self::Subject, Self::Admit, Self::Respond, Self::Ended, Self::Work];
+        &[Self::Validate, Self::Subject, Self::Demand, Self::Admit, Self::Respond, Self::Ended, Self::Work];
 }
 
 /// Where a hook is called.

@@ -67,6 +67,7 @@ impl Server {
         let requirement = self.config().requirement_of(&redemption.scope);
         let requirement = requirement.and(at.client.requirement(), self.config().acr_table());
         let who = redemption.grant.who();
+        let requirement = self.demanded(at, who, requirement).await?;
         self.check_requirement(&requirement, who, redemption)?;
         let issuing = Issuing { grant_type, who, scope: &redemption.scope, requirement: &requirement };
         for extension in self.extensions_with(Hook::Admit) {
@@ -97,6 +98,20 @@ impl Server {
             members.insert("refresh_token".to_owned(), refresh_token.expose().into());
         }
         Ok(Prepared(members))
+    }
+
+    /// What extensions demand of a user, beside `requirement`.
+    pub(crate) async fn demanded(
+        &self,
+        at: &At<'_>,
+        who: Option<&SignedIn>,
+        mut requirement: Requirement,
+    ) -> Result<Requirement, Refusal> {
+        let Some(who) = who else { return Ok(requirement) };
+        for extension in self.extensions_with(Hook::Demand) {
+            requirement = requirement.and(&extension.demand(at, who).await?, self.config().acr_table());
+        }
+        Ok(requirement)
     }
 
     /// No grant yields a token below what client and scopes require (promise 8).

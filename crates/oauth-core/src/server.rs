@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use countersign_accounts::Accounts;
 use countersign_events::{Event, EventKind, Events};
-use countersign_primitives::{Clock, Random, UnixTime};
+use countersign_primitives::{Clock, Id, Random, UnixTime};
 use countersign_storage_traits::Store;
 use countersign_tokens::{CryptoProvider, RefreshTokens};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -190,6 +190,19 @@ impl Server {
     #[must_use]
     pub fn accounts(&self) -> Option<&Arc<dyn Accounts>> {
         self.0.accounts.as_ref()
+    }
+
+    /// An id that follows from another, the same for the same label and id: so that a step that is repeated after a crash makes
+    /// the same record.
+    #[must_use]
+    pub fn derived_id(&self, label: &str, from: Id) -> Id {
+        self.secrets().id(label, &[&from.to_string()])
+    }
+
+    /// The name of a cookie of this issuer's: with `__Host-` over https, and a tag, so that two issuers on one host differ.
+    #[must_use]
+    pub fn cookie_named(&self, name: &str) -> String {
+        self.0.cookie_name.replacen("countersign", name, 1)
     }
 
     /// Tells the host that something happened.

@@ -224,6 +224,10 @@ impl Presenter for Pages {
     fn page(&self, screen: &dyn Screen, look: &Look) -> Bytes {
         self.render(screen.name(), &screen.data(), look.locale.as_deref().unwrap_or_default())
     }
+
+    fn content_security_policy(&self) -> String {
+        Self::content_security_policy(self)
+    }
 }
 
 impl fmt::Debug for Pages {

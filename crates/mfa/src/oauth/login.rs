@@ -8,12 +8,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use countersign_oauth_core::{
-    Ask, Browser, Cause, Consent, Endpoint, Outcome, Params, Refusal, Server, answer, is_same_origin,
+    Ask, Browser, Cause, Consent, Endpoint, Outcome, Params, Refusal, Server, is_same_origin,
 };
 use countersign_primitives::{Id, SecretString, SignedIn};
 use http::header;
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 
 use super::Login;
 use super::cookies::{caller, remember};
@@ -101,7 +101,7 @@ impl<'a> Visit<'a> {
         self.reply(outcome, Again::Yes).await
     }
 
-    async fn take(mut self, submission: Submission) -> Response<Bytes> {
+    async fn take(self, submission: Submission) -> Response<Bytes> {
         let csrf = submission.csrf.unwrap_or_default();
         if let Answer::Consent(consent) = submission.answer {
             return self.consent(&csrf, consent).await;
@@ -120,10 +120,11 @@ impl<'a> Visit<'a> {
     async fn after(mut self, answer: &Answer, step: Step) -> Response<Bytes> {
         let proved = matches!(answer, Answer::Password { .. } | Answer::Code { .. } | Answer::Enrol { .. });
         let wrong = step.error().is_some() || matches!((&step, answer), (Step::Enrol(_), Answer::Enrol { .. }));
-        if proved && !wrong {
-            if let Err(refusal) = self.replies.server.renew_cookie(&mut self.browser).await {
-                return self.replies.refused(&refusal);
-            }
+        if proved
+            && !wrong
+            && let Err(refusal) = self.replies.server.renew_cookie(&mut self.browser).await
+        {
+            return self.replies.refused(&refusal);
         }
         let who = self.replies.server.signed_in(&self.browser).await;
         let outcome = match who {
@@ -145,7 +146,14 @@ impl<'a> Visit<'a> {
             Err(refusal) => return self.replies.refused(&refusal),
         };
         self.marks = done.marks;
-        let outcome = server.resume(&mut self.browser, self.id.0, Some(who)).await;
+        let mut outcome = server.resume(&mut self.browser, self.id.0, Some(who.clone())).await;
+        // The login asked for the preferred classes wherever they are within reach; a preference may go unmet.
+        if matches!(&outcome, Outcome::NeedsStepUp(ask) if !ask.acr_values().is_empty()) {
+            outcome = match server.waive_acr_values(&mut self.browser, self.id.0).await {
+                Ok(()) => server.resume(&mut self.browser, self.id.0, Some(who)).await,
+                Err(refusal) => return self.replies.refused(&refusal),
+            };
+        }
         self.reply(outcome, Again::No).await
     }
 
@@ -233,10 +241,7 @@ impl<'a> Visit<'a> {
 
     fn send(&self, response: Response<Bytes>) -> Response<Bytes> {
         let response = remember(self.replies.server, &self.marks, response);
-        let told = response.headers().contains_key(header::SET_COOKIE);
-        let has_browser =
-            response.headers().get_all(header::SET_COOKIE).iter().count() > usize::from(!self.marks.is_empty());
-        if told && has_browser { response } else { self.replies.server.with_cookie(&self.browser, response) }
+        self.replies.server.with_cookie(&self.browser, response)
     }
 }
 

@@ -14,6 +14,9 @@ pub(crate) struct Interaction {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) browser: Option<Id>,
     pub(crate) created_at: UnixTime,
+    /// None of the classes that the client prefers is within the user's reach; what is required still holds.
+    #[serde(default)]
+    pub(crate) preference_waived: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) done: Option<Done>,
 }

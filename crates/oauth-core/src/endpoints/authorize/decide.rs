@@ -6,6 +6,7 @@ use countersign_storage_traits::Found;
 use super::Pending;
 use super::outcome::Consent;
 use crate::client::ConsentRule;
+use crate::extension::At;
 use crate::records::ConsentRecord;
 use crate::redirect_uri::VerifiedRedirect;
 use crate::{Cause, Client, Refusal, ScopeSet, Server};
@@ -50,7 +51,8 @@ impl Server {
         who: Option<SignedIn>,
         consent: Option<Consent>,
     ) -> Result<Judged, Refusal> {
-        let requirement = self.requirement(&pending.client, pending);
+        let at = At { server: self, client: &pending.client, now: self.now() };
+        let requirement = self.demanded(&at, who.as_ref(), self.requirement(&pending.client, pending)).await?;
         let mut judged = Judged {
             decision: Decision::Done,
             who: None,
@@ -101,7 +103,8 @@ impl Server {
         }
         let table = self.config().acr_table();
         let known: Vec<_> = request.acr_values.iter().filter(|acr| table.strength(acr).is_some()).collect();
-        let preferred = known.is_empty() || known.iter().any(|acr| table.reached(who, acr, self.now()));
+        let waived = pending.kept.as_ref().is_some_and(|kept| kept.found.value.preference_waived);
+        let preferred = waived || known.is_empty() || known.iter().any(|acr| table.reached(who, acr, self.now()));
         let strong = requirement.class_met_by(who, table, self.now()) && requirement.age_met_by(who, pending.since);
         Ok((!strong || !preferred).then_some(Missing::StepUp))
     }

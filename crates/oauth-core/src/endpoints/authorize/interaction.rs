@@ -63,12 +63,25 @@ impl Server {
             request: pending.request.clone(),
             browser: bind.then(|| browser.id()),
             created_at: pending.since,
+            preference_waived: false,
             done: None,
         };
         let mut batch = Batch::new(id, self.now(), self.random())?;
         batch.put_value(key(id), Expect::Absent, self.interaction_end(pending.since), &interaction)?;
         self.store().commit_surely(&batch).await?;
         Ok(id)
+    }
+
+    /// Notes that none of the preferred `acr_values` is within the user's reach, as the login found. A preference may go unmet
+    /// (OpenID Connect Core §3.1.2.1); what client, scopes and policy require may not.
+    ///
+    /// # Errors
+    /// When the store fails, or the request is not this browser's.
+    pub async fn waive_acr_values(&self, browser: &mut Browser, interaction: Id) -> Result<(), Refusal> {
+        let pending = self.pending(browser, interaction).await?;
+        let Some(mut kept) = pending.kept.filter(|kept| !kept.found.value.preference_waived) else { return Ok(()) };
+        let waived = Interaction { preference_waived: true, ..kept.found.value.clone() };
+        self.put_interaction(&mut kept.found, waived).await
     }
 
     /// Marks a request as decided. Whoever loses the race reads the winner's decision.

@@ -22,7 +22,7 @@ use http::{Method, Request};
 use self::decide::{Decision, Judged};
 use self::request::Failure;
 use crate::records::AuthorizationRequest;
-use crate::transport::is_same_origin;
+use crate::transport::{answer, is_same_origin, with_query};
 use crate::{Browser, Cause, Client, Params, Refusal, Server};
 
 /// The parameter that names an interaction in our own URLs.
@@ -93,15 +93,21 @@ impl Server {
             Err(Failure::Redirect { back, refusal }) => return self.tell_client(browser, &back, refusal),
         };
         let pending = Pending { client, request, since: self.now(), kept: None };
-        // A cross-site POST brings no cookie: whoever opens the stored request next is asked who they are.
-        let bind = parts.method != Method::POST || browser.is_known();
-        self.judge(browser, pending, who, None, bind).await
+        // A cross-site POST brings no Lax cookie, so nothing can be said of who is signed in: the request is stored, and judged
+        // when the browser opens it by GET.
+        if parts.method == Method::POST && !browser.is_known() {
+            return match self.keep(browser, &pending, false).await {
+                Ok(interaction) => Outcome::Done(answer::see_other(&self.return_to(interaction))),
+                Err(refusal) => self.refused(refusal),
+            };
+        }
+        self.judge(browser, pending, who, None).await
     }
 
     /// Goes on with an interaction after a login: what [`Ask::return_to`] leads to.
     pub async fn resume(&self, browser: &mut Browser, interaction: Id, who: Option<SignedIn>) -> Outcome {
         match self.pending(browser, interaction).await {
-            Ok(pending) => self.judge(browser, pending, who, None, true).await,
+            Ok(pending) => self.judge(browser, pending, who, None).await,
             Err(refusal) => self.refused(refusal),
         }
     }
@@ -139,7 +145,7 @@ impl Server {
         consent: Consent,
     ) -> Outcome {
         match self.pending(browser, interaction).await {
-            Ok(pending) => self.judge(browser, pending, who, Some(consent), true).await,
+            Ok(pending) => self.judge(browser, pending, who, Some(consent)).await,
             Err(refusal) => self.refused(refusal),
         }
     }
@@ -158,7 +164,6 @@ impl Server {
         pending: Pending,
         who: Option<SignedIn>,
         consent: Option<Consent>,
-        bind: bool,
     ) -> Outcome {
         let judged = match self.judged(&pending, who, consent).await {
             Ok(judged) => judged,
@@ -172,7 +177,7 @@ impl Server {
             },
             Decision::Refuse(cause) => self.tell_client(browser, &respond::Back::of(&pending.request), cause.into()),
             Decision::Done => self.answer_again(browser, &pending, &judged).await,
-            Decision::Ask(_) => match self.keep(browser, &pending, bind).await {
+            Decision::Ask(_) => match self.keep(browser, &pending, true).await {
                 Ok(interaction) => self.ask(browser, &pending, judged, interaction),
                 Err(refusal) => self.refused(refusal),
             },
@@ -187,6 +192,12 @@ impl Server {
             Decision::Ask(decide::Missing::Consent) => Outcome::NeedsConsent(ask),
             _ => Outcome::NeedsLogin(ask),
         }
+    }
+
+    /// Where a stored request is opened again: our own `/authorize`.
+    fn return_to(&self, interaction: Id) -> String {
+        let path = format!("{}/authorize", self.config().issuer().path());
+        with_query(&path, &[(INTERACTION, &interaction.to_string())])
     }
 
     /// The anti-forgery value of a page shown to this browser about this thing: an interaction, a login.

@@ -44,7 +44,6 @@ pub struct Ask {
     return_to: String,
     anti_forgery: String,
     cookie: Response<Bytes>,
-    bound: bool,
 }
 
 /// A scope as the consent page shows it.
@@ -67,7 +66,6 @@ impl Ask {
         missing: &ScopeSet,
     ) -> Self {
         let request = &pending.request;
-        let path = format!("{}/authorize", server.config().issuer().path());
         let described = |token: &str| AskedScope {
             token: token.to_owned(),
             description: server.config().scope(token).map_or(token, |scope| scope.description()).to_owned(),
@@ -86,9 +84,8 @@ impl Ask {
             scopes: missing.iter().map(described).collect(),
             anti_forgery: server.anti_forgery(browser, server.secrets().consent_matter(interaction, who.as_ref())),
             who,
-            return_to: with_query(&path, &[(INTERACTION, &interaction.to_string())]),
+            return_to: server.return_to(interaction),
             cookie: server.with_cookie(browser, Response::new(Bytes::new())),
-            bound: browser.has_open(interaction),
         }
     }
 
@@ -165,13 +162,6 @@ impl Ask {
     #[must_use]
     pub fn return_to(&self) -> &str {
         &self.return_to
-    }
-
-    /// Whether the request is bound to this browser already. After a cross-site POST it is not: send the browser to
-    /// [`Ask::return_to`] first, where its cookie is seen.
-    #[must_use]
-    pub fn is_bound(&self) -> bool {
-        self.bound
     }
 
     /// Sends the browser to a page of the host's, which learns the way back as `return_to`.
