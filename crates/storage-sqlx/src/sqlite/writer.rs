@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use countersign_primitives::UnixTime;
 use countersign_storage_traits::{
@@ -17,6 +18,9 @@ use super::error::{BUSY, SharedError, closed, is, shared_error};
 use super::open::{Place, run};
 use super::sheet::Sheet;
 use super::write;
+
+/// Less than any disk takes to make a transaction durable.
+const PATIENCE: Duration = Duration::from_micros(200);
 
 /// What is asked of the writer. It answers every job; an asker who has gone away changes nothing.
 pub(super) enum Job {
@@ -82,7 +86,10 @@ impl Writer {
     async fn serve(mut self, mut queue: mpsc::Receiver<Job>) {
         let most = self.place.options.group;
         let mut group = Vec::with_capacity(most);
+        let mut last = 0;
         while queue.recv_many(&mut group, most).await > 0 {
+            gather(&mut queue, &mut group, last);
+            last = group.len();
             match self.write(&group).await {
                 Ok(outcomes) => answer(&mut group, outcomes),
                 Err(Failure::Undone(error)) if group.len() > 1 && !is(&error, &[BUSY]) => {
@@ -129,6 +136,19 @@ impl Writer {
             }
         }
         written
+    }
+}
+
+/// Waits a moment for a group as large as the last: its callers have just been answered and may be about to come again, and
+/// one transaction for all of them is worth more than the moment. A lone caller never waits.
+fn gather(queue: &mut mpsc::Receiver<Job>, group: &mut Vec<Job>, last: usize) {
+    let deadline = Instant::now() + PATIENCE;
+    while group.len() < last && Instant::now() < deadline {
+        match queue.try_recv() {
+            Ok(job) => group.push(job),
+            Err(mpsc::error::TryRecvError::Empty) => thread::yield_now(),
+            Err(mpsc::error::TryRecvError::Disconnected) => return,
+        }
     }
 }
 
