@@ -7,6 +7,7 @@ use countersign_mfa::{Answer, BrowserMarks, LoginError, LoginRequest, Step, Step
 
 use crate::support::{Bench, from};
 
+#[expect(clippy::needless_pass_by_value, reason = "an outcome is looked at once")]
 fn throttled(step: Result<&Step, LoginError>) -> Option<Duration> {
     match step {
         Err(LoginError::Throttled { retry_after }) => Some(retry_after),
