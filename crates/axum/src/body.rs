@@ -21,12 +21,12 @@ pub(crate) enum BodyError {
 /// The same request with its body in memory: at most `limit` bytes of it are ever kept.
 pub(crate) async fn whole(request: Request<Body>, limit: usize) -> Result<Request<Bytes>, BodyError> {
     let (mut parts, body) = request.into_parts();
-    if parts.extensions.get::<Peer>().is_none() {
-        if let Some(ConnectInfo(address)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {
-            // An IPv4 peer on a socket of both families is the same peer.
-            let peer = Peer::new(address.ip().to_canonical());
-            parts.extensions.insert(peer);
-        }
+    if parts.extensions.get::<Peer>().is_none()
+        && let Some(ConnectInfo(address)) = parts.extensions.get::<ConnectInfo<SocketAddr>>()
+    {
+        // An IPv4 peer on a socket of both families is the same peer.
+        let peer = Peer::new(address.ip().to_canonical());
+        parts.extensions.insert(peer);
     }
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(Request::from_parts(parts, body.to_bytes())),

@@ -67,10 +67,10 @@ fn pattern(path: &str) -> String {
 }
 
 async fn handle(server: &Server, prefix: &str, mut request: Request<Body>) -> Response {
-    if !prefix.is_empty() {
-        if let Some(uri) = below(prefix, request.uri()) {
-            *request.uri_mut() = uri;
-        }
+    if !prefix.is_empty()
+        && let Some(uri) = below(prefix, request.uri())
+    {
+        *request.uri_mut() = uri;
     }
     let cause = match body::whole(request, server.config().body_limit()).await {
         Ok(request) => return server.handle(request).await.map(Body::from),

@@ -1,5 +1,7 @@
 //! The routers as a host uses them.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod limits;
 mod paths;
 mod peer;
