@@ -1,1 +1,138 @@
-//! Assemble your own OAuth 2.1 / OpenID Connect authorization server with multi-factor authentication.
+//! Assemble your own OAuth 2.1 / OpenID Connect authorization server with multi-factor authentication, behind your own HTTP
+//! layer and on your own storage.
+//!
+//! ```no_run
+//! use std::net::SocketAddr;
+//!
+//! use countersign::mfa::{FirstEnrolment, Policy, Totp};
+//! use countersign::{Client, MasterKey, Preset, Scope, Server, pages::Pages, store::SqlStore};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let store = SqlStore::open("sqlite:auth.db").await?;
+//!     let server = Server::builder("http://localhost:8080", store, MasterKey::load_or_create("auth.key")?)
+//!         .preset(Preset::oidc())
+//!         .stored_accounts()
+//!         .factor(Totp::new("Example"))
+//!         .policy(Policy::always().first_enrolment(FirstEnrolment::ThisLogin))
+//!         .pages(Pages::new("Example"))
+//!         .scope(Scope::new("orders:read", "See your orders"))
+//!         .client(
+//!             Client::public("shop").redirect_uri("https://shop.example.com/callback").scope("openid email orders:read"),
+//!         )
+//!         .build()
+//!         .await?;
+//!     tokio::spawn(countersign::maintenance(&server));
+//!     let app = countersign::axum::router(&server).into_make_service_with_connect_info::<SocketAddr>();
+//!     axum::serve(tokio::net::TcpListener::bind("127.0.0.1:8080").await?, app).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # The parts
+//!
+//! Each part is a crate of its own that can be used alone; this one re-exports them.
+//!
+//! | module | what it is | feature |
+//! |---|---|---|
+//! | the root | [`Server`], [`Client`], [`Scope`], [`SignedIn`], [`Requirement`]: what most hosts need | |
+//! | [`mfa`] | login, policies, factors | |
+//! | [`oauth`] | the protocol engine and its [`Extension`] door | |
+//! | [`oidc`] | OpenID Connect | |
+//! | [`store`] | the storage contract, and the stores | `sqlite`, `memory` |
+//! | [`pkce`], [`otp`], [`tokens`] | pure: PKCE, one-time passwords, JOSE | |
+//! | `axum` | the router for axum | `axum` |
+//! | `pages` | the default pages | `pages` |
+//! | `TokioPool`, `maintenance` | tokio's threads and timers | `tokio` |
+//!
+//! A host with its own login leaves `stored_accounts()` and `accounts(…)` out and calls [`Server::authorize`] with what it
+//! knows; it then needs neither `mfa` nor `pages`.
+//!
+//! # What it does not do yet
+//!
+//! Revocation, introspection, sign-out, dynamic registration, passkeys, delivered codes and PostgreSQL are not part of this
+//! version. The feature table in the repository's README says what is, specification by specification.
+
+#[cfg(feature = "tokio")]
+mod maintenance;
+#[cfg(feature = "tokio")]
+mod pool;
+mod server;
+mod subjects;
+
+#[cfg(feature = "tokio")]
+pub use maintenance::maintenance;
+#[cfg(feature = "tokio")]
+pub use pool::TokioPool;
+pub use server::{Server, ServerBuilder};
+
+pub use countersign_accounts::{Account, Accounts, PasswordCheck, PasswordHash};
+pub use countersign_events::{Event, EventKind, EventSink};
+pub use countersign_mfa::StoredAccounts;
+pub use countersign_oauth_core::{
+    Ask, Client, ClientId, Clients, ConfigError, Consent, ConsentRule, Extension, Grant, GrantRequest, Issue,
+    Lifetimes, Outcome, Peer, Pkce, Preset, Refusal, Resource, Rotation, Scope, ScopeSet,
+};
+pub use countersign_oidc::ClaimsSource;
+pub use countersign_primitives::{
+    Acr, AcrClass, AcrTable, Amr, BoxError, Clock, ManualClock, Proof, Requirement, SecretString, SessionId, SignedIn,
+    Subject, SystemClock, UnixTime, WorkPool,
+};
+pub use countersign_storage_traits::MasterKey;
+pub use countersign_tokens::{PublicJwk, Signature, Signer};
+
+/// Login as a state machine: policies, factors, enrolment.
+pub mod mfa {
+    pub use countersign_mfa::*;
+}
+
+/// The protocol engine, and the door that extensions come in by.
+pub mod oauth {
+    pub use countersign_oauth_core::*;
+}
+
+/// OpenID Connect.
+pub mod oidc {
+    pub use countersign_oidc::*;
+}
+
+/// The storage contract, and the stores that features bring.
+pub mod store {
+    #[cfg(feature = "memory")]
+    pub use countersign_storage_memory::MemoryStore;
+    #[cfg(feature = "sqlite")]
+    pub use countersign_storage_sqlx::SqlStore;
+    pub use countersign_storage_traits::*;
+}
+
+/// PKCE (RFC 7636), for both sides.
+pub mod pkce {
+    pub use countersign_pkce::*;
+}
+
+/// One-time passwords: HOTP, TOTP, delivered and recovery codes.
+pub mod otp {
+    pub use countersign_mfa_otp::*;
+}
+
+/// JOSE, opaque handles and signing keys.
+pub mod tokens {
+    pub use countersign_tokens::*;
+}
+
+/// The router for axum.
+#[cfg(feature = "axum")]
+pub mod axum {
+    pub use countersign_axum::*;
+}
+
+/// Accessible default pages for the login.
+#[cfg(feature = "pages")]
+pub mod pages {
+    pub use countersign_pages::*;
+}
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use countersign_accounts::Accounts;
 use countersign_events::{EventSink, Events};
 use countersign_primitives::{AcrTable, Clock, Random, SystemClock, SystemRandom};
-use countersign_storage_traits::{Encrypted, MasterKey, Store};
+use countersign_storage_traits::{Encrypted, MasterKey, Store, StoreError};
 use countersign_tokens::{CryptoProvider, RefreshTokens, Ring};
 use http::Method;
 use serde_json::{Map, Value};
@@ -46,7 +46,7 @@ type Adjust = Box<dyn FnOnce(Client) -> Client + Send>;
 /// ```
 pub struct ServerBuilder {
     issuer: String,
-    store: Arc<dyn Store>,
+    store: Arc<Encrypted<Arc<dyn Store>>>,
     master: MasterKey,
     preset: Preset,
     acr: AcrTable,
@@ -74,6 +74,7 @@ impl fmt::Debug for ServerBuilder {
 impl ServerBuilder {
     pub(crate) fn new(issuer: String, store: impl Store + 'static, master: MasterKey) -> Self {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let store: Arc<dyn Store> = Arc::new(store);
         let store = Encrypted::new(store, &master, &issuer, Arc::clone(&random));
         Self {
             issuer,
@@ -203,7 +204,7 @@ impl ServerBuilder {
     /// The store as this server uses it, every payload sealed: for parts that are assembled beside it.
     #[must_use]
     pub fn sealed_store(&self) -> Arc<dyn Store> {
-        Arc::clone(&self.store)
+        Arc::<Encrypted<_>>::clone(&self.store)
     }
 
     /// The issuer, as given.
@@ -228,7 +229,7 @@ impl ServerBuilder {
     #[must_use]
     pub fn subject_records(&self) -> SubjectRecords {
         let secrets = Secrets::new(&self.master, &self.issuer, Arc::clone(&self.crypto));
-        SubjectRecords::new(Arc::new(secrets), Arc::clone(&self.store), Arc::clone(&self.clock))
+        SubjectRecords::new(Arc::new(secrets), self.sealed_store(), Arc::clone(&self.clock))
     }
 
     /// A key for one purpose of a part that is assembled beside the server.
@@ -264,7 +265,7 @@ impl ServerBuilder {
         let grants = collect_grants(&self.extensions, self.grants)?;
         let config = Config {
             scopes: self.extensions.iter().flat_map(|extension| extension.scopes()).chain(self.scopes).collect(),
-            response_types: response_types(&self.extensions),
+            response_types: response_types(&self.extensions)?,
             grant_types: ["authorization_code", "refresh_token"]
                 .into_iter()
                 .map(str::to_owned)
@@ -285,11 +286,17 @@ impl ServerBuilder {
         let routes = collect_routes(&config, &self.extensions)?;
         let document = Bytes::from(metadata::write(&config, &self.extensions)?);
         let etag = entity_tag(&*self.crypto, &document);
+        // A key that was lost is told here, and not at the first login.
+        self.store.prove_key(self.clock.now()).await.map_err(|error| match error {
+            StoreError::WrongKey { .. } => ConfigError::MasterKey,
+            error => ConfigError::Store(error),
+        })?;
+        let store: Arc<dyn Store> = Arc::<Encrypted<_>>::clone(&self.store);
         let secrets = Secrets::new(&self.master, &self.issuer, Arc::clone(&self.crypto));
         let keys = Keys::open(
             secrets.key_ring(),
             config.preset.signing_algorithm,
-            Arc::clone(&self.store),
+            Arc::clone(&store),
             Arc::clone(&self.crypto),
             Arc::clone(&self.clock),
             &*self.random,
@@ -301,7 +308,7 @@ impl ServerBuilder {
         Ok(Server(Arc::new(Assembled {
             clients: ClientTable::new(clients, self.more_clients)?,
             config,
-            store: self.store,
+            store,
             crypto: self.crypto,
             random: self.random,
             clock: self.clock,
@@ -327,9 +334,16 @@ fn cookie_name(config: &Config, crypto: &dyn CryptoProvider) -> String {
     format!("{prefix}countersign-{tag}")
 }
 
-fn response_types(extensions: &[Arc<dyn Extension>]) -> Vec<&'static str> {
-    let added = extensions.iter().flat_map(|extension| extension.response_types()).copied();
-    std::iter::once("code").chain(added.filter(|kind| kind.starts_with("code "))).collect()
+fn response_types(extensions: &[Arc<dyn Extension>]) -> Result<Vec<&'static str>, ConfigError> {
+    let mut served = vec!["code"];
+    for added in extensions.iter().flat_map(|extension| extension.response_types()).copied() {
+        if !added.starts_with("code ") || served.contains(&added) {
+            let what = format!("the response type {added:?}");
+            return Err(ConfigError::Unreachable { what, cure: "a new one that begins with \"code \" is served".to_owned() });
+        }
+        served.push(added);
+    }
+    Ok(served)
 }
 
 fn collect_grants(
@@ -358,8 +372,7 @@ fn collect_routes(config: &Config, extensions: &[Arc<dyn Extension>]) -> Result<
     let mut routes: Vec<Route> = routes.into_iter().map(|route| route.below(prefix)).collect();
     routes.extend(root_forms(prefix, &routes));
     for (at, route) in routes.iter().enumerate() {
-        let same = |earlier: &&Route| earlier.path() == route.path() && earlier.method() == route.method();
-        if routes[..at].iter().any(|earlier| same(&earlier)) {
+        if routes[..at].iter().any(|earlier| earlier.is_same(route)) {
             return Err(ConfigError::RouteTwice { path: route.path().to_owned() });
         }
     }

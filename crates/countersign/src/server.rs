@@ -1,0 +1,375 @@
+//! The server with every part's builder methods in one place.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use countersign_accounts::Accounts;
+use countersign_events::EventSink;
+use countersign_mfa::oauth::Login;
+use countersign_mfa::{Factor, Limits, Mfa, PasswordCost, Policy, Presenter, StoredAccounts};
+use countersign_oauth_core::{
+    Client, Clients, ConfigError, Extension, Grant, Preset, Resource, Scope, ServerBuilder as CoreBuilder,
+};
+use countersign_oidc::{ClaimsSource, Oidc};
+use countersign_primitives::{AcrTable, BoxError, Clock, Requirement, WorkPool};
+use countersign_storage_traits::{MasterKey, Store};
+use serde_json::{Map, Value};
+
+use crate::subjects::SharedSubjects;
+
+/// An authorization server with everything that this crate's features bring. It is
+/// [`countersign_oauth_core::Server`] and does all that it does; a cheap clone.
+#[derive(Clone)]
+pub struct Server {
+    core: countersign_oauth_core::Server,
+    stored_accounts: Option<StoredAccounts>,
+    mfa: Option<Mfa>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.core.fmt(f)
+    }
+}
+
+impl Deref for Server {
+    type Target = countersign_oauth_core::Server;
+
+    fn deref(&self) -> &Self::Target {
+        &self.core
+    }
+}
+
+impl Server {
+    /// Begins a server: its issuer, where it keeps things, and the key under which they are sealed.
+    ///
+    /// OpenID Connect is always part of it; a login is, once it has accounts ([`ServerBuilder::stored_accounts`] or
+    /// [`ServerBuilder::accounts`]). Without them the host owns `/authorize` and says who is signed in.
+    #[must_use]
+    pub fn builder(issuer: impl Into<String>, store: impl Store + 'static, key: MasterKey) -> ServerBuilder {
+        ServerBuilder {
+            core: countersign_oauth_core::Server::builder(issuer, store, key),
+            oidc: Oidc::new(),
+            users: Users::TheHosts,
+            factors: Vec::new(),
+            policy: None,
+            limits: Limits::default(),
+            cost: PasswordCost::default(),
+            presenter: None,
+            pool: None,
+            required: Vec::new(),
+        }
+    }
+
+    /// The accounts that this server keeps itself, where it does.
+    #[must_use]
+    pub fn stored_accounts(&self) -> Option<&StoredAccounts> {
+        self.stored_accounts.as_ref()
+    }
+
+    /// The login engine, where the server has one: to look after users' factors, say.
+    #[must_use]
+    pub fn mfa(&self) -> Option<&Mfa> {
+        self.mfa.as_ref()
+    }
+}
+
+enum Users {
+    /// The host has a login of its own.
+    TheHosts,
+    /// The server keeps them.
+    Stored,
+    /// The host has a table of them.
+    Table(Arc<dyn Accounts>),
+}
+
+/// Assembles a [`Server`]. What is wrong with it is told by [`ServerBuilder::build`], with place and cure.
+pub struct ServerBuilder {
+    core: CoreBuilder,
+    oidc: Oidc,
+    users: Users,
+    factors: Vec<Box<dyn Factor>>,
+    policy: Option<Policy>,
+    limits: Limits,
+    cost: PasswordCost,
+    presenter: Option<Arc<dyn Presenter>>,
+    pool: Option<Arc<dyn WorkPool>>,
+    /// What is required where, to be compared with what the factors reach.
+    required: Vec<(String, Requirement)>,
+}
+
+impl fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.core.fmt(f)
+    }
+}
+
+/// What OAuth and OpenID Connect need.
+impl ServerBuilder {
+    /// The switches, all at once. By default [`Preset::oauth21`].
+    #[must_use]
+    pub fn preset(mut self, preset: Preset) -> Self {
+        self.core = self.core.preset(preset);
+        self
+    }
+
+    /// A scope that clients may ask for.
+    #[must_use]
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.required.push((format!("scope {:?}", scope.token()), scope.requirement().clone()));
+        self.core = self.core.scope(scope);
+        self
+    }
+
+    /// A resource that access tokens may be for.
+    #[must_use]
+    pub fn resource(mut self, resource: Resource) -> Self {
+        self.core = self.core.resource(resource);
+        self
+    }
+
+    /// A client.
+    #[must_use]
+    pub fn client(mut self, client: Client) -> Self {
+        self.required.push((format!("client {:?}", client.id()), client.requirement().clone()));
+        self.core = self.core.client(client);
+        self
+    }
+
+    /// A client by its metadata (RFC 7591 §2), and what its users must prove.
+    #[must_use]
+    pub fn client_metadata(self, metadata: Map<String, Value>, requires: Requirement) -> Self {
+        self.client_metadata_with(metadata, requires, |client| client)
+    }
+
+    /// As [`ServerBuilder::client_metadata`], with what else metadata cannot say.
+    #[must_use]
+    pub fn client_metadata_with(
+        mut self,
+        metadata: Map<String, Value>,
+        requires: Requirement,
+        adjust: impl FnOnce(Client) -> Client + Send + 'static,
+    ) -> Self {
+        let name = metadata.get("client_id").and_then(Value::as_str).unwrap_or("?");
+        self.required.push((format!("client {name:?}"), requires.clone()));
+        self.core = self.core.client_metadata(metadata, |client| adjust(client.requires(requires)));
+        self
+    }
+
+    /// The host's own table of clients, asked after those that are named here.
+    #[must_use]
+    pub fn clients(mut self, clients: impl Clients + 'static) -> Self {
+        self.core = self.core.clients(clients);
+        self
+    }
+
+    /// Where further claims come from.
+    #[must_use]
+    pub fn claims(mut self, source: impl ClaimsSource + 'static) -> Self {
+        self.oidc = self.oidc.claims(source);
+        self
+    }
+
+    /// A part of the protocol.
+    #[must_use]
+    pub fn extension(mut self, extension: impl Extension + 'static) -> Self {
+        self.core = self.core.extension(extension);
+        self
+    }
+
+    /// A grant of the host's own.
+    #[must_use]
+    pub fn grant(mut self, grant: impl Grant + 'static) -> Self {
+        self.core = self.core.grant(grant);
+        self
+    }
+
+    /// Who hears of what happens. A closure over [`Event`](countersign_events::Event) will do.
+    #[must_use]
+    pub fn events(mut self, sink: impl EventSink + 'static) -> Self {
+        self.core = self.core.events(sink);
+        self
+    }
+
+    /// Where the time comes from.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.core = self.core.clock(clock);
+        self
+    }
+
+    /// The `acr` values, and which satisfies which.
+    #[must_use]
+    pub fn acr_table(mut self, table: AcrTable) -> Self {
+        self.core = self.core.acr_table(table);
+        self
+    }
+
+    /// The longest body that a request may have.
+    #[must_use]
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.core = self.core.body_limit(bytes);
+        self
+    }
+}
+
+/// What the login needs.
+impl ServerBuilder {
+    /// The server keeps the users itself, sealed like all it keeps. See [`Server::stored_accounts`].
+    #[must_use]
+    pub fn stored_accounts(mut self) -> Self {
+        self.users = Users::Stored;
+        self
+    }
+
+    /// The users are in the host's own table.
+    #[must_use]
+    pub fn accounts(mut self, accounts: impl Accounts + 'static) -> Self {
+        self.users = Users::Table(Arc::new(accounts));
+        self
+    }
+
+    /// A factor beside the password. Recovery codes come with the first.
+    #[must_use]
+    pub fn factor(mut self, factor: impl Factor + 'static) -> Self {
+        self.factors.push(Box::new(factor));
+        self
+    }
+
+    /// When a second factor is asked. By default only on request.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// How often somebody may guess.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What a password hash costs.
+    #[must_use]
+    pub fn password_cost(mut self, cost: PasswordCost) -> Self {
+        self.cost = cost;
+        self
+    }
+
+    /// What makes pages of the login's steps. By default the pages of feature `pages`.
+    #[must_use]
+    pub fn pages(mut self, presenter: impl Presenter + 'static) -> Self {
+        self.presenter = Some(Arc::new(presenter));
+        self
+    }
+
+    /// Where passwords are hashed. By default tokio's blocking threads, with feature `tokio`.
+    #[must_use]
+    pub fn pool(mut self, pool: impl WorkPool + 'static) -> Self {
+        self.pool = Some(Arc::new(pool));
+        self
+    }
+
+    /// Checks everything and assembles the server. Makes the signing keys of an issuer that has none.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names place and cure.
+    pub async fn build(mut self) -> Result<Server, ConfigError> {
+        let subjects = Arc::new(SharedSubjects(self.core.subject_records()));
+        let stored = matches!(self.users, Users::Stored).then(|| {
+            let accounts =
+                StoredAccounts::in_sealed(self.core.sealed_store(), self.core.master_key(), self.core.issuer());
+            accounts.clock(self.core.shared_clock()).subjects(subjects.clone())
+        });
+        let accounts: Option<Arc<dyn Accounts>> = match (&stored, std::mem::replace(&mut self.users, Users::TheHosts)) {
+            (Some(stored), _) => Some(Arc::new(stored.clone())),
+            (None, Users::Table(accounts)) => Some(accounts),
+            (None, _) => None,
+        };
+        let Some(accounts) = accounts else { return self.build_without_login().await };
+        let mfa = self.login_engine(Arc::clone(&accounts), subjects)?;
+        self.check_reachable(&mfa)?;
+        let login = match self.presenter.take().or_else(default_presenter) {
+            Some(presenter) => Login::new(mfa.clone()).presenter(presenter),
+            None => Login::new(mfa.clone()),
+        };
+        let core = self.core.accounts(accounts).extension(self.oidc).extension(login).build().await?;
+        Ok(Server { core, stored_accounts: stored, mfa: Some(mfa) })
+    }
+
+    /// A host with a login of its own: it owns `/authorize`.
+    async fn build_without_login(self) -> Result<Server, ConfigError> {
+        if !self.factors.is_empty() || self.policy.is_some() || self.presenter.is_some() {
+            return Err(ConfigError::Unreachable {
+                what: "factors, a policy or pages".to_owned(),
+                cure: "they belong to a login, which needs users: add stored_accounts() or accounts(…)".to_owned(),
+            });
+        }
+        let core = self.core.extension(self.oidc).build().await?;
+        Ok(Server { core, stored_accounts: None, mfa: None })
+    }
+
+    fn login_engine(&mut self, accounts: Arc<dyn Accounts>, subjects: Arc<SharedSubjects>) -> Result<Mfa, ConfigError> {
+        let core = &self.core;
+        let mut mfa = Mfa::builder_sealed(core.sealed_store(), core.master_key())
+            .realm(core.issuer())
+            .accounts(accounts)
+            .subjects(subjects)
+            .acr_table(core.known_acr().clone())
+            .clock(core.shared_clock())
+            .random(core.shared_random())
+            .events(core.shared_events())
+            .limits(std::mem::take(&mut self.limits))
+            .password_cost(self.cost)
+            .policy(self.policy.take().unwrap_or_default());
+        if let Some(pool) = self.pool.take().or_else(default_pool) {
+            mfa = mfa.pool(pool);
+        }
+        for factor in self.factors.drain(..) {
+            mfa = mfa.factor(factor);
+        }
+        mfa.build().map_err(|error| extension_error("the login", error))
+    }
+
+    /// What a client or scope requires must be within reach of some factor.
+    fn check_reachable(&self, mfa: &Mfa) -> Result<(), ConfigError> {
+        let table = self.core.known_acr();
+        let reached = mfa.acr_values();
+        for (place, requirement) in &self.required {
+            let Some(need) = requirement.acr_value() else { continue };
+            if !reached.iter().any(|have| table.satisfies(have, need)) {
+                return Err(ConfigError::Unreachable {
+                    what: format!("{place} requires {}", need.as_str()),
+                    cure: "no factor here reaches it: add one that does".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn extension_error(extension: &'static str, error: impl Into<BoxError>) -> ConfigError {
+    ConfigError::Extension { extension, source: error.into() }
+}
+
+#[cfg(feature = "tokio")]
+fn default_pool() -> Option<Arc<dyn WorkPool>> {
+    Some(Arc::new(crate::TokioPool::default()))
+}
+
+#[cfg(not(feature = "tokio"))]
+fn default_pool() -> Option<Arc<dyn WorkPool>> {
+    None
+}
+
+#[cfg(feature = "pages")]
+fn default_presenter() -> Option<Arc<dyn Presenter>> {
+    Some(Arc::new(countersign_pages::Pages::new("Sign in")))
+}
+
+#[cfg(not(feature = "pages"))]
+fn default_presenter() -> Option<Arc<dyn Presenter>> {
+    None
+}
