@@ -53,6 +53,10 @@ impl Mfa {
     /// # Errors
     /// [`LoginError`] when the login cannot begin.
     pub async fn begin(&self, id: LoginId, request: LoginRequest, caller: &Caller) -> Result<Step, LoginError> {
+        match self.step(id, caller).await {
+            Err(LoginError::Expired) => {} // there is none yet
+            present => return present,
+        }
         let inner = &*self.0;
         let now = inner.now();
         let key = Key::root(LOGIN, id.0);

@@ -183,13 +183,22 @@ impl<'a> Visit<'a> {
                 let account = self.account(ask.who()).await;
                 self.send(self.replies.consent(self.id, &ask, account))
             }
-            Outcome::NeedsLogin(ask) | Outcome::NeedsStepUp(ask) => self.prove(ask, again).await,
+            // Whoever is signed in is the wrong one, or must sign in anew: nothing of that login counts.
+            Outcome::NeedsLogin(ask) => self.prove(&ask, request(&ask), again).await,
+            Outcome::NeedsStepUp(ask) => {
+                let request = request(&ask);
+                let request = match ask.who() {
+                    Some(who) => request.who(who.clone()),
+                    None => request,
+                };
+                self.prove(&ask, request, again).await
+            }
         }
     }
 
     /// More must be proven: the login goes on, or begins.
-    async fn prove(mut self, ask: Ask, again: Again) -> Response<Bytes> {
-        let begun = self.replies.login.mfa.begin(self.id, request(&ask), &self.caller).await;
+    async fn prove(mut self, ask: &Ask, request: LoginRequest, again: Again) -> Response<Bytes> {
+        let begun = self.replies.login.mfa.begin(self.id, request, &self.caller).await;
         match begun {
             // It was done before, and what it proved was not lost: a session begins, once.
             Ok(Step::Done(done)) if again == Again::Yes => Box::pin(self.finish(done)).await,
@@ -206,7 +215,7 @@ impl<'a> Visit<'a> {
                 let outcome = self.replies.server.decline(&mut self.browser, self.id.0, refusal).await;
                 self.declined(outcome)
             }
-            Ok(step) => self.page(&ask, &step).await,
+            Ok(step) => self.page(ask, &step).await,
             Err(error) => self.replies.failed(error),
         }
     }
@@ -257,9 +266,6 @@ fn request(ask: &Ask) -> LoginRequest {
     let mut request = LoginRequest::new().requirement(ask.requirement().clone()).acr_values(ask.acr_values().to_vec());
     if let Some(since) = ask.proofs_since() {
         request = request.since(since);
-    }
-    if let Some(who) = ask.who() {
-        request = request.who(who.clone());
     }
     if let Some(hint) = ask.login_hint() {
         request = request.login_hint(hint);

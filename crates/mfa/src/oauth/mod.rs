@@ -1,6 +1,7 @@
 //! The login as an extension of `countersign-oauth-core`: `/authorize`, and `/login/{id}` as pages and as JSON steps.
 //!
-//! It is a caller of [`Server::authorize`] like any host with a login of its own: it says who is signed in, and acts on the
+//! It is a caller of [`Server::authorize`](countersign_oauth_core::Server::authorize) like any host with a login of its own: it
+//! says who is signed in, and acts on the
 //! [`Outcome`](countersign_oauth_core::Outcome). A login has the id of the interaction that it serves, and lives in a record of
 //! its own beside it.
 
