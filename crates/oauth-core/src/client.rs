@@ -402,7 +402,8 @@ impl fmt::Debug for Client {
 /// Where clients are looked up. A host with its own client table implements the one method.
 #[async_trait]
 pub trait Clients: Send + Sync {
-    /// The client of this id.
+    /// The client of this id, compared byte for byte. Its record must hold what the builder asks of one: a redirect URI that may
+    /// be registered, a secret that cannot be guessed. One that does not counts as a failure of the table.
     ///
     /// # Errors
     /// Any error means that the answer is not known; the request is then refused.
@@ -434,7 +435,12 @@ impl ClientTable {
     pub(crate) async fn find(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BoxError> {
         match (self.fixed.get(id.as_str()), &self.more) {
             (Some(client), _) => Ok(Some(Arc::clone(client))),
-            (None, Some(more)) => more.find(id).await,
+            (None, Some(more)) => {
+                // A table that ignores case finds a client by a name that is not its own.
+                let found = more.find(id).await?.filter(|client| client.id() == id.as_str());
+                found.as_deref().map_or(Ok(()), Client::check)?;
+                Ok(found)
+            }
             (None, None) => Ok(None),
         }
     }
@@ -460,6 +466,15 @@ mod tests {
         let two = Client::public("a").redirect_uri("https://rp.example/cb").redirect_uri("https://rp.example/cb2");
         assert!(two.verify_redirect(None).is_none());
         assert!(two.verify_redirect(Some("https://rp.example/cb3")).is_none());
+    }
+
+    #[test]
+    fn rfc9700_2_1_a_redirect_needs_a_uri_that_may_be_registered_wherever_its_client_came_from() {
+        for uri in ["javascript:alert(1)", "https://rp.example/cb#x", "https://user@rp.example/cb", "http://rp.example/cb"] {
+            let client = Client::public("a").redirect_uri(uri);
+            assert!(client.verify_redirect(Some(uri)).is_none(), "{uri}");
+            assert!(client.verify_redirect(None).is_none(), "{uri}");
+        }
     }
 
     #[test]

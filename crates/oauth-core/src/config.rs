@@ -253,8 +253,9 @@ impl Config {
         } else {
             asked.to_vec()
         };
-        if audience.is_empty() || scopes.contains("openid") {
-            audience.push(self.issuer.as_str().to_owned());
+        let own = self.issuer.as_str();
+        if (audience.is_empty() || scopes.contains("openid")) && !audience.iter().any(|known| known == own) {
+            audience.push(own.to_owned());
         }
         audience
     }

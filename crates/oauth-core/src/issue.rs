@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use countersign_events::{Event, EventKind};
 use countersign_primitives::{Acr, Amr, Requirement, SignedIn, Subject};
-use countersign_storage_traits::{Batch, Expect, Found, Key};
+use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
 use countersign_tokens::Jti;
 use http::{Response, StatusCode};
 use serde::Serialize;
@@ -93,7 +93,10 @@ impl Server {
         members.insert("access_token".to_owned(), access_token.into());
         members.insert("token_type".to_owned(), "Bearer".into());
         members.insert("expires_in".to_owned(), lifetime.into());
-        members.insert("scope".to_owned(), redemption.scope.to_string().into());
+        // A scope has one token at least (RFC 6749 §3.3).
+        if !redemption.scope.is_empty() {
+            members.insert("scope".to_owned(), redemption.scope.to_string().into());
+        }
         if let Some(refresh_token) = &redemption.refresh_token {
             members.insert("refresh_token".to_owned(), refresh_token.expose().into());
         }
@@ -188,23 +191,42 @@ impl Server {
         let mut tombstone = grant.value.clone();
         tombstone.ended = Some(reason);
         let lasts = grant_end(&at, &grant.value).max(grant.expires_at).max(now.plus(TOMBSTONE));
-        let mut batch = Batch::new(id, now, self.random())?;
-        batch.put_value(grant.key, Expect::Any, lasts, &tombstone)?;
-        batch.delete(Key::root(records::CODE, id), Expect::Any);
-        for extension in self.extensions_with(Hook::Ended) {
-            let before = batch.clone();
-            if let Err(refusal) = extension.ended(&at, &Ended { grant: &grant.value, reason }, &mut batch).await {
-                batch = before;
-                self.note_refusal(EventKind::Failure, &refusal, Some(client.id()));
+        let mut bare = Batch::new(id, now, self.random())?;
+        bare.put_value(grant.key, Expect::Any, lasts, &tombstone)?;
+        bare.delete(Key::root(records::CODE, id), Expect::Any);
+        let full = self.with_what_follows(&at, &Ended { grant: &grant.value, reason }, &bare).await;
+        match self.store().commit_surely(&full).await {
+            // What an extension expects of its own records keeps no grant alive.
+            Err(CommitError::Conflict(_)) => {
+                self.note_refusal(EventKind::Failure, &Cause::StoreFailed.into(), Some(client.id()));
+                self.store().commit_surely(&bare).await?;
             }
+            outcome => outcome?,
         }
-        self.store().commit_surely(&batch).await?;
         let mut event = Event::new(EventKind::GrantEnded, now).with_client_id(client.id()).with_grant(id);
         if let Some(who) = grant.value.who() {
             event = event.with_subject(who.subject());
         }
         self.event(&event);
         Ok(())
+    }
+
+    /// The batch that ends a grant, with what extensions add. An addition that fails, or that no store takes, is left out.
+    async fn with_what_follows(&self, at: &At<'_>, ended: &Ended<'_>, bare: &Batch) -> Batch {
+        let mut batch = bare.clone();
+        for extension in self.extensions_with(Hook::Ended) {
+            let before = batch.clone();
+            let added = extension.ended(at, ended, &mut batch).await;
+            let failed = match (added, batch.validate()) {
+                (Err(refusal), _) => refusal,
+                (Ok(()), Err(error)) => Refusal::from(Cause::StoreFailed).source(error),
+                (Ok(()), Ok(())) if is_extended(&before, &batch) => continue,
+                (Ok(()), Ok(())) => Cause::StoreFailed.into(),
+            };
+            batch = before;
+            self.note_refusal(EventKind::Failure, &failed, Some(at.client.id()));
+        }
+        batch
     }
 
     /// Whether a grant's record, and all it rests on, still stands.
@@ -215,6 +237,11 @@ impl Server {
             Err(_) => Ok(false),
         }
     }
+}
+
+/// Whether a batch is another one with more at its end.
+fn is_extended(before: &Batch, after: &Batch) -> bool {
+    after.id() == before.id() && after.ops().starts_with(before.ops())
 }
 
 /// How long a tombstone stays at least: longer than anything that could create its grant.

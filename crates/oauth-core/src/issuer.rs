@@ -34,6 +34,9 @@ impl Issuer {
         if text.ends_with('/') || text[path_at..].contains("//") {
             return wrong("leave out the final slash and empty path segments");
         }
+        if crate::redirect_uri::check_redirect_uri(&format!("https://{authority}/")).is_err() {
+            return wrong("name a host, and a port up to 65535 or none");
+        }
         let issuer = Self { text: text.to_owned(), authority_at, path_at };
         if scheme == "http" && crate::redirect_uri::check_redirect_uri(&format!("http://{authority}/")).is_err() {
             return wrong("use https; http is for localhost, 127.0.0.1 and [::1]");
@@ -113,6 +116,8 @@ mod tests {
             "https://id.example.com#x",
             "https://user@id.example.com",
             "https://ID.example.com",
+            "https://id.example.com:port",
+            "https://id.example.com:99999",
             "https://",
             "",
         ] {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use percent_encoding::percent_decode;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Parameters that may be sent several times: RFC 8707 §2 (`resource`) and its alias `audience`.
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
@@ -94,6 +94,7 @@ pub(crate) fn decode_form_value(piece: &[u8]) -> Result<String, ParamsError> {
         return Err(ParamsError::Escape);
     }
     let spaced: Vec<u8> = piece.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
+    let spaced = Zeroizing::new(spaced);
     let text = percent_decode(&spaced).decode_utf8().map_err(|_| ParamsError::Utf8)?.into_owned();
     if text.len() > Params::MAX_VALUE {
         return Err(ParamsError::TooLong);

@@ -164,9 +164,11 @@ pub enum RedirectUriError {
 pub struct VerifiedRedirect(String);
 
 impl VerifiedRedirect {
-    /// Compares what was asked for with what is registered (RFC 6749 §3.1.2.3, RFC 9700 §2.1).
+    /// Compares what was asked for with what is registered (RFC 6749 §3.1.2.3, RFC 9700 §2.1). What may not be registered is
+    /// not redirected to, whoever registered it.
     pub(crate) fn verify<'a>(registered: impl IntoIterator<Item = &'a str>, asked: &str) -> Option<Self> {
-        registered.into_iter().any(|uri| matches(uri, asked)).then(|| Self(asked.to_owned()))
+        let holds = registered.into_iter().any(|uri| matches(uri, asked)) && check_redirect_uri(asked).is_ok();
+        holds.then(|| Self(asked.to_owned()))
     }
 
     /// The URI as it was asked for.

@@ -9,7 +9,7 @@ use countersign_events::{Event, EventKind, Events};
 use countersign_primitives::{Clock, Id, Random, UnixTime};
 use countersign_storage_traits::Store;
 use countersign_tokens::{CryptoProvider, RefreshTokens};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
 
 use crate::builder::ServerBuilder;
 use crate::client::ClientTable;
@@ -79,29 +79,20 @@ impl Server {
         if !self.is_our_host(&request) {
             return answer::refusal(&Cause::ForeignHost.into());
         }
-        let any_origin = found.iter().any(|route| route.allows_any_origin());
-        let mut response = if any_origin && request.method() == Method::OPTIONS {
-            preflight(&found)
-        } else {
-            self.dispatch_to(&found, request).await
-        };
-        if any_origin {
-            let headers = response.headers_mut();
-            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-            let exposed = HeaderValue::from_static("WWW-Authenticate, DPoP-Nonce");
-            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        let open: Vec<&Route> = found.iter().copied().filter(|route| route.allows_any_origin()).collect();
+        if request.method() == Method::OPTIONS && !open.is_empty() {
+            return any_origin(preflight(&open));
         }
-        response
+        let asked = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
+        let Some(route) = found.iter().find(|route| *route.method() == asked) else {
+            let response = wrong_method(&found);
+            return if open.is_empty() { response } else { any_origin(response) };
+        };
+        let response = self.dispatch_to(route, request).await;
+        if route.allows_any_origin() { any_origin(response) } else { response }
     }
 
-    async fn dispatch_to(&self, found: &[&Route], request: Request<Bytes>) -> Response<Bytes> {
-        let asked = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-        let Some(route) = found.iter().find(|route| route.method() == asked) else {
-            let mut response = answer::refusal(&Cause::WrongMethod.into());
-            let allowed: Vec<&str> = found.iter().map(|route| route.method().as_str()).collect();
-            answer::set(&mut response, header::ALLOW, &allowed.join(", "));
-            return response;
-        };
+    async fn dispatch_to(&self, route: &Route, request: Request<Bytes>) -> Response<Bytes> {
         if request.body().len() > self.config().body_limit() {
             return answer::refusal(&Cause::BodyTooLarge.into());
         }
@@ -279,6 +270,25 @@ impl Server {
     }
 }
 
+/// 405, and the methods that are served (RFC 9110 §15.5.6).
+fn wrong_method(found: &[&Route]) -> Response<Bytes> {
+    let mut response = answer::refusal(&Cause::WrongMethod.into());
+    let mut allowed: Vec<&str> = found.iter().map(|route| route.method().as_str()).collect();
+    if allowed.contains(&"GET") {
+        allowed.push("HEAD");
+    }
+    answer::set(&mut response, header::ALLOW, &allowed.join(", "));
+    response
+}
+
+/// Lets pages of every origin read the answer, without credentials (Fetch §3.2).
+fn any_origin(mut response: Response<Bytes>) -> Response<Bytes> {
+    answer::set(&mut response, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+    answer::set(&mut response, header::ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate, DPoP-Nonce");
+    response
+}
+
+/// What a page of another origin may send (Fetch §3.2.3).
 fn preflight(found: &[&Route]) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::NO_CONTENT;

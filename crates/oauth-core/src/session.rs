@@ -36,6 +36,20 @@ impl Server {
         Ok(holds.then_some(found))
     }
 
+    /// Whether `who` rests on the session of this browser, and that has ended or is of another epoch than the one read after it:
+    /// what was revoked meanwhile must not live on in a grant of the new epoch (promise 12).
+    pub(crate) async fn has_outlived_its_session(
+        &self,
+        browser: &Browser,
+        who: &SignedIn,
+        epoch: u64,
+    ) -> Result<bool, Refusal> {
+        let own = browser.session().filter(|id| who.session_id() == Some(&(*id).into()));
+        let Some(id) = own else { return Ok(false) };
+        let found = self.store().find::<SessionRecord>(Key::root(records::SESSION, id), self.now()).await?;
+        Ok(found.is_none_or(|found| found.value.ended || found.value.epoch != epoch))
+    }
+
     /// Notes that a session was used, so that it does not end for idleness. Losing the note to another writer loses nothing.
     async fn note_use(&self, found: &Found<SessionRecord>) {
         let now = self.now();

@@ -130,6 +130,15 @@ impl Route {
         Self { path: path.into(), ..self.clone() }
     }
 
+    /// Whether some request would find both. Two patterns are the same wherever their named segments are.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let shape = |path: &str| -> Vec<String> {
+            let named = |segment: &str| segment.starts_with('{') && segment.ends_with('}');
+            path.split('/').map(|segment| if named(segment) { "{}" } else { segment }.to_owned()).collect()
+        };
+        self.method == other.method && shape(&self.path) == shape(&other.path)
+    }
+
     /// Whether a request's path is this route's.
     pub(crate) fn matches(&self, path: &str) -> bool {
         let mut asked = path.split('/');
@@ -268,8 +277,10 @@ pub fn is_same_origin(parts: &Parts, issuer: &Issuer) -> bool {
 pub fn cookie<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
     let mut found = None;
     for line in parts.headers.get_all(header::COOKIE) {
-        for pair in line.to_str().ok()?.split(';') {
-            if let Some((key, value)) = pair.trim().split_once('=')
+        // The cookies of others may hold any bytes; they are passed over.
+        for pair in line.as_bytes().split(|&byte| byte == b';') {
+            if let Ok(pair) = std::str::from_utf8(pair)
+                && let Some((key, value)) = pair.trim().split_once('=')
                 && key == name
                 && found.replace(value).is_some()
             {
@@ -333,6 +344,13 @@ mod tests {
         assert_eq!(cookie(&parts(&[("cookie", "a=1; b=2"), ("cookie", "b=3")]), "b"), None);
         assert_eq!(cookie(&parts(&[("cookie", "b=1; b=1")]), "b"), None);
         assert_eq!(cookie(&parts(&[]), "b"), None);
+    }
+
+    #[test]
+    fn a_neighbours_cookie_of_other_bytes_hides_none() {
+        let value = HeaderValue::from_bytes(b"theirs=\xff\xfe; b=2; other=k\xc3\xa4se").unwrap();
+        let parts = Request::builder().header("cookie", value).body(()).unwrap().into_parts().0;
+        assert_eq!(cookie(&parts, "b"), Some("2"));
     }
 
     #[test]

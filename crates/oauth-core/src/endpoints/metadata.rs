@@ -58,8 +58,6 @@ fn core(config: &Config) -> Map<String, Value> {
     let scopes: Vec<_> = config.scopes().iter().filter(|scope| scope.is_public()).map(|scope| scope.token()).collect();
     let acr: Vec<_> = config.acr_table().classes().iter().map(|class| class.value.as_str()).collect();
     let methods: Vec<_> = [Method::None, Method::SecretBasic, Method::SecretPost].map(Method::as_str).to_vec();
-    let has_fragment = config.response_types.iter().any(|kind| *kind != "code");
-    let modes = if has_fragment { vec!["query", "fragment", "form_post"] } else { vec!["query", "form_post"] };
     let value = json!({
         "issuer": issuer.as_str(),
         "authorization_endpoint": issuer.url("/authorize"),
@@ -67,7 +65,7 @@ fn core(config: &Config) -> Map<String, Value> {
         "jwks_uri": issuer.url("/.well-known/jwks.json"),
         "scopes_supported": scopes,
         "response_types_supported": config.response_types,
-        "response_modes_supported": modes,
+        "response_modes_supported": ["query", "fragment", "form_post"],
         "grant_types_supported": config.grant_types,
         "token_endpoint_auth_methods_supported": methods,
         "code_challenge_methods_supported": ["S256"],

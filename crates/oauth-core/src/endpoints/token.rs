@@ -27,7 +27,7 @@ impl Endpoint for TokenEndpoint {
         let mut client = None;
         match token(server, &parts, &body, &mut client).await {
             Ok(answer) => answer,
-            Err(refusal) => refused(server, &parts, client.as_ref(), &refusal),
+            Err(refusal) => refused(server, client.as_ref(), &refusal),
         }
     }
 }
@@ -111,12 +111,12 @@ fn announce(at: &At<'_>, redemption: &Redemption) {
     at.server.event(&event);
 }
 
-/// The error answer (RFC 6749 §5.2): 401 names the scheme where the client tried it.
-fn refused(server: &Server, parts: &Parts, client: Option<&AuthenticatedClient>, refusal: &Refusal) -> Response<Bytes> {
+/// The error answer (RFC 6749 §5.2). 401 names a scheme, whether or not the client tried it (RFC 9110 §15.5.2).
+fn refused(server: &Server, client: Option<&AuthenticatedClient>, refusal: &Refusal) -> Response<Bytes> {
     let kind = if refusal.error() == "invalid_client" { EventKind::ClientRefused } else { EventKind::TokenRefused };
     server.note_refusal(kind, refusal, client.map(|client| client.id()));
     let mut response = answer::refusal(refusal);
-    if refusal.status() == StatusCode::UNAUTHORIZED && parts.headers.contains_key(header::AUTHORIZATION) {
+    if refusal.status() == StatusCode::UNAUTHORIZED {
         answer::set(&mut response, header::WWW_AUTHENTICATE, "Basic realm=\"token endpoint\"");
     }
     response

@@ -3,12 +3,12 @@
 use countersign_events::{Event, EventKind};
 use countersign_pkce::CodeVerifier;
 use countersign_storage_traits::{Batch, Expect, Found, Key};
-use countersign_tokens::{Handle, HandleHash, RefreshToken};
+use countersign_tokens::{Handle, HandleHash};
 
-use super::{Conflict, Redemption, check_standing, grant_end, narrowed_resources};
+use super::{Conflict, Redemption, check_standing, first_refresh_token, grant_end, narrowed_resources};
 use crate::endpoints::CODE_HANDLE;
 use crate::extension::At;
-use crate::records::{self, CodeRecord, EndReason, GrantRecord, RefreshState, SpentCode};
+use crate::records::{self, CodeRecord, EndReason, GrantRecord, SpentCode};
 use crate::{Cause, Params, Refusal};
 
 /// Exchanges a code for a grant. The code goes and its grant comes in one batch, and only if the code is as it was read and
@@ -29,12 +29,7 @@ pub(crate) async fn redeem(at: &At<'_>, form: &Params) -> Result<Redemption, Ref
 
     let mut grant = code.value.grant.clone();
     grant.code = Some(code.value.binding.clone());
-    let refresh = if grant.refreshable { Some(RefreshToken::first(id, at.server.random())?) } else { None };
-    grant.refresh = refresh.as_ref().map(|token| RefreshState {
-        generation: token.generation,
-        hash: at.server.refresh_tokens().hash(token),
-        previous: None,
-    });
+    let refresh_token = first_refresh_token(at, id, &mut grant)?;
     let resources = narrowed_resources(at, form, &grant)?;
     let mut batch = Batch::new(id, at.now, at.server.random())?;
     batch.delete(code_key, code.unchanged());
@@ -44,10 +39,10 @@ pub(crate) async fn redeem(at: &At<'_>, form: &Params) -> Result<Redemption, Ref
         scope: grant.scope.clone(),
         resources,
         batch,
-        refresh_token: refresh.map(|token| at.server.refresh_tokens().seal(&token)),
+        refresh_token,
         once: None,
         conflict: Conflict::CodeReplay,
-        proofs_at: grant.started_at,
+        proofs_at: code.value.asked_at,
         grant,
     })
 }

@@ -1,16 +1,19 @@
 //! Grants that extensions and hosts bring (RFC 6749 §4.5): they say for whom, the engine does the rest.
 
 use countersign_storage_traits::{Batch, Expect, Key};
-use countersign_tokens::RefreshToken;
 
-use super::{Conflict, Redemption, grant_end, narrowed_resources};
+use super::{Conflict, Redemption, first_refresh_token, grant_end, narrowed_resources};
 use crate::extension::{At, GrantRequest};
-use crate::records::{self, GrantRecord, RefreshState, index};
+use crate::records::{self, GrantRecord, index};
 use crate::{Cause, ClientId, Members, Params, Refusal};
 
 pub(crate) async fn redeem(at: &At<'_>, grant_type: &str, form: &Params) -> Result<Redemption, Refusal> {
     let grant = at.server.custom_grant(grant_type).ok_or(Cause::UnsupportedGrantType)?;
     let issue = grant.redeem(&GrantRequest { at: *at, params: form }).await?;
+    // A mark that has expired already would be no mark at all.
+    if issue.once.as_ref().is_some_and(|(_, until)| *until <= at.now) {
+        return Err(Refusal::invalid_grant("this has expired").cause("grant.once_expired", "promise 1"));
+    }
     if !at.server.is_usable(issue.who.subject()).await? {
         return Err(Cause::GrantEnded.into());
     }
@@ -19,6 +22,7 @@ pub(crate) async fn redeem(at: &At<'_>, grant_type: &str, form: &Params) -> Resu
     let secrets = at.server.secrets();
     let mut record = GrantRecord {
         client_instance: at.client.instance_id(),
+        stated_acr: None,
         epoch: at.server.epoch(issue.who.subject()).await?,
         scope: at.server.requested_scope(form.get("scope"), at.client)?,
         resources: at.server.requested_resources(form)?,
@@ -35,12 +39,7 @@ pub(crate) async fn redeem(at: &At<'_>, grant_type: &str, form: &Params) -> Resu
         client_id,
         who: Some(issue.who),
     };
-    let refresh = if record.refreshable { Some(RefreshToken::first(id, at.server.random())?) } else { None };
-    record.refresh = refresh.as_ref().map(|token| RefreshState {
-        generation: token.generation,
-        hash: at.server.refresh_tokens().hash(token),
-        previous: None,
-    });
+    let refresh_token = first_refresh_token(at, id, &mut record)?;
     let mut batch = Batch::new(id, at.now, at.server.random())?;
     batch.put_value(Key::root(records::GRANT, id), Expect::Absent, grant_end(at, &record), &record)?;
     Ok(Redemption {
@@ -48,7 +47,7 @@ pub(crate) async fn redeem(at: &At<'_>, grant_type: &str, form: &Params) -> Resu
         scope: record.scope.clone(),
         resources: narrowed_resources(at, form, &record)?,
         batch,
-        refresh_token: refresh.map(|token| at.server.refresh_tokens().seal(&token)),
+        refresh_token,
         once: issue.once.map(|(serial, until)| (secrets.once(grant_type, &serial), until)),
         conflict: Conflict::Again,
         proofs_at: at.now,

@@ -7,9 +7,10 @@ pub(crate) mod refresh_token;
 
 use countersign_primitives::{Id, SecretString, UnixTime};
 use countersign_storage_traits::{Batch, Key};
+use countersign_tokens::RefreshToken;
 
 use crate::extension::At;
-use crate::records::GrantRecord;
+use crate::records::{GrantRecord, RefreshState};
 use crate::{Cause, Params, Refusal, ScopeSet};
 
 /// A grant that was checked and is ready to be issued: nothing is spent yet.
@@ -73,11 +74,27 @@ pub(crate) async fn check_standing(at: &At<'_>, grant: &GrantRecord) -> Result<(
 
 /// When a grant's record may go: after the last token that could be issued or used under it.
 pub(crate) fn grant_end(at: &At<'_>, grant: &GrantRecord) -> UnixTime {
+    let tokens_end = at.now.plus(at.server.config().preset().lifetimes.access_token);
+    grant.refresh.as_ref().map_or(tokens_end, |refresh| refresh.expires_at.max(tokens_end))
+}
+
+/// When a refresh token that is issued or used now ends: idle for too long, at the latest at an end that no use moves.
+fn refresh_end(at: &At<'_>, started_at: UnixTime) -> UnixTime {
     let lifetimes = &at.server.config().preset().lifetimes;
-    let tokens_end = at.now.plus(lifetimes.access_token);
-    if grant.refresh.is_none() {
-        return tokens_end;
+    at.now.plus(lifetimes.refresh_token_idle).min(started_at.plus(lifetimes.refresh_token_absolute))
+}
+
+/// The first refresh token of a grant, where it has one.
+fn first_refresh_token(at: &At<'_>, id: Id, grant: &mut GrantRecord) -> Result<Option<SecretString>, Refusal> {
+    if !grant.refreshable {
+        return Ok(None);
     }
-    let idle = at.now.plus(lifetimes.refresh_token_idle);
-    idle.min(grant.started_at.plus(lifetimes.refresh_token_absolute)).max(tokens_end)
+    let token = RefreshToken::first(id, at.server.random())?;
+    grant.refresh = Some(RefreshState {
+        generation: token.generation,
+        hash: at.server.refresh_tokens().hash(&token),
+        expires_at: refresh_end(at, grant.started_at),
+        previous: None,
+    });
+    Ok(Some(at.server.refresh_tokens().seal(&token)))
 }

@@ -5,12 +5,14 @@
 //! under a key that only the presented token holds. So a lost answer is made good with the same successor, while an old token
 //! is known as reuse for ever, and a forged one can end nothing.
 
+use std::time::Duration;
+
 use countersign_events::{Event, EventKind};
 use countersign_primitives::SecretString;
 use countersign_storage_traits::{Batch, Found, Key};
 use countersign_tokens::RefreshToken;
 
-use super::{Conflict, Redemption, check_standing, grant_end, narrowed_resources};
+use super::{Conflict, Redemption, check_standing, grant_end, narrowed_resources, refresh_end};
 use crate::config::Rotation;
 use crate::extension::At;
 use crate::records::{self, EndReason, GrantRecord, Previous, RefreshState};
@@ -44,8 +46,14 @@ pub(crate) async fn redeem(at: &At<'_>, form: &Params) -> Result<Redemption, Ref
             batch.check(key, grant.unchanged());
             successor
         }
-        Turn::Keep => {
-            batch.put_value(key, grant.unchanged(), grant_end(at, &next), &next)?;
+        Turn::Keep { state } => {
+            let ends = state.expires_at;
+            next.refresh = Some(state);
+            if ends.since(grant.expires_at) >= WORTH_NOTING {
+                batch.put_value(key, grant.unchanged(), grant_end(at, &next), &next)?;
+            } else {
+                batch.check(key, grant.unchanged());
+            }
             SecretString::new(presented)
         }
     };
@@ -68,19 +76,30 @@ enum Turn {
     Rotate { state: RefreshState, successor: SecretString },
     /// It was spent moments ago, and its successor was not used yet: the same successor again.
     Again { successor: SecretString },
-    /// It stays in use.
-    Keep,
+    /// It stays in use, for longer.
+    Keep { state: RefreshState },
 }
+
+/// A token that stays is not noted again for less than this: parallel requests would contend for nothing.
+const WORTH_NOTING: Duration = Duration::from_secs(60);
 
 async fn turn(at: &At<'_>, token: &RefreshToken, grant: &Found<GrantRecord>) -> Result<Turn, Refusal> {
     let refresh_tokens = at.server.refresh_tokens();
     let state = grant.value.refresh.as_ref().ok_or(Cause::UnknownRefreshToken)?;
     let hash = refresh_tokens.hash(token);
+    let expired = at.now >= state.expires_at;
     if token.generation == state.generation && state.hash.matches(&hash) {
-        return if rotates(at) { rotate(at, token, state) } else { Ok(Turn::Keep) };
+        return match (expired, rotates(at)) {
+            (true, _) => Err(Cause::UnknownRefreshToken.into()),
+            (false, true) => rotate(at, token, state, &grant.value),
+            (false, false) => {
+                let expires_at = refresh_end(at, grant.value.started_at);
+                Ok(Turn::Keep { state: RefreshState { expires_at, ..state.clone() } })
+            }
+        };
     }
     let previous = state.previous.as_ref().filter(|previous| previous.hash.matches(&hash));
-    if let Some(previous) = previous.filter(|previous| at.now < previous.until) {
+    if let Some(previous) = previous.filter(|previous| !expired && at.now < previous.until) {
         let successor = refresh_tokens.open_successor(token, &previous.successor);
         let successor = successor.map_err(|error| Refusal::from(Cause::StoreFailed).source(error))?;
         return Ok(Turn::Again { successor: refresh_tokens.seal(&successor) });
@@ -96,7 +115,7 @@ fn rotates(at: &At<'_>) -> bool {
     }
 }
 
-fn rotate(at: &At<'_>, token: &RefreshToken, state: &RefreshState) -> Result<Turn, Refusal> {
+fn rotate(at: &At<'_>, token: &RefreshToken, state: &RefreshState, grant: &GrantRecord) -> Result<Turn, Refusal> {
     let refresh_tokens = at.server.refresh_tokens();
     let successor = token.successor(at.server.random())?;
     let sealed = refresh_tokens.seal_successor(token, &successor, at.server.random());
@@ -105,6 +124,7 @@ fn rotate(at: &At<'_>, token: &RefreshToken, state: &RefreshState) -> Result<Tur
     let state = RefreshState {
         generation: successor.generation,
         hash: refresh_tokens.hash(&successor),
+        expires_at: refresh_end(at, grant.started_at),
         previous: Some(Previous { hash: state.hash, successor: sealed, until: at.now.plus(grace) }),
     };
     Ok(Turn::Rotate { state, successor: refresh_tokens.seal(&successor) })
@@ -134,7 +154,11 @@ fn narrowed_scope(at: &At<'_>, form: &Params, grant: &GrantRecord) -> Result<Sco
         // A scope that this server no longer knows is no longer issued.
         (None, _) => false,
     };
-    let Some(asked) = form.get("scope") else { return Ok(grant.scope.filtered(met)) };
+    let Some(asked) = form.get("scope") else {
+        let left = grant.scope.filtered(met);
+        let nothing_left = left.is_empty() && !grant.scope.is_empty();
+        return if nothing_left { Err(Cause::GrantRequirement.into()) } else { Ok(left) };
+    };
     let asked = ScopeSet::parse(asked).map_err(|error| Refusal::from(Cause::Scope).source(error))?;
     if !asked.is_subset(&grant.scope) {
         return Err(Cause::Scope.into());

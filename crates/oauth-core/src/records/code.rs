@@ -1,6 +1,7 @@
 //! An authorization code, and what it leaves behind when it is spent.
 
 use countersign_pkce::CodeChallenge;
+use countersign_primitives::UnixTime;
 use countersign_storage_traits::{Kind, Stored};
 use countersign_tokens::HandleHash;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,8 @@ use super::GrantRecord;
 pub(crate) struct CodeRecord {
     pub(crate) binding: SpentCode,
     pub(crate) grant: GrantRecord,
+    /// When the request was first seen: what must be recent was measured against it, and is measured so again.
+    pub(crate) asked_at: UnixTime,
 }
 
 impl Stored for CodeRecord {

@@ -16,6 +16,10 @@ pub struct GrantRecord {
     pub(crate) client_instance: Id,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) who: Option<SignedIn>,
+    /// The class that tokens state: of those that the client prefers the first that was reached and does. None states what
+    /// the login reached, which is what requirements are checked against in either case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stated_acr: Option<Acr>,
     #[serde(default)]
     pub(crate) epoch: u64,
     pub(crate) scope: ScopeSet,
@@ -45,10 +49,10 @@ impl GrantRecord {
         self.who.as_ref()
     }
 
-    /// The class that the login reached.
+    /// The class that tokens state: one that the client prefers, if the login reached it, else what it reached.
     #[must_use]
     pub fn acr(&self) -> Option<&Acr> {
-        self.who.as_ref().and_then(SignedIn::acr_value)
+        self.stated_acr.as_ref().or_else(|| self.who.as_ref().and_then(SignedIn::acr_value))
     }
 
     /// The client it was given to.
@@ -89,6 +93,8 @@ impl Stored for GrantRecord {
 pub(crate) struct RefreshState {
     pub(crate) generation: u32,
     pub(crate) hash: HandleHash,
+    /// From when on it is not accepted: idle for too long, or at the end that no use moves.
+    pub(crate) expires_at: UnixTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) previous: Option<Previous>,
 }

@@ -9,7 +9,7 @@ use crate::client::ConsentRule;
 use crate::extension::At;
 use crate::records::ConsentRecord;
 use crate::redirect_uri::VerifiedRedirect;
-use crate::{Cause, Client, Refusal, ScopeSet, Server};
+use crate::{Browser, Cause, Client, Refusal, ScopeSet, Server};
 
 /// What comes of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +20,10 @@ pub(crate) enum Decision {
     Refuse(Cause),
     /// The user must be asked.
     Ask(Missing),
-    /// It was decided before.
-    Done,
+    /// It was decided before, and the same answer may be given again.
+    Again,
+    /// It was decided before, and not for whoever asks now.
+    TooLate,
 }
 
 /// What is missing.
@@ -47,6 +49,7 @@ pub(crate) struct Judged {
 impl Server {
     pub(crate) async fn judged(
         &self,
+        browser: &Browser,
         pending: &Pending,
         who: Option<SignedIn>,
         consent: Option<Consent>,
@@ -54,30 +57,34 @@ impl Server {
         let at = At { server: self, client: &pending.client, now: self.now() };
         let requirement = self.demanded(&at, who.as_ref(), self.requirement(&pending.client, pending)).await?;
         let mut judged = Judged {
-            decision: Decision::Done,
+            decision: Decision::TooLate,
             who: None,
             requirement,
             missing: ScopeSet::empty(),
             remember: None,
             epoch: 0,
         };
-        if pending.kept.as_ref().is_some_and(|kept| kept.done.is_some()) {
-            judged.who = who;
-            return Ok(judged);
-        }
-        if consent == Some(Consent::deny()) {
+        let done = pending.kept.as_ref().is_some_and(|kept| kept.done.is_some());
+        if !done && consent == Some(Consent::deny()) {
             judged.decision = Decision::Refuse(Cause::Denied);
             return Ok(judged);
         }
-        judged.decision = match self.login_missing(pending, who.as_ref(), &judged.requirement).await? {
-            Some(missing) => ask(pending, missing),
-            None => Decision::Done,
-        };
-        judged.who = who;
-        if let (Decision::Done, Some(who)) = (&judged.decision, judged.who.clone()) {
+        let mut missing = self.login_missing(pending, who.as_ref(), &judged.requirement).await?;
+        if let (None, Some(who)) = (missing, &who) {
             judged.epoch = self.epoch(who.subject()).await?;
-            self.judge_consent(pending, &who, consent, &mut judged).await?;
+            // A revocation may have come between the reading of the session and that of the epoch.
+            if self.has_outlived_its_session(browser, who, judged.epoch).await? {
+                missing = Some(Missing::Login);
+            }
         }
+        judged.who = who;
+        judged.decision = match missing {
+            None if done => Decision::Again,
+            // Its answer is not made again for somebody who would not get it now.
+            Some(_) if done => Decision::TooLate,
+            Some(missing) => ask(pending, missing),
+            None => self.judge_consent(pending, consent, &mut judged).await?,
+        };
         Ok(judged)
     }
 
@@ -112,42 +119,39 @@ impl Server {
     async fn judge_consent(
         &self,
         pending: &Pending,
-        who: &SignedIn,
         consent: Option<Consent>,
         judged: &mut Judged,
-    ) -> Result<(), Refusal> {
-        let asked = &pending.request.scope;
-        if let Some(consent) = consent {
-            let scope = consent.allowed(asked);
-            if scope.is_empty() && !asked.is_empty() {
-                judged.decision = Decision::Refuse(Cause::Denied);
-                return Ok(());
-            }
-            let remembers = pending.client.consent_rule() == ConsentRule::Remembered && !self.could_pose(pending);
-            judged.remember = remembers.then(|| scope.clone());
-            judged.decision = Decision::Grant { scope };
-            return Ok(());
-        }
-        judged.missing = match pending.client.consent_rule() {
-            ConsentRule::Implied => ScopeSet::empty(),
-            ConsentRule::Always => asked.clone(),
-            ConsentRule::Remembered if self.could_pose(pending) => asked.clone(),
-            ConsentRule::Remembered => match self.remembered_consent(pending, who, judged.epoch).await? {
-                Some(given) => asked.filtered(|token| !given.value.scope.contains(token)),
-                None => asked.clone(),
-            },
+    ) -> Result<Decision, Refusal> {
+        let (asked, ask_anew) = (&pending.request.scope, pending.request.prompt.consent);
+        let implied = pending.client.consent_rule() == ConsentRule::Implied;
+        let remembers = pending.client.consent_rule() == ConsentRule::Remembered && !self.could_pose(pending);
+        let given = match &judged.who {
+            Some(who) if remembers => self.remembered_consent(pending, who, judged.epoch).await?,
+            _ => None,
         };
-        let never_asked = pending.client.consent_rule() != ConsentRule::Implied
-            && judged.missing.is_empty()
-            && asked.is_empty()
-            && self.remembered_consent(pending, who, judged.epoch).await?.is_none();
-        let must_ask = pending.request.prompt.consent || !judged.missing.is_empty() || never_asked;
-        if pending.request.prompt.consent {
-            judged.missing = asked.clone();
-        }
-        judged.decision =
-            if must_ask { ask(pending, Missing::Consent) } else { Decision::Grant { scope: asked.clone() } };
-        Ok(())
+        judged.missing = match &given {
+            _ if ask_anew => asked.clone(),
+            _ if implied => ScopeSet::empty(),
+            Some(given) => asked.filtered(|token| !given.value.scope.contains(token)),
+            None => asked.clone(),
+        };
+        // A client that asks for no scope at all still learns who the user is, so it is asked for once.
+        let must_ask = ask_anew || !implied && (given.is_none() || !judged.missing.is_empty());
+        Ok(match consent {
+            None if must_ask => ask(pending, Missing::Consent),
+            None => Decision::Grant { scope: asked.clone() },
+            Some(consent) => {
+                // The page showed what was missing; what was given before stays given.
+                let allowed = consent.allowed(&judged.missing);
+                let scope = asked.filtered(|token| !judged.missing.contains(token) || allowed.contains(token));
+                judged.remember = remembers.then(|| scope.clone());
+                if scope.is_empty() && !asked.is_empty() {
+                    Decision::Refuse(Cause::Denied)
+                } else {
+                    Decision::Grant { scope }
+                }
+            }
+        })
     }
 
     /// Whether another program could pose as the client, so that its consent is asked every time (RFC 8252 §8.6).

@@ -77,7 +77,7 @@ impl Server {
         body: &Bytes,
         who: Option<SignedIn>,
     ) -> Outcome {
-        let params = match request::read(parts, body) {
+        let params = match request::read(parts, body, self.config().body_limit()) {
             Ok(params) => params,
             Err(refusal) => return self.refused(refusal),
         };
@@ -114,7 +114,7 @@ impl Server {
 
     /// Hears what the user said on the host's consent page, whose form posted to [`Ask::action`].
     ///
-    /// The request must come from the issuer's own pages, from the browser that was asked, for the user who was asked.
+    /// The request must be a POST from the issuer's own pages, from the browser that was asked, for the user who was asked.
     pub async fn consent(&self, parts: &Parts, who: Option<SignedIn>, consent: Consent) -> Outcome {
         let query = parts.uri.query().unwrap_or_default();
         let named = Params::parse(query.as_bytes()).ok().and_then(|params| {
@@ -128,7 +128,8 @@ impl Server {
             Ok(browser) => browser,
             Err(refusal) => return self.refused(refusal),
         };
-        if !is_same_origin(parts, self.config().issuer())
+        if parts.method != Method::POST
+            || !is_same_origin(parts, self.config().issuer())
             || !self.is_consent_form(&browser, interaction, who.as_ref(), &anti_forgery)
         {
             return self.refused(Cause::Forged.into());
@@ -165,7 +166,7 @@ impl Server {
         who: Option<SignedIn>,
         consent: Option<Consent>,
     ) -> Outcome {
-        let judged = match self.judged(&pending, who, consent).await {
+        let judged = match self.judged(browser, &pending, who, consent).await {
             Ok(judged) => judged,
             Err(refusal) => return self.refused(refusal),
         };
@@ -176,7 +177,8 @@ impl Server {
                 Err(refusal) => self.tell_client(browser, &respond::Back::of(&pending.request), refusal),
             },
             Decision::Refuse(cause) => self.tell_client(browser, &respond::Back::of(&pending.request), cause.into()),
-            Decision::Done => self.answer_again(browser, &pending, &judged).await,
+            Decision::Again => self.answer_again(browser, &pending, &judged).await,
+            Decision::TooLate => self.refused(Cause::InteractionDone.into()),
             Decision::Ask(_) => match self.keep(browser, &pending, true).await {
                 Ok(interaction) => self.ask(browser, &pending, judged, interaction),
                 Err(refusal) => self.refused(refusal),

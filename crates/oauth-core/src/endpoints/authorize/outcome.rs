@@ -204,7 +204,12 @@ impl Refusal {
     /// Shows a page of the host's that tells the user.
     #[must_use]
     pub fn page(&self, html: impl Into<Bytes>) -> Response<Bytes> {
-        answer::page(self.status(), html, "frame-ancestors 'none'; base-uri 'none'; object-src 'none'")
+        let policy = "frame-ancestors 'none'; base-uri 'none'; object-src 'none'";
+        let mut response = answer::page(self.status(), html, policy);
+        if self.status() == StatusCode::SERVICE_UNAVAILABLE {
+            answer::set(&mut response, http::header::RETRY_AFTER, "1");
+        }
+        response
     }
 }
 

@@ -32,7 +32,11 @@ impl<T: Into<Refusal>> From<T> for Failure {
 }
 
 /// Reads the parameters: the query of a GET, the form of a POST (OpenID Connect Core §3.1.2.1).
-pub(crate) fn read(parts: &Parts, body: &Bytes) -> Result<Params, Refusal> {
+pub(crate) fn read(parts: &Parts, body: &Bytes, limit: usize) -> Result<Params, Refusal> {
+    // Also for a host that calls from a route of its own.
+    if body.len() > limit {
+        return Err(Cause::BodyTooLarge.into());
+    }
     let encoded = match parts.method {
         Method::POST => {
             let form = "application/x-www-form-urlencoded";
@@ -115,15 +119,15 @@ impl Server {
         Ok(request)
     }
 
-    fn response_type<'a>(&self, params: &'a Params, client: &Client) -> Result<&'a str, Refusal> {
+    /// The response type, as it is served: the order of its values does not matter (RFC 6749 §3.1.1).
+    fn response_type(&self, params: &Params, client: &Client) -> Result<&'static str, Refusal> {
         let asked = params.get("response_type").ok_or(Cause::MissingResponseType)?;
-        if !self.config().response_types.contains(&asked) {
-            return Err(Cause::ResponseType.into());
-        }
+        let mut served = self.config().response_types.iter().copied();
+        let served = served.find(|served| is_response_type(asked, served)).ok_or(Cause::ResponseType)?;
         if !client.may_use("authorization_code") {
             return Err(Cause::AuthorizeUnauthorizedClient.into());
         }
-        Ok(asked)
+        Ok(served)
     }
 
     /// The code challenge (RFC 7636 §4.3): S256 alone, and from everybody whom the preset names.
@@ -171,6 +175,15 @@ impl Server {
         }
         Ok(resources)
     }
+}
+
+fn is_response_type(asked: &str, served: &str) -> bool {
+    let sorted = |text: &str| {
+        let mut values: Vec<_> = text.split(' ').map(str::to_owned).collect();
+        values.sort_unstable();
+        values
+    };
+    asked == served || asked.len() == served.len() && sorted(asked) == sorted(served)
 }
 
 fn default_mode(response_type: &str) -> ResponseMode {

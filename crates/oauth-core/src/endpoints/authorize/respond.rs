@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use countersign_events::{Event, EventKind};
-use countersign_primitives::{Id, UnixTime};
+use countersign_primitives::{Acr, UnixTime};
 use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
 use countersign_tokens::{Handle, HandleKind};
 use http::{Response, StatusCode};
@@ -120,7 +120,7 @@ impl Server {
             None => (done, self.random().array()?),
         };
         let grant = GrantRecord { scope: done.scope.clone(), ..grant };
-        let reply = self.issue_code(pending, grant, done.grant, secret).await?;
+        let reply = self.issue_code(pending, grant, &done, secret).await?;
         let event = Event::new(EventKind::AuthorizationGranted, now).with_client_id(pending.client.id());
         self.event(&event.with_subject(done.subject).with_grant(done.grant));
         Ok(reply)
@@ -129,16 +129,15 @@ impl Server {
     /// An interaction that was decided: its own browser gets the same answer again for a minute.
     pub(super) async fn answer_again(&self, browser: &Browser, pending: &Pending, judged: &Judged) -> Outcome {
         let decided = pending.kept.as_ref().and_then(|kept| kept.done.as_ref().map(|done| (kept.id(), done)));
-        let (Some((interaction, done)), Some(who)) = (decided, &judged.who) else {
-            return self.refused(Cause::InteractionDone.into());
-        };
-        if who.subject() != &done.subject || self.now().since(done.at) > AGAIN {
+        let Some((interaction, done)) = decided else { return self.refused(Cause::InteractionDone.into()) };
+        let same_user = judged.who.as_ref().is_some_and(|who| who.subject() == &done.subject);
+        if !same_user || self.now().since(done.at) > AGAIN {
             return self.refused(Cause::InteractionDone.into());
         }
         let again = async {
-            let judged = Judged { epoch: self.epoch(who.subject()).await?, who: Some(who.clone()), ..unjudged() };
-            let grant = self.grant_of(pending, &judged, done)?;
-            self.issue_code(pending, grant, done.grant, self.secrets().code(interaction, done.grant)).await
+            let grant = self.grant_of(pending, judged, done)?;
+            self.admit_code(pending, &grant).await?;
+            self.issue_code(pending, grant, done, self.secrets().code(interaction, done.grant)).await
         };
         match again.await {
             Ok(reply) => Outcome::Done(self.with_cookie(browser, reply)),
@@ -150,12 +149,10 @@ impl Server {
         let request = &pending.request;
         let who = judged.who.clone().ok_or(Cause::LoginRequired)?;
         let table = self.config().acr_table();
-        // Of the classes that the client prefers, the first that was reached is stated; else what the login reached.
-        let stated = request.acr_values.iter().find(|acr| table.reached(&who, acr, self.now())).cloned();
-        let who = match stated {
-            Some(acr) => who.acr(acr),
-            None => who,
-        };
+        // Of the classes that the client prefers, the first that was reached and is enough is stated.
+        let needed = judged.requirement.acr_value();
+        let enough = |acr: &Acr| needed.is_none_or(|needed| table.satisfies(acr, needed));
+        let stated = request.acr_values.iter().find(|acr| table.reached(&who, acr, self.now()) && enough(acr));
         let mut indexes = vec![
             (index::GRANTS_OF_SUBJECT, self.secrets().subject_partition(who.subject())),
             (index::GRANTS_OF_CLIENT, self.secrets().client_index(&request.client_id)),
@@ -167,6 +164,7 @@ impl Server {
         Ok(GrantRecord {
             client_id: request.client_id.clone(),
             client_instance: request.client_instance,
+            stated_acr: stated.cloned(),
             who: Some(who),
             epoch: judged.epoch,
             // With `openid` a refresh token is asked for by `offline_access` (OpenID Connect Core §11).
@@ -185,6 +183,8 @@ impl Server {
     async fn admit_code(&self, pending: &Pending, grant: &GrantRecord) -> Result<(), Refusal> {
         let at = At { server: self, client: &pending.client, now: self.now() };
         let requirement = self.config().requirement_of(&grant.scope);
+        let requirement = requirement.and(pending.client.requirement(), self.config().acr_table());
+        let requirement = self.demanded(&at, grant.who(), requirement).await?;
         let issuing =
             Issuing { grant_type: "authorization", who: grant.who(), scope: &grant.scope, requirement: &requirement };
         for extension in self.extensions_with(Hook::Admit) {
@@ -198,10 +198,15 @@ impl Server {
         &self,
         pending: &Pending,
         grant: GrantRecord,
-        id: Id,
+        done: &Done,
         secret: [u8; 32],
     ) -> Result<Response<Bytes>, Refusal> {
-        let now = self.now();
+        let (id, now) = (done.grant, self.now());
+        // Counted from the decision, so that making the answer again makes no code live longer.
+        let expires_at = done.at.plus(self.config().preset().lifetimes.code);
+        if now >= expires_at {
+            return Err(Cause::InteractionDone.into());
+        }
         let handle = Handle::from_parts(CODE_HANDLE, id, secret);
         let members = self.authorization_members(pending, &grant, &handle).await?;
         let record = CodeRecord {
@@ -212,12 +217,13 @@ impl Server {
                 challenge: pending.request.challenge.clone(),
             },
             grant,
+            asked_at: pending.since,
         };
         let code_key = Key::root(records::CODE, id);
         let grant_key = Key::root(records::GRANT, id);
         let mut batch = Batch::new(id, now, self.random())?;
         batch.check(grant_key, Expect::Absent);
-        batch.put_value(code_key, Expect::Absent, now.plus(self.config().preset().lifetimes.code), &record)?;
+        batch.put_value(code_key, Expect::Absent, expires_at, &record)?;
         match self.store().commit_surely(&batch).await {
             Ok(()) => {}
             // A reload: the same code is there already. One that was redeemed does not come back.
@@ -284,7 +290,11 @@ impl Server {
         let record = ConsentRecord {
             client_id: pending.client.id().to_owned(),
             client_instance: instance,
-            scope: before.map_or_else(|| scope.clone(), |before| before.scope.union(scope)),
+            // What the page showed and the user left out is forgotten; what it did not show stays.
+            scope: before.map_or_else(
+                || scope.clone(),
+                |before| before.scope.filtered(|token| !pending.request.scope.contains(token)).union(scope),
+            ),
             epoch: judged.epoch,
             given_at: now,
         };
@@ -295,16 +305,5 @@ impl Server {
             Ok(()) | Err(CommitError::Conflict(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }
-    }
-}
-
-fn unjudged() -> Judged {
-    Judged {
-        decision: super::decide::Decision::Done,
-        who: None,
-        requirement: countersign_primitives::Requirement::NONE,
-        missing: ScopeSet::empty(),
-        remember: None,
-        epoch: 0,
     }
 }
