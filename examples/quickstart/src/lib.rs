@@ -1,1 +1,80 @@
 //! The quickstart as a library, so that tests start it in process.
+//!
+//! `cargo run -p quickstart` needs nothing else installed: it listens on loopback, keeps everything in one data folder, and
+//! has a page at `/` that signs in against it. What a host of its own writes stands in `assembly.rs`; everything else is a
+//! demo's: switches, a configuration file, sockets, the page.
+//!
+//! ```no_run
+//! use clap::Parser as _;
+//! use quickstart::{Cli, Settings, start};
+//!
+//! # async fn example() -> Result<(), quickstart::StartError> {
+//! let cli = Cli::parse_from(["quickstart", "--listen", "localhost:0", "--store", "memory:"]);
+//! let running = start(Settings::from_cli(&cli)?).await?;
+//! println!("{}", running.issuer());
+//! running.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod assembly;
+mod cli;
+mod config;
+mod data;
+mod demo;
+mod listen;
+mod outbox;
+mod running;
+mod settings;
+#[cfg(test)]
+mod testing;
+mod users;
+
+use countersign::{BoxError, ConfigError};
+
+pub use cli::Cli;
+pub use config::{
+    ClientEntry, ConfigFileError, FileConfig, LifetimesEntry, MfaEntry, ResourceEntry, ScopeEntry, UserEntry,
+};
+pub use data::DataError;
+pub use demo::{DemoError, Offer, Provider};
+pub use listen::ListenError;
+pub use outbox::{Outbox, OutgoingMessage};
+pub use running::{Running, start, start_with_clock};
+pub use settings::{DemoUser, Listen, PresetName, Settings, SettingsError, StoreChoice};
+pub use users::UsersError;
+
+/// The quickstart did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// It cannot listen.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The data folder is not as it must be.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The store cannot be opened.
+    #[error("{0}")]
+    Store(#[source] BoxError),
+    /// The store or the keys in it cannot be used.
+    #[error(transparent)]
+    Server(ConfigError),
+    /// The demo users cannot be written.
+    #[error(transparent)]
+    Users(#[from] UsersError),
+}
+
+impl StartError {
+    /// What the process exits with: 2 for a wrong setting, 1 for a start that failed.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Settings(_) => 2,
+            _ => 1,
+        }
+    }
+}

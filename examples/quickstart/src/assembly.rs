@@ -1,0 +1,133 @@
+//! From settings to a server: the few lines that a host writes, with a demo's clients, scopes and rules.
+
+use std::sync::Arc;
+
+use countersign::mfa::{FirstEnrolment, Limits, Policy, Totp};
+use countersign::pages::Pages;
+use countersign::store::{MemoryStore, SqlStore};
+use countersign::{
+    Client, Clock, ConfigError, Event, MasterKey, Preset, Requirement, Resource, Scope, Server, ServerBuilder,
+};
+
+use crate::demo::{CALLBACK, Offer};
+use crate::settings::{PresetName, Settings, SettingsError, StoreChoice};
+use crate::{StartError, users};
+
+/// What the pages are headed with.
+const BRAND: &str = "Countersign quickstart";
+
+/// A server as the settings want it, its demo users written, and what its start page offers.
+pub(crate) async fn assemble(
+    settings: &Settings,
+    issuer: &str,
+    origin: &str,
+    key: MasterKey,
+    clock: Option<Arc<dyn Clock>>,
+) -> Result<(Server, Vec<Offer>), StartError> {
+    let builder = match &settings.store {
+        StoreChoice::Memory => Server::builder(issuer, MemoryStore::new(), key),
+        StoreChoice::Sqlite(file) => {
+            let store = SqlStore::open(&format!("sqlite:{}", file.display()))
+                .await
+                .map_err(|error| StartError::Store(error.into()))?;
+            Server::builder(issuer, store, key)
+        }
+    };
+    let builder = builder
+        .preset(preset(settings))
+        .stored_accounts()
+        .limits(if settings.throttle { Limits::default() } else { Limits::off() })
+        .pages(Pages::new(BRAND))
+        .events(log);
+    let builder = match clock {
+        Some(clock) => builder.clock(clock),
+        None => builder,
+    };
+    let (builder, offers) = match &settings.file {
+        Some(_) => configured(builder, settings, origin),
+        None => demo(builder, origin),
+    };
+    let server = builder.build().await.map_err(|error| refused(settings, error))?;
+    users::import(&server, settings).await?;
+    Ok((server, offers))
+}
+
+fn preset(settings: &Settings) -> Preset {
+    let mut preset = match settings.preset {
+        PresetName::OAuth21 => Preset::oauth21(),
+        PresetName::Oidc => Preset::oidc(),
+    };
+    if let Some(file) = &settings.file {
+        file.lifetimes.apply(&mut preset.lifetimes);
+    }
+    preset
+}
+
+/// The demo's own clients and scopes.
+fn demo(builder: ServerBuilder, origin: &str) -> (ServerBuilder, Vec<Offer>) {
+    let builder = builder
+        .factor(Totp::new(BRAND))
+        .policy(Policy::never().first_enrolment(FirstEnrolment::ThisLogin))
+        .scope(Scope::new("payments", "Make payments").requires(Requirement::MFA))
+        .client(demo_client(origin))
+        .client(
+            Client::public("demo-mfa")
+                .name("Countersign demo with a second factor")
+                .redirect_uri(format!("{origin}{CALLBACK}"))
+                .requires(Requirement::MFA),
+        );
+    (builder, vec![Offer::PLAIN, Offer::MFA, Offer::PAYMENTS])
+}
+
+fn demo_client(origin: &str) -> Client {
+    Client::public("demo").name("Countersign demo").redirect_uri(format!("{origin}{CALLBACK}"))
+}
+
+/// What the file says, and the client of the start page unless the file has one of its name.
+fn configured(mut builder: ServerBuilder, settings: &Settings, origin: &str) -> (ServerBuilder, Vec<Offer>) {
+    let Some(file) = &settings.file else { return (builder, Vec::new()) };
+    if file.mfa.has_totp() {
+        builder = builder.factor(Totp::new(BRAND));
+    }
+    builder = builder.policy(file.mfa.policy().first_enrolment(FirstEnrolment::ThisLogin));
+    for scope in &file.scopes {
+        builder = builder.scope(Scope::new(&scope.name, &scope.description).requires(scope.requirement()));
+    }
+    for resource in &file.resources {
+        let named = Resource::new(&resource.uri);
+        builder = builder.resource(resource.scopes.iter().fold(named, |resource, scope| resource.scope(scope)));
+    }
+    for client in &file.clients {
+        builder = builder.client_metadata(client.metadata(), client.requirement());
+    }
+    if file.clients.iter().any(|client| client.client_id() == "demo") {
+        return (builder, Vec::new());
+    }
+    (builder.client(demo_client(origin)), vec![Offer::PLAIN])
+}
+
+/// What the server refuses is a wrong setting if a setting said it, and a failed start if the store or the keys are at fault.
+fn refused(settings: &Settings, error: ConfigError) -> StartError {
+    let place = settings.file.as_ref().and_then(|file| Some((file.path.clone(), file.line_of(&error)?)));
+    match (place, error) {
+        (Some((file, line)), error) => SettingsError::Entry { file, line, source: error }.into(),
+        (None, error @ (ConfigError::Store(_) | ConfigError::MasterKey | ConfigError::Keys(_))) => {
+            StartError::Server(error)
+        }
+        (None, error) => SettingsError::Server(error).into(),
+    }
+}
+
+/// Security events go to the log, with everything that tells who, what and why, and nothing secret.
+fn log(event: &Event) {
+    tracing::info!(
+        target: "countersign::events",
+        subject = event.subject().map(countersign::Subject::as_str),
+        client_id = event.client_id(),
+        address = event.address().map(tracing::field::display),
+        method = event.method(),
+        cause = event.cause(),
+        section = event.section(),
+        "{}", event.name()
+    );
+}

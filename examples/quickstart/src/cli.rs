@@ -1,0 +1,169 @@
+//! The command line. Every switch is also an environment variable; the switch wins.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use clap::builder::FalseyValueParser;
+
+/// What stands below the list of switches in `--help`.
+const NOTES: &str = "\
+The master key is read from the file of --master-key, or from the variable COUNTERSIGN_MASTER_KEY (32 bytes in base64), or \
+from master.key in the data folder, which is made at the first start.
+
+Without --config the demo has the clients `demo` and `demo-mfa` (always a second factor) and the scope `payments` (second \
+factor). The client `demo-legacy` (preset legacy: password and MFA grants) comes with a later version, as do the switches \
+marked so.
+
+It exits with 0 after SIGTERM or SIGINT, with 2 for a wrong setting and with 1 if it cannot start.";
+
+/// An authorization server with multi-factor authentication on one machine, to try and to read.
+#[derive(Parser, Default)]
+#[command(name = "quickstart", version, after_help = NOTES)]
+pub struct Cli {
+    /// Where to listen: localhost:PORT (both loopback families), or an address with a port; port 0 takes a free one
+    #[arg(long, env = "COUNTERSIGN_LISTEN", value_name = "ADDR", default_value = "localhost:4000")]
+    pub(crate) listen: String,
+
+    /// The issuer: the URL that names this server; by default http:// and where it listens
+    #[arg(long, env = "COUNTERSIGN_ISSUER", value_name = "URL")]
+    pub(crate) issuer: Option<String>,
+
+    /// Where records live: memory: or sqlite:FILE; by default store.db in the data folder
+    #[arg(long, env = "COUNTERSIGN_STORE", value_name = "URL", hide_env_values = true)]
+    pub(crate) store: Option<String>,
+
+    /// The data folder: store.db, master.key, outbox/
+    #[arg(long, env = "COUNTERSIGN_DATA", value_name = "DIR", default_value = "quickstart-data")]
+    pub(crate) data: PathBuf,
+
+    /// The file of the master key, to share it between nodes
+    #[arg(long, env = "COUNTERSIGN_MASTER_KEY_FILE", value_name = "FILE")]
+    pub(crate) master_key: Option<PathBuf>,
+
+    /// Where outgoing messages go, one JSON file each; by default outbox in the data folder
+    #[arg(long, env = "COUNTERSIGN_OUTBOX", value_name = "DIR")]
+    pub(crate) outbox: Option<PathBuf>,
+
+    /// The switches of the server, all at once: oidc or oauth21 (fapi2, mcp and legacy come with a later version)
+    #[arg(long, env = "COUNTERSIGN_PRESET", value_name = "NAME", default_value = "oidc")]
+    pub(crate) preset: String,
+
+    /// A file of clients, scopes, resources, lifetimes and rules
+    #[arg(long, env = "COUNTERSIGN_CONFIG", value_name = "FILE.toml")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// A user to sign in as, repeatable; by default alice:alice-password and bob:bob-password. In the variable: one a line
+    #[arg(
+        long = "demo-user",
+        env = "COUNTERSIGN_DEMO_USER",
+        value_name = "NAME:PASSWORD",
+        value_delimiter = '\n',
+        hide_env_values = true
+    )]
+    pub(crate) demo_users: Vec<String>,
+
+    /// `off` lifts the limits on guessing: for tests, on loopback
+    #[arg(long, env = "COUNTERSIGN_THROTTLE", value_name = "on|off", default_value = "on")]
+    pub(crate) throttle: String,
+
+    /// Allow demo users and the outbox page off loopback
+    #[arg(long, env = "COUNTERSIGN_OPEN_DEMO", value_parser = FalseyValueParser::new())]
+    pub(crate) open_demo: bool,
+
+    /// HTTPS with a certificate of its own: `self-signed` (later version)
+    #[arg(long, env = "COUNTERSIGN_TLS", value_name = "self-signed")]
+    pub(crate) tls: Option<String>,
+
+    /// HTTPS with this certificate (later version)
+    #[arg(long, env = "COUNTERSIGN_TLS_CERT", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The certificate's key (later version)
+    #[arg(long, env = "COUNTERSIGN_TLS_KEY", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// A listener that asks for client certificates (later version)
+    #[arg(long, env = "COUNTERSIGN_MTLS_LISTEN", value_name = "ADDR")]
+    pub(crate) mtls_listen: Option<String>,
+
+    /// Opens /admin/ to this bearer token (later version)
+    #[arg(long, env = "COUNTERSIGN_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(crate) admin_token: Option<String>,
+
+    /// A host that may be fetched although it is private, repeatable (later version)
+    #[arg(long, env = "COUNTERSIGN_FETCH_ALLOW", value_name = "HOST", value_delimiter = '\n')]
+    pub(crate) fetch_allow: Vec<String>,
+
+    /// Decide CIBA requests without a user (later version)
+    #[arg(long, env = "COUNTERSIGN_CIBA_AUTO_APPROVAL", value_parser = FalseyValueParser::new())]
+    pub(crate) ciba_auto_approval: bool,
+}
+
+impl Cli {
+    /// The first switch given that this version does not have yet.
+    pub(crate) fn later_switch(&self) -> Option<&'static str> {
+        let given = [
+            ("--tls", self.tls.is_some()),
+            ("--tls-cert", self.tls_cert.is_some()),
+            ("--tls-key", self.tls_key.is_some()),
+            ("--mtls-listen", self.mtls_listen.is_some()),
+            ("--admin-token", self.admin_token.is_some()),
+            ("--fetch-allow", !self.fetch_allow.is_empty()),
+            ("--ciba-auto-approval", self.ciba_auto_approval),
+        ];
+        given.into_iter().find_map(|(name, given)| given.then_some(name))
+    }
+}
+
+/// Shows no value: passwords and tokens may stand among them.
+impl std::fmt::Debug for Cli {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cli").field("listen", &self.listen).field("data", &self.data).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn every_switch_has_its_variable() {
+        Cli::command().debug_assert();
+        for switch in Cli::command().get_arguments() {
+            let Some(long) = switch.get_long().filter(|long| !["help", "version"].contains(long)) else { continue };
+            // COUNTERSIGN_MASTER_KEY is the key itself.
+            let name = if long == "master-key" { "master-key-file" } else { long };
+            let variable = format!("COUNTERSIGN_{}", name.to_uppercase().replace('-', "_"));
+            assert_eq!(switch.get_env().unwrap().to_str(), Some(variable.as_str()));
+        }
+    }
+
+    #[test]
+    fn promise_4_neither_help_nor_debug_shows_a_secret() {
+        let cli = Cli::parse_from(["quickstart", "--demo-user", "eve:hunter2", "--admin-token", "hunter3"]);
+        assert!(!format!("{cli:?}").contains("hunter"));
+        for secret in ["demo-user", "admin-token", "store"] {
+            let command = Cli::command();
+            let switch = command.get_arguments().find(|switch| switch.get_long() == Some(secret)).unwrap();
+            assert!(switch.is_hide_env_values_set(), "{secret}");
+        }
+    }
+
+    #[test]
+    fn switches_of_later_versions_are_named() {
+        for switch in [
+            &["--tls", "self-signed"][..],
+            &["--tls-cert", "x"],
+            &["--tls-key", "x"],
+            &["--mtls-listen", "x"],
+            &["--admin-token", "x"],
+            &["--fetch-allow", "x"],
+            &["--ciba-auto-approval"],
+        ] {
+            let cli = Cli::parse_from([&["quickstart"], switch].concat());
+            assert_eq!(cli.later_switch(), Some(switch[0]));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The configuration file: TOML, every member known, every mistake told with its line and its cure.
+
+mod entries;
+mod later;
+mod mfa;
+mod value;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use countersign::ConfigError;
+use serde::Deserialize;
+use toml::Spanned;
+
+pub use entries::{ClientEntry, LifetimesEntry, ResourceEntry, ScopeEntry, UserEntry};
+pub use later::ConfigFileError;
+pub use mfa::MfaEntry;
+
+/// A configuration file that was read and checked.
+#[derive(Debug, Default)]
+pub struct FileConfig {
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// The clients.
+    pub clients: Vec<ClientEntry>,
+    /// The scopes.
+    pub scopes: Vec<ScopeEntry>,
+    /// The resources that tokens are for.
+    pub resources: Vec<ResourceEntry>,
+    /// When a second factor is asked for.
+    pub mfa: MfaEntry,
+    /// How long things live.
+    pub lifetimes: LifetimesEntry,
+    /// What is known of demo users beside their names.
+    pub users: BTreeMap<String, UserEntry>,
+    /// The line at which a client, scope or resource begins, by the words that errors name it with.
+    lines: HashMap<String, usize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Document {
+    client: Vec<Spanned<ClientEntry>>,
+    scope: Vec<Spanned<ScopeEntry>>,
+    resource: Vec<Spanned<ResourceEntry>>,
+    mfa: MfaEntry,
+    lifetimes: LifetimesEntry,
+    user: BTreeMap<String, UserEntry>,
+}
+
+impl FileConfig {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`ConfigFileError`] names file, line and cure.
+    pub fn load(path: &Path) -> Result<Self, ConfigFileError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigFileError::Unreadable { file: path.to_owned(), source })?;
+        Self::parse(path, &text)
+    }
+
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// [`ConfigFileError`] names file, line and cure.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigFileError> {
+        later::refuse(path, text)?;
+        let document: Document = toml::from_str(text).map_err(|error| ConfigFileError::of_toml(path, text, &error))?;
+        document.mfa.check(path, text)?;
+        Ok(Self { path: path.to_owned(), ..document.located(text) })
+    }
+
+    /// The line of the entry that the server refused, if it is one of this file's.
+    pub(crate) fn line_of(&self, error: &ConfigError) -> Option<usize> {
+        let told = error.to_string();
+        let named =
+            |place: &&String| told.strip_prefix(place.as_str()).is_some_and(|rest| rest.starts_with([':', ' ']));
+        self.lines.keys().find(named).and_then(|place| self.lines.get(place)).copied()
+    }
+}
+
+impl Document {
+    /// The entries, with the lines at which they begin kept apart.
+    fn located(self, text: &str) -> FileConfig {
+        let mut lines = HashMap::new();
+        let mut note = |place: String, span| lines.insert(place, later::line_of(text, &span));
+        for client in &self.client {
+            note(format!("client {:?}", client.get_ref().client_id), client.span());
+        }
+        for scope in &self.scope {
+            note(format!("scope {:?}", scope.get_ref().name), scope.span());
+        }
+        for resource in &self.resource {
+            note(format!("resource {:?}", resource.get_ref().uri), resource.span());
+        }
+        FileConfig {
+            clients: self.client.into_iter().map(Spanned::into_inner).collect(),
+            scopes: self.scope.into_iter().map(Spanned::into_inner).collect(),
+            resources: self.resource.into_iter().map(Spanned::into_inner).collect(),
+            mfa: self.mfa,
+            lifetimes: self.lifetimes,
+            users: self.user,
+            lines,
+            ..FileConfig::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+use countersign::Lifetimes;
+use serde_json::json;
+
+use countersign::mfa::Policy;
+use std::time::Duration;
+
+use countersign::Requirement;
+use serde_json::Value;
+
+use super::*;
+
+const FULL: &str = r#"
+[[client]]
+client_id = "shop"
+client_secret = "correct-horse-battery-staple-0123456789"
+client_name = "Shop"
+redirect_uris = ["https://rp.example/cb?a=b"]
+grant_types = ["authorization_code", "refresh_token"]
+response_types = ["code"]
+token_endpoint_auth_method = "client_secret_post"
+scope = "openid payments:write"
+requires = { acr = "mfa" }
+[[scope]]
+name = "payments:write"
+description = "Make payments"
+requires = { acr = "mfa", max_age = "5m" }
+[[resource]]
+uri = "https://api.example/"
+scopes = ["payments:write"]
+token_format = "jwt"
+[mfa]
+policy = "always"
+factors = ["totp", "recovery_code"]
+first_enrolment = "this_login"
+groups.admin = { acr = "phr" }
+[lifetimes]
+code = "60s"
+refresh_token_idle = "30d"
+[user.alice]
+groups = ["admin"]
+claims = { locale = "de-DE", address = { country = "DE" } }
+"#;
+
+fn parse(text: &str) -> Result<FileConfig, ConfigFileError> {
+    FileConfig::parse(Path::new("demo.toml"), text)
+}
+
+fn error(text: &str) -> String {
+    parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn every_member_of_this_version_is_read() {
+    let config = parse(FULL).unwrap();
+    let client = &config.clients[0];
+    assert_eq!(client.client_id(), "shop");
+    assert_eq!(
+        Value::Object(client.metadata()),
+        json!({"client_id": "shop", "client_secret": "correct-horse-battery-staple-0123456789", "client_name": "Shop",
+            "redirect_uris": ["https://rp.example/cb?a=b"], "grant_types": ["authorization_code", "refresh_token"],
+            "response_types": ["code"], "token_endpoint_auth_method": "client_secret_post",
+            "scope": "openid payments:write"})
+    );
+    assert_eq!(client.requirement(), Requirement::MFA);
+    let payments = config.scopes[0].requirement();
+    assert_eq!(payments, Requirement::MFA.max_age(Duration::from_secs(300)));
+    assert_eq!(config.resources[0].scopes, ["payments:write"]);
+    assert_eq!(config.mfa.policy(), Policy::always().group("admin", Requirement::PHISHING_RESISTANT));
+    assert!(config.mfa.has_totp());
+    assert_eq!(config.users["alice"].claims["address"]["country"], "DE");
+    let mut lifetimes = Lifetimes::default();
+    config.lifetimes.apply(&mut lifetimes);
+    assert_eq!(lifetimes.code, Duration::from_secs(60));
+    assert_eq!(lifetimes.refresh_token_idle, Duration::from_secs(30 * 86_400));
+    assert_eq!(lifetimes.access_token, Lifetimes::default().access_token);
+}
+
+#[test]
+fn an_empty_file_changes_nothing() {
+    let config = parse("# nothing\n").unwrap();
+    assert!(config.clients.is_empty() && config.mfa.policy() == Policy::never());
+}
+
+#[test]
+fn an_unknown_member_is_told_with_file_line_and_what_could_stand_there() {
+    let told = error("[[client]]\nclient_id = \"x\"\nredirect_uri = \"y\"\n");
+    assert!(told.starts_with("demo.toml, line 3: unknown field `redirect_uri`"), "{told}");
+    assert!(told.contains("redirect_uris"), "{told}");
+    assert!(error("[mfa]\n\npolicy = \"sometimes\"").starts_with("demo.toml, line 3: unknown variant `sometimes`"));
+    assert!(error("[[scope]]\nname = \"x\"\n").contains("missing field `description`"));
+    assert!(error("a = \n").starts_with("demo.toml, line 1: "));
+    assert!(error("[lifetimes]\ncode = \"soon\"").starts_with("demo.toml, line 2: \"soon\" is no span of time"));
+    assert!(error("[lifetimes]\ncode = \"0s\"").contains("no span of time"));
+}
+
+#[test]
+fn what_comes_later_is_told_with_its_line() {
+    for (text, line, member) in [
+        ("[[client]]\nclient_id = \"x\"\njwks = { keys = [] }\n", 3, "client.jwks "),
+        ("[[client]]\nclient_id = \"x\"\n[[client]]\nclient_id = \"y\"\npreset = \"oidc\"\n", 5, "client.preset "),
+        ("client = [{ client_id = \"x\",\n preset = \"oidc\" }]\n", 2, "client.preset "),
+        ("[mfa]\nfactors = [\"totp\",\n \"sms\"]\n", 3, "mfa.factors = \"sms\""),
+        ("[mfa]\npolicy = \"adaptive\"\n", 2, "mfa.policy = \"adaptive\""),
+        ("[mfa]\nsms.code = { length = 6 }\n", 2, "mfa.sms "),
+        ("mfa = { remember_device = \"30d\" }", 1, "mfa.remember_device "),
+        ("[lifetimes]\ndevice_code = \"10m\"\n", 2, "lifetimes.device_code "),
+        ("[[resource]]\nuri = \"https://a\"\ntoken_format = \"opaque\"\n", 3, "resource.token_format = \"opaque\""),
+        (
+            "[[client]]\nclient_id = \"x\"\ngrant_types = [\"client_credentials\"]\n",
+            3,
+            "client.grant_types = \"client_c",
+        ),
+    ] {
+        let told = error(text);
+        assert!(told.starts_with(&format!("demo.toml, line {line}: {member}")), "{told}");
+        assert!(told.contains("later version"), "{told}");
+    }
+}
+
+#[test]
+fn recovery_codes_come_with_a_factor() {
+    assert!(error("[mfa]\n\nfactors = [\"recovery_code\"]").starts_with("demo.toml, line 3: recovery codes"));
+    assert!(error("[mfa]\nfactors = [\"totp\"]").contains("name both factors"));
+    assert!(!parse("[mfa]\nfactors = []").unwrap().mfa.has_totp());
+}
+
+#[test]
+fn what_the_server_refuses_is_found_in_the_file() {
+    let config = parse(FULL).unwrap();
+    let client = |client_id: &str| ConfigError::Client { client_id: client_id.into(), problem: "x".into() };
+    assert_eq!(config.line_of(&client("shop")), Some(2));
+    assert_eq!(config.line_of(&client("shopp")), None);
+    let scope = ConfigError::Scope { scope: "payments:write".into(), problem: "x" };
+    assert_eq!(config.line_of(&scope), Some(12));
+    let what = "client \"shop\" requires phr".to_owned();
+    assert_eq!(config.line_of(&ConfigError::Unreachable { what, cure: "x".into() }), Some(2));
+}
+
+#[test]
+fn promise_4_an_error_quotes_no_line_of_the_file() {
+    for text in [
+        "[[client]]\nclient_id = \"x\"\nclient_secret = \"hunter2\" x\n",
+        "[[client]]\nclient_id = \"x\"\nclient_secret = \"hunter2\nscope = \"y\"\n",
+        "[[client]]\nclient_id = \"x\"\nclient_secret = [\"hunter2\"]\n",
+    ] {
+        assert!(!error(text).contains("hunter2"), "{}", error(text));
+    }
+    assert!(!format!("{:?}", parse(FULL).unwrap()).contains("correct-horse"));
+}

@@ -1,0 +1,176 @@
+//! Starting, serving, and ending in good order.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use countersign::oauth::answer::escape;
+use countersign::{Clock, Server};
+use http::{StatusCode, header};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::demo::{self, Provider as _};
+use crate::listen::Bound;
+use crate::outbox::Outbox;
+use crate::settings::{Listen, Settings};
+use crate::{StartError, assembly, data, listen};
+
+/// How long requests under way may take when it ends.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A quickstart that serves.
+#[derive(Debug)]
+pub struct Running {
+    server: Server,
+    data: PathBuf,
+    outbox: PathBuf,
+    stop: watch::Sender<bool>,
+    serving: JoinSet<()>,
+    maintenance: JoinHandle<()>,
+}
+
+/// Starts the server, and returns when it serves.
+///
+/// # Errors
+/// [`StartError`] says whether a setting is wrong or something is in the way.
+pub async fn start(settings: Settings) -> Result<Running, StartError> {
+    launch(settings, None).await
+}
+
+/// As [`start`], with another clock: a test holds it still and moves it.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with_clock(settings: Settings, clock: impl Clock + 'static) -> Result<Running, StartError> {
+    launch(settings, Some(Arc::new(clock))).await
+}
+
+async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Running, StartError> {
+    // Bound first: with port 0 the issuer is known only then, and a port in use spoils nothing.
+    let bound = listen::bind(settings.listen).await?;
+    let issuer = settings.issuer.clone().unwrap_or_else(|| default_issuer(settings.listen, bound.port));
+    let origin = origin_of(&issuer).to_owned();
+    data::make_folders(&settings)?;
+    let key = data::master_key(&settings)?;
+    let (server, offers) = assembly::assemble(&settings, &issuer, &origin, key, clock).await?;
+    let outbox = Outbox::new(&settings.outbox);
+    let users = settings.users.iter().map(|user| user.name.clone()).collect();
+    let own = demo::routes(Arc::new(server.clone()), offers, users).merge(outbox.routes());
+    let app = own.layer(middleware::from_fn_with_state(server.clone(), only_our_host));
+    Ok(serve(bound, app.merge(countersign::axum::router(&server)), server, settings))
+}
+
+fn serve(bound: Bound, app: Router, server: Server, settings: Settings) -> Running {
+    let (stop, stopped) = watch::channel(false);
+    let mut serving = JoinSet::new();
+    for listener in bound.listeners {
+        let app = app.clone().into_make_service_with_connect_info::<SocketAddr>();
+        let mut stopped = stopped.clone();
+        serving.spawn(async move {
+            let stopped = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
+            if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(stopped).await {
+                tracing::error!(%error, "a listener failed");
+            }
+        });
+    }
+    let maintenance = tokio::spawn(countersign::maintenance(&server));
+    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    Running { server, data: absolute(settings.data), outbox: absolute(settings.outbox), stop, serving, maintenance }
+}
+
+impl Running {
+    /// The issuer.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.server.issuer()
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn data(&self) -> &std::path::Path {
+        &self.data
+    }
+
+    /// The outbox folder.
+    #[must_use]
+    pub fn outbox(&self) -> &std::path::Path {
+        &self.outbox
+    }
+
+    /// The server itself.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Takes no more connections, lets requests under way come to their end, and returns.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        let drained = async { while self.serving.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+            tracing::warn!("some requests took too long and were cut off");
+        }
+        self.maintenance.abort();
+    }
+}
+
+fn default_issuer(listen: Listen, port: u16) -> String {
+    match listen {
+        Listen::Localhost(_) => format!("http://localhost:{port}"),
+        Listen::Address(mut address) => {
+            address.set_port(port);
+            format!("http://{address}")
+        }
+    }
+}
+
+/// Scheme, host and port. Whether the issuer is well formed is the server's to say.
+fn origin_of(issuer: &str) -> &str {
+    let authority = issuer.find("://").map_or(0, |at| at + 3);
+    let path = issuer[authority..].find('/').map_or(issuer.len(), |at| authority + at);
+    &issuer[..path]
+}
+
+/// The demo's pages answer to the issuer's host alone, as the server does: another name in the address bar may be a stranger's
+/// who points it at this machine.
+async fn only_our_host(State(server): State<Server>, request: Request, next: Next) -> Response {
+    let issuer = server.config().issuer();
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let default_port = if issuer.is_https() { ":443" } else { ":80" };
+    let plain = |host: &str| host.strip_suffix(default_port).unwrap_or(host).to_ascii_lowercase();
+    if plain(host) == plain(issuer.authority()) {
+        return next.run(request).await;
+    }
+    let origin = escape(issuer.origin());
+    let body = format!("<h1>Another address</h1>\n<p>This server is <a href=\"{origin}/\">{origin}</a>.</p>\n");
+    demo::page::html(StatusCode::MISDIRECTED_REQUEST, "Another address", &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_issuer_follows_from_where_it_listens() {
+        assert_eq!(default_issuer(Listen::Localhost(0), 4711), "http://localhost:4711");
+        assert_eq!(default_issuer(Listen::Address("127.0.0.1:0".parse().unwrap()), 7), "http://127.0.0.1:7");
+        assert_eq!(default_issuer(Listen::Address("[::1]:0".parse().unwrap()), 7), "http://[::1]:7");
+    }
+
+    #[test]
+    fn an_origin_is_the_issuer_without_its_path() {
+        for (issuer, origin) in [
+            ("http://localhost:4000", "http://localhost:4000"),
+            ("https://id.example/auth/x", "https://id.example"),
+            ("nonsense", "nonsense"),
+        ] {
+            assert_eq!(origin_of(issuer), origin);
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! What the command line and the configuration file say together, checked.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use countersign::{ConfigError, SecretString};
+
+use crate::cli::Cli;
+use crate::config::{ConfigFileError, FileConfig};
+
+/// Where to listen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listen {
+    /// On both loopback families, on one port.
+    Localhost(u16),
+    /// On this address alone.
+    Address(SocketAddr),
+}
+
+impl Listen {
+    /// Whether only this machine can connect.
+    #[must_use]
+    pub fn is_loopback(self) -> bool {
+        match self {
+            Self::Localhost(_) => true,
+            Self::Address(address) => address.ip().is_loopback(),
+        }
+    }
+}
+
+/// Where records live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreChoice {
+    /// In memory: gone with the process.
+    Memory,
+    /// In an SQLite file.
+    Sqlite(PathBuf),
+}
+
+/// The switches of the server, by the name of their preset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PresetName {
+    /// OAuth 2.1.
+    OAuth21,
+    /// OpenID Connect as certification asks for it.
+    Oidc,
+}
+
+/// A user to sign in as.
+#[derive(Debug)]
+pub struct DemoUser {
+    /// The user name, which is the subject too.
+    pub name: String,
+    /// The password.
+    pub password: SecretString,
+}
+
+/// The users of a demo that names none. Their passwords are no secrets: they stand in the documentation.
+const DEFAULT_USERS: [&str; 2] = ["alice:alice-password", "bob:bob-password"];
+
+impl DemoUser {
+    /// The password, if it is the one that the documentation gives this user.
+    #[must_use]
+    pub fn known_password(&self) -> Option<&'static str> {
+        let known = DEFAULT_USERS.iter().filter_map(|user| user.split_once(':'));
+        let own = known.into_iter().find(|(name, password)| *name == self.name && self.password.matches(password));
+        own.map(|(_, password)| password)
+    }
+}
+
+/// Everything that the quickstart needs to know before it starts.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: Listen,
+    /// The issuer, unless it follows from where the server listens.
+    pub issuer: Option<String>,
+    /// Where records live.
+    pub store: StoreChoice,
+    /// The data folder.
+    pub data: PathBuf,
+    /// The file of the master key, if it is not the data folder's.
+    pub master_key: Option<PathBuf>,
+    /// Where outgoing messages go.
+    pub outbox: PathBuf,
+    /// The switches of the server.
+    pub preset: PresetName,
+    /// The users to sign in as.
+    pub users: Vec<DemoUser>,
+    /// Whether guessing is limited.
+    pub throttle: bool,
+    /// Clients, scopes, lifetimes and rules of a file; the demo's own without one.
+    pub file: Option<FileConfig>,
+}
+
+/// A setting is wrong. The program says so and exits with 2.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// A switch that this version does not have.
+    #[error("{0} comes with a later version: start without it")]
+    LaterSwitch(&'static str),
+    /// `--listen` is neither `localhost:PORT` nor an address with a port.
+    #[error("--listen {0:?} is no address: write localhost:4000, 127.0.0.1:4000 or [::1]:4000")]
+    Listen(String),
+    /// `--issuer` is missing where it cannot be told from the address.
+    #[error("--issuer is needed with --listen {0}: say the https:// URL that browsers reach this server at")]
+    NoIssuer(SocketAddr),
+    /// `--store` names a store of a later version.
+    #[error("--store {0}: comes with a later version; use sqlite:FILE or memory:")]
+    LaterStore(&'static str),
+    /// `--store` names no store.
+    #[error("--store names no store: write sqlite:FILE or memory:")]
+    Store,
+    /// `--preset` is one of a later version.
+    #[error("--preset {0}: comes with a later version; use oidc or oauth21")]
+    LaterPreset(String),
+    /// `--preset` is no preset.
+    #[error("--preset {0:?} is no preset: use oidc or oauth21")]
+    Preset(String),
+    /// `--throttle` is neither on nor off.
+    #[error("--throttle is on or off")]
+    Throttle,
+    /// `--demo-user` is not a name and a password.
+    #[error("--demo-user number {0} is not NAME:PASSWORD, with a name of visible ASCII that stands once")]
+    DemoUser(usize),
+    /// The demo would be open to other machines.
+    #[error(
+        "{what} would be open to other machines at {listen}: listen on localhost, or add --open-demo if you mean it"
+    )]
+    OffLoopback {
+        /// What would be open.
+        what: &'static str,
+        /// Where it was to listen.
+        listen: SocketAddr,
+    },
+    /// The configuration file is wrong.
+    #[error(transparent)]
+    File(#[from] ConfigFileError),
+    /// The file speaks of a user who is not there.
+    #[error("{}: [user.{user}] has no such user: add --demo-user {user}:PASSWORD", file.display())]
+    NoSuchUser {
+        /// The file.
+        file: PathBuf,
+        /// The user's name.
+        user: String,
+    },
+    /// The server refuses an entry of the file.
+    #[error("{file}, line {line}: {source}", file = file.display())]
+    Entry {
+        /// The file.
+        file: PathBuf,
+        /// The line at which the entry begins.
+        line: usize,
+        /// Why.
+        source: ConfigError,
+    },
+    /// The server refuses what the switches say.
+    #[error(transparent)]
+    Server(ConfigError),
+}
+
+impl Settings {
+    /// Checks what the command line says, and reads the file that it names.
+    ///
+    /// # Errors
+    /// [`SettingsError`] says what is wrong and how to put it right.
+    pub fn from_cli(cli: &Cli) -> Result<Self, SettingsError> {
+        if let Some(switch) = cli.later_switch() {
+            return Err(SettingsError::LaterSwitch(switch));
+        }
+        let listen = listen(&cli.listen)?;
+        let settings = Self {
+            listen,
+            issuer: cli.issuer.clone(),
+            store: store(cli)?,
+            data: cli.data.clone(),
+            master_key: cli.master_key.clone(),
+            outbox: cli.outbox.clone().unwrap_or_else(|| cli.data.join("outbox")),
+            preset: preset(&cli.preset)?,
+            users: users(&cli.demo_users)?,
+            throttle: throttle(&cli.throttle)?,
+            file: cli.config.as_deref().map(FileConfig::load).transpose()?,
+        };
+        settings.refuse_openness(cli.open_demo)?;
+        settings.refuse_unknown_users()?;
+        Ok(settings)
+    }
+
+    /// Demo users, the outbox page and unlimited guessing are for this machine alone, unless the operator says otherwise.
+    fn refuse_openness(&self, open_demo: bool) -> Result<(), SettingsError> {
+        let Listen::Address(listen) = self.listen else { return Ok(()) };
+        if listen.ip().is_loopback() {
+            return Ok(());
+        }
+        if !open_demo {
+            let what = if self.throttle { "the demo users and the outbox" } else { "unlimited guessing" };
+            return Err(SettingsError::OffLoopback { what, listen });
+        }
+        if self.issuer.is_none() { Err(SettingsError::NoIssuer(listen)) } else { Ok(()) }
+    }
+
+    fn refuse_unknown_users(&self) -> Result<(), SettingsError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let known = |name: &String| self.users.iter().any(|user| user.name == *name);
+        match file.users.keys().find(|name| !known(name)) {
+            Some(name) => Err(SettingsError::NoSuchUser { file: file.path.clone(), user: name.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn listen(text: &str) -> Result<Listen, SettingsError> {
+    let wrong = || SettingsError::Listen(text.to_owned());
+    match text.strip_prefix("localhost:") {
+        Some(port) => port.parse().map(Listen::Localhost).map_err(|_| wrong()),
+        None => text.parse().map(Listen::Address).map_err(|_| wrong()),
+    }
+}
+
+fn store(cli: &Cli) -> Result<StoreChoice, SettingsError> {
+    let Some(url) = cli.store.as_deref() else { return Ok(StoreChoice::Sqlite(cli.data.join("store.db"))) };
+    let later = ["postgres", "postgresql", "redis", "rediss", "redis-cluster"];
+    match url.split_once(':') {
+        Some(("memory", "")) => Ok(StoreChoice::Memory),
+        Some(("sqlite", file)) if !file.is_empty() => Ok(StoreChoice::Sqlite(file.trim_start_matches("//").into())),
+        // The URL itself is not repeated: a password may stand in it.
+        Some((scheme, _)) => match later.into_iter().find(|later| *later == scheme) {
+            Some(scheme) => Err(SettingsError::LaterStore(scheme)),
+            None => Err(SettingsError::Store),
+        },
+        None => Err(SettingsError::Store),
+    }
+}
+
+fn preset(name: &str) -> Result<PresetName, SettingsError> {
+    match name {
+        "oauth21" => Ok(PresetName::OAuth21),
+        "oidc" => Ok(PresetName::Oidc),
+        "fapi2" | "mcp" | "legacy" => Err(SettingsError::LaterPreset(name.to_owned())),
+        _ => Err(SettingsError::Preset(name.to_owned())),
+    }
+}
+
+fn throttle(text: &str) -> Result<bool, SettingsError> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(SettingsError::Throttle),
+    }
+}
+
+fn users(given: &[String]) -> Result<Vec<DemoUser>, SettingsError> {
+    let defaults = DEFAULT_USERS.map(str::to_owned);
+    let given = if given.is_empty() { &defaults } else { given };
+    let mut users: Vec<DemoUser> = Vec::new();
+    for (at, text) in given.iter().enumerate() {
+        let user = text.split_once(':').filter(|(name, password)| {
+            let named = (1..=255).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+            named && !password.is_empty() && users.iter().all(|earlier| earlier.name != *name)
+        });
+        let (name, password) = user.ok_or(SettingsError::DemoUser(at + 1))?;
+        users.push(DemoUser { name: name.to_owned(), password: SecretString::new(password) });
+    }
+    Ok(users)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    fn settings(switches: &[&str]) -> Result<Settings, SettingsError> {
+        Settings::from_cli(&Cli::parse_from([&["quickstart"], switches].concat()))
+    }
+
+    #[test]
+    fn without_switches_it_is_the_demo_on_localhost() {
+        let settings = settings(&[]).unwrap();
+        assert_eq!(settings.listen, Listen::Localhost(4000));
+        assert_eq!(settings.store, StoreChoice::Sqlite("quickstart-data/store.db".into()));
+        assert_eq!(settings.outbox, PathBuf::from("quickstart-data/outbox"));
+        assert_eq!(settings.users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>(), ["alice", "bob"]);
+        assert!(settings.users[0].password.matches("alice-password"));
+        assert!(settings.throttle && settings.file.is_none() && settings.issuer.is_none());
+    }
+
+    #[test]
+    fn switches_are_read() {
+        let settings = settings(&[
+            "--listen=127.0.0.1:0",
+            "--store=sqlite://x/y.db",
+            "--data=d",
+            "--preset=oauth21",
+            "--throttle=off",
+            "--demo-user=eve:a:b c",
+            "--outbox=o",
+        ])
+        .unwrap();
+        assert_eq!(settings.listen, Listen::Address("127.0.0.1:0".parse().unwrap()));
+        assert_eq!(settings.store, StoreChoice::Sqlite("x/y.db".into()));
+        assert_eq!((settings.preset, settings.throttle), (PresetName::OAuth21, false));
+        assert!(settings.users.len() == 1 && settings.users[0].password.matches("a:b c"));
+    }
+
+    #[test]
+    fn wrong_switches_say_the_cure() {
+        for (switch, cure) in [
+            ("--listen=4000", "localhost:4000"),
+            ("--listen=localhost", "localhost:4000"),
+            ("--listen=localhost:70000", "localhost:4000"),
+            ("--store=postgres://u:hunter2@h/db", "later version"),
+            ("--store=redis-cluster://h", "later version"),
+            ("--store=hunter2", "sqlite:FILE"),
+            ("--preset=fapi2", "later version"),
+            ("--preset=nonsense", "oidc or oauth21"),
+            ("--throttle=maybe", "on or off"),
+            ("--demo-user=hunter2", "NAME:PASSWORD"),
+            ("--demo-user=:hunter2", "NAME:PASSWORD"),
+            ("--tls=self-signed", "later version"),
+            ("--config=no/such/file.toml", "no/such/file.toml"),
+        ] {
+            let error = settings(&[switch]).unwrap_err().to_string();
+            assert!(error.contains(cure), "{switch}: {error}");
+            assert!(!error.contains("hunter2") && !error.contains('\n'), "{error}");
+        }
+        assert!(settings(&["--demo-user=a:1", "--demo-user=a:2"]).is_err());
+    }
+
+    #[test]
+    fn off_loopback_the_demo_opens_only_when_told() {
+        for open in
+            [&["--listen=0.0.0.0:4000"][..], &["--listen=192.0.2.1:4000", "--throttle=off"], &["--listen=[::]:0"]]
+        {
+            assert!(matches!(settings(open), Err(SettingsError::OffLoopback { .. })), "{open:?}");
+        }
+        let open = ["--listen=0.0.0.0:4000", "--open-demo"];
+        assert!(matches!(settings(&open), Err(SettingsError::NoIssuer(_))));
+        assert!(settings(&[&open[..], &["--issuer=https://id.example.com"]].concat()).is_ok());
+        assert!(settings(&["--listen=[::1]:0", "--throttle=off"]).is_ok());
+    }
+}
