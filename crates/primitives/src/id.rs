@@ -103,6 +103,18 @@ impl fmt::Debug for SessionId {
     }
 }
 
+impl From<String> for SessionId {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for SessionId {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
 impl From<Id> for SessionId {
     fn from(id: Id) -> Self {
         Self(id.to_string())
