@@ -63,10 +63,11 @@ async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Run
     let users = settings.users.iter().map(|user| user.name.clone()).collect();
     let own = demo::routes(Arc::new(server.clone()), offers, users).merge(outbox.routes());
     let app = own.layer(middleware::from_fn_with_state(server.clone(), only_our_host));
-    Ok(serve(bound, app.merge(countersign::axum::router(&server)), server, settings))
+    let app = app.merge(countersign::axum::router(&server));
+    Ok(serve(bound, &app, server, settings))
 }
 
-fn serve(bound: Bound, app: Router, server: Server, settings: Settings) -> Running {
+fn serve(bound: Bound, app: &Router, server: Server, settings: Settings) -> Running {
     let (stop, stopped) = watch::channel(false);
     let mut serving = JoinSet::new();
     for listener in bound.listeners {

@@ -138,10 +138,12 @@ pub enum SettingsError {
     #[error(transparent)]
     File(#[from] ConfigFileError),
     /// The file speaks of a user who is not there.
-    #[error("{}: [user.{user}] has no such user: add --demo-user {user}:PASSWORD", file.display())]
+    #[error("{file}, line {line}: there is no user {user}: add --demo-user {user}:PASSWORD", file = file.display())]
     NoSuchUser {
         /// The file.
         file: PathBuf,
+        /// The line.
+        line: usize,
         /// The user's name.
         user: String,
     },
@@ -204,7 +206,10 @@ impl Settings {
         let Some(file) = &self.file else { return Ok(()) };
         let known = |name: &String| self.users.iter().any(|user| user.name == *name);
         match file.users.keys().find(|name| !known(name)) {
-            Some(name) => Err(SettingsError::NoSuchUser { file: file.path.clone(), user: name.clone() }),
+            Some(name) => {
+                let line = file.line_of_user(name);
+                Err(SettingsError::NoSuchUser { file: file.path.clone(), line, user: name.clone() })
+            }
             None => Ok(()),
         }
     }

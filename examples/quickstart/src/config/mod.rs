@@ -33,7 +33,7 @@ pub struct FileConfig {
     pub lifetimes: LifetimesEntry,
     /// What is known of demo users beside their names.
     pub users: BTreeMap<String, UserEntry>,
-    /// The line at which a client, scope or resource begins, by the words that errors name it with.
+    /// The line at which a client, scope, resource or user begins, by the words that errors name it with.
     lines: HashMap<String, usize>,
 }
 
@@ -45,7 +45,7 @@ struct Document {
     resource: Vec<Spanned<ResourceEntry>>,
     mfa: MfaEntry,
     lifetimes: LifetimesEntry,
-    user: BTreeMap<String, UserEntry>,
+    user: BTreeMap<String, Spanned<UserEntry>>,
 }
 
 impl FileConfig {
@@ -68,6 +68,11 @@ impl FileConfig {
         let document: Document = toml::from_str(text).map_err(|error| ConfigFileError::of_toml(path, text, &error))?;
         document.mfa.check(path, text)?;
         Ok(Self { path: path.to_owned(), ..document.located(text) })
+    }
+
+    /// The line at which what is known of a user begins.
+    pub(crate) fn line_of_user(&self, name: &str) -> usize {
+        self.lines.get(&format!("user {name:?}")).copied().unwrap_or(1)
     }
 
     /// The line of the entry that the server refused, if it is one of this file's.
@@ -93,13 +98,16 @@ impl Document {
         for resource in &self.resource {
             note(format!("resource {:?}", resource.get_ref().uri), resource.span());
         }
+        for (name, user) in &self.user {
+            note(format!("user {name:?}"), user.span());
+        }
         FileConfig {
             clients: self.client.into_iter().map(Spanned::into_inner).collect(),
             scopes: self.scope.into_iter().map(Spanned::into_inner).collect(),
             resources: self.resource.into_iter().map(Spanned::into_inner).collect(),
             mfa: self.mfa,
             lifetimes: self.lifetimes,
-            users: self.user,
+            users: self.user.into_iter().map(|(name, user)| (name, user.into_inner())).collect(),
             lines,
             ..FileConfig::default()
         }

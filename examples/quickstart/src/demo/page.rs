@@ -142,10 +142,10 @@ fn table(body: &mut String, id: &str, title: &str, members: &Map<String, Value>)
             other => other.to_string(),
         };
         let _ = write!(body, "<tr><th scope=\"row\">{}</th><td><code>{}</code>", escape(name), escape(&shown));
-        if let Some(seconds) = value.as_u64().filter(|_| TIMES.contains(&name.as_str())) {
-            if let Some(time) = UNIX_EPOCH.checked_add(Duration::from_secs(seconds.min(u32::MAX.into()))) {
-                let _ = write!(body, " <span class=\"quiet\">{}</span>", humantime::format_rfc3339_seconds(time));
-            }
+        if let Some(seconds) = value.as_u64().filter(|_| TIMES.contains(&name.as_str()))
+            && let Some(time) = UNIX_EPOCH.checked_add(Duration::from_secs(seconds.min(u32::MAX.into())))
+        {
+            let _ = write!(body, " <span class=\"quiet\">{}</span>", humantime::format_rfc3339_seconds(time));
         }
         body.push_str("</td></tr>\n");
     }
