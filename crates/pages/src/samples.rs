@@ -32,7 +32,9 @@ fn members(screen: &str) -> Value {
             "digits": 6,
             "account": "alice",
         }),
-        "recovery_codes" => json!({"codes": ["K7QF-9XJD-2M", "P3WN-6HTR-8V", "B5CY-4LSG-7Z", "D9EA-1UKM-3Q"]}),
+        "recovery_codes" => {
+            json!({"codes": ["71kw-gy70-10vq-wk0y-77pd-es6k", "8e7y-jd9z-qyy7-sft8-sebr-e561", "yzdq-13jt-sms2-ek6k-sk5h-hr6p"]})
+        }
         "consent" => json!({
             "account": "alice",
             "scopes": [
