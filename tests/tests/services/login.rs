@@ -5,6 +5,9 @@ use serde_json::json;
 
 use crate::person::{Shop, agree_until, enter_code, enter_password, enter_refused_code, next_code};
 
+/// The class of a login with two factors (OpenID PAPE 1.0).
+const MULTI_FACTOR: &str = "http://schemas.openid.net/pape/policies/2007/06/multi-factor";
+
 #[test]
 fn the_demo_client_shows_who_signed_in() {
     let quickstart = Quickstart::start(&[]);
@@ -38,7 +41,7 @@ fn a_wrong_password_is_told_and_asked_for_again() {
 fn a_second_factor_is_set_up_on_the_way_when_the_client_asks_for_one() {
     let shop = Shop::open("enrolment");
     let (_, _, tokens) = shop.enrol();
-    assert_eq!(tokens.claims["acr"], "mfa");
+    assert_eq!(tokens.claims["acr"], MULTI_FACTOR);
     let amr = tokens.claims["amr"].as_array().unwrap();
     for method in ["pwd", "otp", "mfa"] {
         assert!(amr.contains(&json!(method)), "{amr:?}");
@@ -53,7 +56,7 @@ fn promise_1_a_totp_code_is_accepted_once() {
     shop.begin();
     let code = next_code(&secret);
     enter_code(&shop.browser, &code);
-    assert_eq!(shop.finish().claims["acr"], "mfa");
+    assert_eq!(shop.finish().claims["acr"], MULTI_FACTOR);
 
     shop.begin();
     enter_refused_code(&shop.browser, &code);
@@ -70,12 +73,12 @@ fn promise_1_a_recovery_code_is_accepted_once() {
 
     begin();
     enter_code(&shop.browser, &codes[0]);
-    assert_eq!(shop.finish().claims["acr"], "mfa");
+    assert_eq!(shop.finish().claims["acr"], MULTI_FACTOR);
 
     begin();
     enter_refused_code(&shop.browser, &codes[0]);
     enter_code(&shop.browser, &codes[1]);
-    assert_eq!(shop.finish().claims["acr"], "mfa");
+    assert_eq!(shop.finish().claims["acr"], MULTI_FACTOR);
 }
 
 #[test]
