@@ -56,7 +56,6 @@ pub(crate) fn write(
 fn core(config: &Config) -> Map<String, Value> {
     let issuer = config.issuer();
     let scopes: Vec<_> = config.scopes().iter().filter(|scope| scope.is_public()).map(|scope| scope.token()).collect();
-    let acr: Vec<_> = config.acr_table().classes().iter().map(|class| class.value.as_str()).collect();
     let methods: Vec<_> = [Method::None, Method::SecretBasic, Method::SecretPost].map(Method::as_str).to_vec();
     let value = json!({
         "issuer": issuer.as_str(),
@@ -70,7 +69,6 @@ fn core(config: &Config) -> Map<String, Value> {
         "token_endpoint_auth_methods_supported": methods,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
-        "acr_values_supported": acr,
     });
     match value {
         Value::Object(members) => members,
