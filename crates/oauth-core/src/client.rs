@@ -170,6 +170,12 @@ impl Client {
         self
     }
 
+    /// Whether it has a secret that a person could have chosen, and nobody has accepted that yet.
+    #[must_use]
+    pub fn has_weak_secret(&self) -> bool {
+        self.weak_secret
+    }
+
     /// One more redirect URI, compared byte for byte.
     #[must_use]
     pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
@@ -470,7 +476,9 @@ mod tests {
 
     #[test]
     fn rfc9700_2_1_a_redirect_needs_a_uri_that_may_be_registered_wherever_its_client_came_from() {
-        for uri in ["javascript:alert(1)", "https://rp.example/cb#x", "https://user@rp.example/cb", "http://rp.example/cb"] {
+        for uri in
+            ["javascript:alert(1)", "https://rp.example/cb#x", "https://user@rp.example/cb", "http://rp.example/cb"]
+        {
             let client = Client::public("a").redirect_uri(uri);
             assert!(client.verify_redirect(Some(uri)).is_none(), "{uri}");
             assert!(client.verify_redirect(None).is_none(), "{uri}");

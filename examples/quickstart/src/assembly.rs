@@ -98,7 +98,19 @@ fn configured(mut builder: ServerBuilder, settings: &Settings, origin: &str) -> 
         builder = builder.resource(resource.scopes.iter().fold(named, |resource, scope| resource.scope(scope)));
     }
     for client in &file.clients {
-        builder = builder.client_metadata(client.metadata(), client.requirement());
+        // On loopback a secret that somebody typed will do, and is told; elsewhere the server refuses it.
+        let local = settings.listen.is_loopback();
+        builder = builder.client_metadata_with(client.metadata(), client.requirement(), move |client| {
+            if local && client.has_weak_secret() {
+                tracing::warn!(
+                    client = client.id(),
+                    "its secret could be guessed; use 128 random bits where others can reach it"
+                );
+                client.danger_weak_secret()
+            } else {
+                client
+            }
+        });
     }
     if file.clients.iter().any(|client| client.client_id() == "demo") {
         return (builder, Vec::new());
