@@ -339,7 +339,10 @@ fn response_types(extensions: &[Arc<dyn Extension>]) -> Result<Vec<&'static str>
     for added in extensions.iter().flat_map(|extension| extension.response_types()).copied() {
         if !added.starts_with("code ") || served.contains(&added) {
             let what = format!("the response type {added:?}");
-            return Err(ConfigError::Unreachable { what, cure: "a new one that begins with \"code \" is served".to_owned() });
+            return Err(ConfigError::Unreachable {
+                what,
+                cure: "a new one that begins with \"code \" is served".to_owned(),
+            });
         }
         served.push(added);
     }

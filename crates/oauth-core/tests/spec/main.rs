@@ -1,0 +1,26 @@
+//! The specifications, a module each and a test a claim, over the server as a host calls it.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail as the test does")]
+
+mod extension;
+mod extension_clash;
+mod faults;
+mod host_login;
+mod kit;
+mod oidc_core_prompt;
+mod promise_12;
+mod promises;
+mod properties;
+mod rfc6265;
+mod rfc6749;
+mod rfc6749_authorize;
+mod rfc6750;
+mod rfc7636;
+mod rfc8252;
+mod rfc8414;
+mod rfc8707;
+mod rfc9068;
+mod rfc9110;
+mod rfc9207;
+mod rfc9470;
+mod rfc9700;
