@@ -149,6 +149,18 @@ fn promise_4_no_secret_reaches_a_row_an_event_or_debug_output() {
 }
 
 #[test]
+fn promise_4_of_a_request_only_what_is_read_is_stored() {
+    let kit = Kit::new();
+    let form = authorization("app", "read").with("client_secret", "typed-by-mistake").with("password", "hunter2");
+    let Outcome::NeedsLogin(ask) = kit.authorize(&mut Jar::default(), &form, None) else { panic!() };
+    let key = Key::root(countersign_storage_traits::Kind(5), ask.interaction());
+    let stored = block_on(kit.server.store().get(&[key], kit.server.now())).unwrap().remove(0).unwrap();
+    let stored = String::from_utf8_lossy(&stored.payload).into_owned();
+    assert!(stored.contains("af0ifjsldkj") && stored.contains(CHALLENGE), "{stored}");
+    assert!(!stored.contains("typed-by-mistake") && !stored.contains("hunter2") && !stored.contains("password"));
+}
+
+#[test]
 fn promise_9_every_refusal_has_a_registered_code_and_a_cause_of_its_own() {
     let registered = [
         "",

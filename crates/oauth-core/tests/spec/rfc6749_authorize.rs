@@ -1,6 +1,6 @@
 //! RFC 6749 at the authorization endpoint: who is redirected, with what, and how a request waits for its user.
 
-use countersign_oauth_core::{Client, Consent, Outcome, Preset};
+use countersign_oauth_core::{Cause, Client, Consent, Outcome, Preset};
 use http::{Method, header};
 
 use crate::kit::*;
@@ -333,6 +333,44 @@ fn rfc6749_10_12_of_21_requests_that_wait_in_one_browser_the_oldest_gives_way() 
     assert_eq!(shown(kit.come_back(&mut jar, asks[0].return_to(), Some(alice(&kit)))), "interaction.unknown");
     for ask in &asks[1..] {
         assert!(redirect(kit.come_back(&mut jar, ask.return_to(), Some(alice(&kit)))).get("code").is_some());
+    }
+}
+
+#[test]
+fn rfc6749_10_12_a_reload_yields_nothing_to_somebody_who_would_not_get_it_now() {
+    let kit = Kit::new();
+    let mut jar = Jar::default();
+    let Outcome::NeedsLogin(ask) = kit.authorize(&mut jar, &authorization("app", "pay"), None) else { panic!() };
+    let code = redirect(kit.come_back(&mut jar, ask.return_to(), Some(alice_mfa(&kit)))).must("code").to_owned();
+    assert_eq!(shown(kit.come_back(&mut jar, ask.return_to(), Some(alice(&kit)))), "interaction.done");
+    assert_eq!(redirect(kit.come_back(&mut jar, ask.return_to(), Some(alice_mfa(&kit)))).must("code"), code);
+}
+
+#[test]
+fn rfc6749_4_1_2_1_a_login_that_came_to_nothing_is_told_to_the_client() {
+    let kit = Kit::new();
+    let mut jar = Jar::default();
+    let form = authorization("app", "read").with("response_mode", "fragment");
+    let Outcome::NeedsLogin(ask) = kit.authorize(&mut jar, &form, None) else { panic!() };
+    let decline = |jar: &Jar, cause: Cause| {
+        let (parts, ()) = jar.request(Method::POST, "/").body(()).unwrap().into_parts();
+        let mut browser = block_on(kit.server.browser(&parts)).unwrap();
+        block_on(kit.server.decline(&mut browser, ask.interaction(), cause.into()))
+    };
+    assert_eq!(shown(decline(&Jar::default(), Cause::Unmet)), "interaction.unknown");
+    let answer = redirect(decline(&jar, Cause::Unmet));
+    let told = (answer.by, answer.must("error"), answer.must("state"), answer.must("iss"));
+    assert_eq!(told, ('#', "unmet_authentication_requirements", "af0ifjsldkj", ISSUER));
+}
+
+#[test]
+fn rfc6749_appendix_b_what_cannot_be_read_is_told_to_the_user_alone() {
+    let kit = Kit::new();
+    let form = authorization("app", "read").encode();
+    for broken in ["x=%ff", "x=%00", "x=%", "x=%C3", "%00=x", "state=%1b", "redirect_uri=%zz"] {
+        let request = request(Method::GET, &format!("/authorize?{form}&{broken}"));
+        let outcome = block_on(kit.server.authorize(request.body(bytes::Bytes::new()).unwrap(), Some(alice(&kit))));
+        assert_eq!(shown(outcome), "request.malformed", "{broken}");
     }
 }
 

@@ -136,6 +136,24 @@ fn promise_8_a_code_that_waited_for_its_user_is_measured_as_its_request_was() {
     kit.redeem("shop", redirect(answer).must("code")).ok();
 }
 
+#[test]
+fn rfc9470_4_a_preference_that_is_out_of_reach_may_be_waived_and_a_requirement_may_not() {
+    let kit = Kit::new();
+    for (scope, outcome) in [("read", "done"), ("pay", "step up")] {
+        let (mut jar, form) = (Jar::default(), authorization("app", scope).with("acr_values", "phr"));
+        let Outcome::NeedsStepUp(page) = kit.authorize(&mut jar, &form, Some(alice(&kit))) else { panic!() };
+        let waive = |jar: &Jar| {
+            let (parts, ()) = jar.request(http::Method::GET, "/").body(()).unwrap().into_parts();
+            let mut browser = block_on(kit.server.browser(&parts)).unwrap();
+            block_on(kit.server.waive_acr_values(&mut browser, page.interaction()))
+        };
+        assert!(waive(&Jar::default()).is_err(), "another browser");
+        assert_eq!(name(&kit.come_back(&mut jar, page.return_to(), Some(alice(&kit)))), "step up");
+        waive(&jar).unwrap();
+        assert_eq!(name(&kit.come_back(&mut jar, page.return_to(), Some(alice(&kit)))), outcome);
+    }
+}
+
 /// Demands what it is told to, as a policy does.
 #[derive(Debug, Clone, Default)]
 struct Demands(Arc<Mutex<Requirement>>);
