@@ -129,7 +129,11 @@ impl Extension for Paint {
             "strays" => {
                 batch.put(Key::root(ENDED, Id::from_bytes([3; 16])), Expect::Any, UnixTime::MAX, Vec::new(), "");
             }
-            "replaces" => *batch = Batch::new(partition, at.now, at.server.random())?,
+            "empties" => *batch = Batch::new(partition, at.now, at.server.random())?,
+            "replaces" => {
+                *batch = Batch::new(partition, at.now, at.server.random())?;
+                batch.put(key(Id::from_bytes([1; 16])), Expect::Any, UnixTime::MAX, Vec::new(), "ended");
+            }
             _ => {}
         }
         Ok(())
@@ -340,7 +344,7 @@ fn promise_13_extension_a_reserved_member_fails_the_answer_and_spends_nothing() 
 
 #[test]
 fn extension_ended_adds_to_the_batch_that_ends_a_grant() {
-    for spoils in ["", "refuses", "conflicts", "strays", "replaces"] {
+    for spoils in ["", "refuses", "conflicts", "strays", "empties", "replaces"] {
         let (kit, paint) = painted();
         *paint.spoils.lock().unwrap() = spoils;
         let code = kit.code("plain", "openid offline_access");

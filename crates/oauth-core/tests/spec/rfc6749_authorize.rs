@@ -295,6 +295,21 @@ fn rfc6749_10_12_a_reload_makes_no_code_live_longer() {
 }
 
 #[test]
+fn rfc6749_10_12_a_reload_yields_a_code_for_a_minute_however_long_codes_live() {
+    let mut preset = Preset::oauth21();
+    preset.lifetimes.code = Duration::from_secs(600);
+    let kit = Kit::with(|builder| builder.preset(preset));
+    let mut jar = Jar::default();
+    let Outcome::NeedsLogin(ask) = kit.authorize(&mut jar, &authorization("app", "read"), None) else { panic!() };
+    let code = redirect(kit.come_back(&mut jar, ask.return_to(), Some(alice(&kit)))).must("code").to_owned();
+    kit.advance(60);
+    assert_eq!(redirect(kit.come_back(&mut jar, ask.return_to(), Some(alice(&kit)))).must("code"), code);
+    kit.advance(1);
+    assert_eq!(shown(kit.come_back(&mut jar, ask.return_to(), Some(alice(&kit)))), "interaction.done");
+    kit.redeem("app", &code).ok();
+}
+
+#[test]
 fn rfc6749_10_12_a_reload_of_an_older_code_does_not_bring_it_back() {
     let mut preset = Preset::oauth21();
     preset.lifetimes.code = Duration::from_secs(10);
