@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use countersign_primitives::Id;
+use countersign_primitives::{Id, SessionId};
 
 /// The browser that a step comes from.
 #[derive(Debug, Clone)]
@@ -11,19 +11,28 @@ pub struct Caller {
     pub(crate) browser: Id,
     pub(crate) address: Option<IpAddr>,
     pub(crate) marks: BrowserMarks,
+    pub(crate) session: Option<SessionId>,
 }
 
 impl Caller {
     /// A browser by the id that its cookie stands for. The host has checked the cookie; a login answers no other browser.
     #[must_use]
     pub fn new(browser: Id) -> Self {
-        Self { browser, address: None, marks: BrowserMarks::default() }
+        Self { browser, address: None, marks: BrowserMarks::default(), session: None }
     }
 
     /// The address of the connection, or what a configured proxy says of it. Guesses are counted by it, except from loopback.
     #[must_use]
     pub fn address(mut self, address: IpAddr) -> Self {
         self.address = Some(address);
+        self
+    }
+
+    /// The session that the browser has at present. What a session proved counts in a login only while the browser still has
+    /// that session, and a login that is done is handed out only while the browser has the session that it had at its beginning.
+    #[must_use]
+    pub fn session(mut self, session: SessionId) -> Self {
+        self.session = Some(session);
         self
     }
 

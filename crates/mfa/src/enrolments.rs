@@ -159,14 +159,50 @@ impl Read {
 /// How long a browser is known after it signed in.
 pub(crate) const BROWSER_KNOWN: Duration = Duration::from_secs(400 * 86_400);
 
-/// A browser that signed in as the subject before.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct KnownBrowser {
-    pub(crate) since: UnixTime,
+/// The browsers that signed in as the subject before: one record, so that their number is bounded.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct KnownBrowsers {
+    browsers: Vec<KnownBrowser>,
 }
 
-impl Stored for KnownBrowser {
+/// A browser that signed in as the subject before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KnownBrowser {
+    /// Stands for its mark.
+    pub(crate) id: Id,
+    since: UnixTime,
+    /// It proved a second factor. One that proved the password alone may be anybody's who learnt that.
+    pub(crate) second_factor: bool,
+}
+
+impl Stored for KnownBrowsers {
     const KIND: Kind = crate::keys::KNOWN_BROWSER;
+}
+
+impl KnownBrowsers {
+    /// The most browsers that are remembered of one subject.
+    pub(crate) const MAX: usize = 32;
+
+    /// The first of `marks` that is remembered.
+    pub(crate) fn find(&self, marks: &[Id], now: UnixTime) -> Option<&KnownBrowser> {
+        let fresh = |browser: &&KnownBrowser| now.since(browser.since) < BROWSER_KNOWN;
+        marks.iter().find_map(|mark| self.browsers.iter().filter(fresh).find(|browser| browser.id == *mark))
+    }
+
+    /// Remembers a browser, as it is now. When there are too many the oldest goes, of those that proved the password alone if
+    /// there is one: who knows the password cannot push out its owner.
+    pub(crate) fn remember(&mut self, id: Id, second_factor: bool, now: UnixTime) {
+        self.browsers.retain(|browser| browser.id != id && now.since(browser.since) < BROWSER_KNOWN);
+        if self.browsers.len() >= Self::MAX {
+            let weak = self.browsers.iter().position(|browser| !browser.second_factor);
+            match weak {
+                Some(oldest) => drop(self.browsers.remove(oldest)),
+                None if second_factor => drop(self.browsers.remove(0)),
+                None => return,
+            }
+        }
+        self.browsers.push(KnownBrowser { id, since: now, second_factor });
+    }
 }
 
 #[cfg(test)]

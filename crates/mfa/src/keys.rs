@@ -115,6 +115,16 @@ pub trait Subjects: Send + Sync + fmt::Debug {
     /// The partition of the subject's records: always the same, and telling nothing of the subject.
     fn partition(&self, subject: &Subject) -> Id;
 
+    /// Stands for all that was ended of the subject so far: it is another number after each revocation. A login whose first factor
+    /// was proven under another one proves nothing any more (promise 12).
+    ///
+    /// # Errors
+    /// Any error means that the login does not go on.
+    async fn epoch(&self, subject: &Subject) -> Result<u64, BoxError> {
+        let _ = subject;
+        Ok(0)
+    }
+
     /// Adds to `batch`, which lies in the subject's partition, what must change with the factors.
     ///
     /// # Errors

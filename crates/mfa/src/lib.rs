@@ -60,8 +60,18 @@
 //!   in before.
 //!
 //! # What this crate does not do
-//! It reads no cookie and speaks no HTTP: the host says which browser calls. It issues no token: the
-//! authorization server does, and checks the requirement again.
+//! Without feature `oauth` it reads no cookie and speaks no HTTP: the host says which browser calls. It issues no token: the
+//! authorization server does, and checks the requirement again. It sends no messages: delivered codes, passkeys, remembered
+//! devices and risk are not part of this version.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `oauth` | the module `oauth`: the login as an extension of `countersign-oauth-core`, which serves `/authorize` and `/login` as pages and as JSON steps. On in `countersign` |
+//!
+//! # Where next
+//! [`Factor`] for a method of the host's own; `countersign-pages` for HTML; `countersign` for a server in thirty lines.
 
 mod answer;
 mod authenticators;

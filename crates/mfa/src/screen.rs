@@ -19,12 +19,12 @@ pub trait Screen: Send + Sync {
 /// How a page is to look.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Look {
-    /// The user's language (BCP 47), where one is known.
+    /// The user's languages (BCP 47), the dearest first and parted by spaces, where any is known.
     pub locale: Option<String>,
 }
 
 impl Look {
-    /// In this language.
+    /// In this language, or in the first of several that is spoken.
     #[must_use]
     pub fn locale(locale: impl Into<String>) -> Self {
         Self { locale: Some(locale.into()) }

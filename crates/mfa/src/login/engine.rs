@@ -48,27 +48,32 @@ pub(crate) enum Looked {
 }
 
 impl Mfa {
-    /// Begins a login and says what to show first. The same id again, from the same browser, answers where that login stands.
+    /// Begins a login and says what to show first. The same id again, from the same browser, answers where that login stands; it
+    /// begins anew if what it rested on has ended.
     ///
     /// # Errors
     /// [`LoginError`] when the login cannot begin.
     pub async fn begin(&self, id: LoginId, request: LoginRequest, caller: &Caller) -> Result<Step, LoginError> {
-        match self.step(id, caller).await {
-            Err(LoginError::Expired) => {} // there is none yet
-            present => return present,
-        }
         let inner = &*self.0;
         let now = inner.now();
         let key = Key::root(LOGIN, id.0);
+        let expect = match inner.found(id, caller, now).await? {
+            None => Expect::Absent,
+            Some(found) if inner.holds(&found.value, caller, now).await? => return self.step(id, caller).await,
+            Some(found) => found.unchanged(),
+        };
         let floor = match &request.who {
             Some(who) => inner.situation(who.subject(), None, now).await?.floor,
             None => Requirement::NONE,
         };
-        let mut login = Login::begin(request, caller.browser, &floor, &inner.table, now);
+        let mut login = Login::begin(request, caller, &floor, &inner.table, now);
+        if let Some(subject) = &login.subject {
+            login.epoch = inner.epoch(subject).await?;
+        }
         let (stage, situation) = inner.settle(&mut login, None, now).await?;
         inner.meet_browser(&mut login, caller, now).await?;
         let mut batch = Batch::new(key.partition, now, &*inner.random)?;
-        batch.put_value(key, Expect::Absent, now.plus(Login::LIFETIME), &login)?;
+        batch.put_value(key, expect, now.plus(Login::LIFETIME), &login)?;
         match inner.store.commit_surely(&batch).await {
             Ok(()) => {
                 inner.settled(id, &login, &stage, caller, now).await;
@@ -162,13 +167,31 @@ impl Mfa {
 
 impl Inner {
     /// Reads a login, for the browser that it is bound to.
+    async fn found(&self, id: LoginId, caller: &Caller, now: UnixTime) -> Result<Option<Found<Login>>, LoginError> {
+        let found: Option<Found<Login>> = self.store.find(Key::root(LOGIN, id.0), now).await?;
+        match found {
+            Some(found) if found.value.browser != caller.browser => Err(LoginError::OtherBrowser),
+            found => Ok(found),
+        }
+    }
+
+    /// Whether a login still rests on what it rested on: neither its session nor everything of its subject was ended.
+    async fn holds(&self, login: &Login, caller: &Caller, now: UnixTime) -> Result<bool, LoginError> {
+        Ok(login.holds(caller, now)
+            && match &login.subject {
+                Some(subject) => login.epoch == self.epoch(subject).await?,
+                None => true,
+            })
+    }
+
+    pub(super) async fn epoch(&self, subject: &Subject) -> Result<u64, LoginError> {
+        self.subjects.epoch(subject).await.map_err(LoginError::Subjects)
+    }
+
     async fn turn(&self, id: LoginId, caller: &Caller) -> Result<Turn, LoginError> {
         let now = self.now();
-        let found: Found<Login> = self.store.find(Key::root(LOGIN, id.0), now).await?.ok_or(LoginError::Expired)?;
-        if found.value.browser != caller.browser {
-            return Err(LoginError::OtherBrowser);
-        }
-        if found.value.done_at.is_some_and(|at| now.since(at) > Login::DONE_GRACE) {
+        let found = self.found(id, caller, now).await?.ok_or(LoginError::Expired)?;
+        if !self.holds(&found.value, caller, now).await? {
             return Err(LoginError::Expired);
         }
         let login = found.value.clone();
@@ -199,7 +222,7 @@ impl Inner {
     async fn meet_browser(&self, login: &mut Login, caller: &Caller, now: UnixTime) -> Result<(), LoginError> {
         if let (Some(subject), Some(_)) = (&login.subject, login.done_at) {
             let partition = self.subjects.partition(subject);
-            login.marks_browser = self.known_mark(partition, caller, now).await?.is_none();
+            login.marks_browser = self.known_browser(partition, caller, now).await?.is_none();
         }
         Ok(())
     }
@@ -359,9 +382,7 @@ impl Inner {
         match stage {
             Stage::Done(_) => {
                 self.tell(EventKind::LoginSucceeded, Some(caller), |event| event.with_subject(subject));
-                if login.marks_browser
-                    && let Err(error) = self.mark_browser(id, subject, now).await
-                {
+                if let Err(error) = self.remember_browser(id, login, subject, caller, now).await {
                     tracing::warn!(%error, "the browser of a login will not be known again");
                     self.failed("browser_not_marked", Some(subject));
                 }

@@ -43,6 +43,7 @@ impl Inner {
             Ok(Confirmed::Yes) => {
                 paid.refund(&*self.store, turn.now).await?;
                 turn.login.enrolling = None;
+                turn.login.epoch = self.epoch(subject).await?; // the change itself may have raised it
                 turn.login.prove(Proven::factor(method, turn.now, true));
                 turn.login.to_keep = enrolling.recovery.map(|recovery| recovery.codes).unwrap_or_default();
                 Ok(Looked::On(None))

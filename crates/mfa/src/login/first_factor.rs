@@ -3,12 +3,13 @@
 use countersign_accounts::{Account, Accounts, PasswordCheck, PasswordHash};
 use countersign_events::EventKind;
 use countersign_primitives::{Id, SecretString, Subject, UnixTime};
-use countersign_storage_traits::{Batch, Expect, Key};
+use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
 
 use super::LoginId;
 use super::engine::{Looked, Turn};
-use super::record::Proven;
-use crate::enrolments::{BROWSER_KNOWN, KnownBrowser};
+use super::record::{Login, Proven};
+use super::second_factor::TRIES;
+use crate::enrolments::{BROWSER_KNOWN, KnownBrowser, KnownBrowsers};
 use crate::keys::{KNOWN_BROWSER, normalised};
 use crate::limits::{Guess, Guesser, Paid};
 use crate::mfa::Inner;
@@ -44,14 +45,20 @@ impl Inner {
             None => self.keys.unknown(&normalised(name)),
         };
         let subject = account.as_ref().map(|account| account.subject().clone());
+        // Read before anything is compared, and for nobody too.
+        let epoch = self.epoch(subject.as_ref().unwrap_or(&Subject::new("nobody"))).await?;
         let paid = self.pay(Guess::Password, partition, subject.as_ref(), caller, turn.now).await?;
         match check(&**accounts, hasher, account, password).await {
             Ok(Outcome::Right { account, aged }) => {
                 paid.refund(&*self.store, turn.now).await?;
+                if !self.is_present(&**accounts, &account).await? {
+                    return Err(LoginError::Contended);
+                }
                 if aged {
                     self.rehash(&**accounts, hasher, &account, password).await;
                 }
                 turn.login.subject = Some(account.subject().clone());
+                turn.login.epoch = epoch;
                 turn.login.prove(Proven::password(turn.now));
                 Ok(Looked::On(None))
             }
@@ -72,6 +79,12 @@ impl Inner {
         }
     }
 
+    /// Whether the account still has the password that was checked: it may have been changed, and everything ended, meanwhile.
+    async fn is_present(&self, accounts: &dyn Accounts, checked: &Account) -> Result<bool, LoginError> {
+        let present = accounts.by_subject(checked.subject()).await.map_err(LoginError::Accounts)?;
+        Ok(present.is_some_and(|present| present.password() == checked.password()))
+    }
+
     /// Charges an attempt, or says when the next one is welcome.
     pub(super) async fn pay(
         &self,
@@ -81,8 +94,11 @@ impl Inner {
         caller: &Caller,
         now: UnixTime,
     ) -> Result<Paid, LoginError> {
-        let known = self.known_mark(partition, caller, now).await?;
-        let guesser = Guesser { account: partition, known, address: caller.address };
+        let known = self.known_browser(partition, caller, now).await?;
+        // A browser that proved the password alone has no budget of its own for codes: whoever learnt the password has as
+        // many of those as he likes.
+        let known = known.filter(|browser| browser.second_factor || matches!(guess, Guess::Password));
+        let guesser = Guesser { account: partition, known: known.map(|browser| browser.id), address: caller.address };
         match self.limits.charge(&*self.store, &self.keys, guess, &guesser, now).await? {
             Ok(paid) => Ok(paid),
             Err(stopped) => {
@@ -98,23 +114,23 @@ impl Inner {
         }
     }
 
-    /// The mark by which the browser is known to the account, if it is.
-    pub(super) async fn known_mark(
+    /// What is remembered of the browser by the account, if anything is.
+    pub(super) async fn known_browser(
         &self,
         partition: Id,
         caller: &Caller,
         now: UnixTime,
-    ) -> Result<Option<Id>, LoginError> {
-        let keys: Vec<_> = caller.marks.iter().map(|mark| self.mark_key(partition, mark)).collect();
-        if keys.is_empty() {
+    ) -> Result<Option<KnownBrowser>, LoginError> {
+        let marks: Vec<_> = caller.marks.iter().map(|mark| self.mark_id(partition, mark)).collect();
+        if marks.is_empty() {
             return Ok(None);
         }
-        let records = self.store.get(&keys, now).await?;
-        Ok(keys.iter().zip(records).find_map(|(key, record)| record.map(|_| key.id)))
+        let found: Option<Found<KnownBrowsers>> = self.store.find(Key::root(KNOWN_BROWSER, partition), now).await?;
+        Ok(found.and_then(|found| found.value.find(&marks, now).cloned()))
     }
 
-    fn mark_key(&self, partition: Id, mark: Id) -> Key {
-        Key::new(partition, KNOWN_BROWSER, self.keys.id("browser mark", &[partition.as_bytes(), mark.as_bytes()]))
+    fn mark_id(&self, partition: Id, mark: Id) -> Id {
+        self.keys.id("browser mark", &[partition.as_bytes(), mark.as_bytes()])
     }
 
     /// The mark that a login gives its browser: the same however often it is read, and known to that browser alone.
@@ -122,16 +138,37 @@ impl Inner {
         self.keys.id("mark of login", &[login.0.as_bytes()])
     }
 
-    pub(super) async fn mark_browser(
+    /// Remembers the browser of a login that is done: by the mark that it has, or by a new one.
+    pub(super) async fn remember_browser(
         &self,
-        login: LoginId,
+        id: LoginId,
+        login: &Login,
         subject: &Subject,
+        caller: &Caller,
         now: UnixTime,
     ) -> Result<(), LoginError> {
-        let key = self.mark_key(self.subjects.partition(subject), self.mark_of(login));
-        let mut batch = Batch::new(key.partition, now, &*self.random)?;
-        batch.put_value(key, Expect::Any, now.plus(BROWSER_KNOWN), &KnownBrowser { since: now })?;
-        Ok(self.store.commit_surely(&batch).await?)
+        let partition = self.subjects.partition(subject);
+        let second_factor = login.proven.iter().any(|proven| !proven.first && !proven.brought);
+        let browser = match self.known_browser(partition, caller, now).await?.filter(|_| !login.marks_browser) {
+            Some(known) if known.second_factor || !second_factor => return Ok(()),
+            Some(known) => known.id,
+            None => self.mark_id(partition, self.mark_of(id)),
+        };
+        let key = Key::root(KNOWN_BROWSER, partition);
+        for _ in 0..TRIES {
+            let found: Option<Found<KnownBrowsers>> = self.store.find(key, now).await?;
+            let expect = found.as_ref().map_or(Expect::Absent, Found::unchanged);
+            let mut browsers = found.map(|found| found.value).unwrap_or_default();
+            browsers.remember(browser, second_factor, now);
+            let mut batch = Batch::new(partition, now, &*self.random)?;
+            batch.put_value(key, expect, now.plus(BROWSER_KNOWN), &browsers)?;
+            match self.store.commit_surely(&batch).await {
+                Ok(()) => return Ok(()),
+                Err(CommitError::Conflict(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(LoginError::Contended)
     }
 
     /// Replaces a hash of an older kind or cost. Whether it works or not, the login goes on.

@@ -279,7 +279,7 @@ mod tests {
     use super::*;
     use crate::factor::Kind;
     use crate::step::Shown;
-    use crate::{AuthenticatorId, LoginRequest};
+    use crate::{AuthenticatorId, Caller, LoginRequest};
 
     const NOW: UnixTime = UnixTime::from_secs(1_000_000);
 
@@ -315,7 +315,7 @@ mod tests {
     }
 
     fn login(request: LoginRequest) -> Login {
-        Login::begin(request, id(9), &Requirement::NONE, &AcrTable::default(), NOW)
+        Login::begin(request, &Caller::new(id(9)), &Requirement::NONE, &AcrTable::default(), NOW)
     }
 
     fn with_password(request: LoginRequest) -> Login {
@@ -478,7 +478,7 @@ mod tests {
                 Some(who) => request.who(who),
                 None => request,
             };
-            let mut login = Login::begin(request, id(9), &floor, &table, NOW);
+            let mut login = Login::begin(request, &Caller::new(id(9)), &floor, &table, NOW);
             let mut ways = ways;
             let mut steps = walk.into_iter();
             loop {

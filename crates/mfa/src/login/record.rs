@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use countersign_primitives::{Acr, AcrTable, Amr, Id, Proof, Requirement, SignedIn, Subject, UnixTime};
+use countersign_primitives::{Acr, AcrTable, Amr, Id, Proof, Requirement, SessionId, SignedIn, Subject, UnixTime};
 use countersign_storage_traits::{Kind, Stored};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use super::LoginRequest;
 use crate::factor::{Challenge, Kind as FactorKind, Kinds, Prompt, State};
 use crate::keys::LOGIN;
 use crate::step::Shown;
-use crate::{Answer, Method};
+use crate::{Answer, Caller, Method};
 
 /// A login under way. Its partition is its own, so each step is one compare-and-set.
 #[derive(Clone, Serialize, Deserialize)]
@@ -25,8 +25,12 @@ pub(crate) struct Login {
     pub(crate) begun_at: UnixTime,
     /// Who was signed in when it began, if nothing of that was too old.
     pub(crate) who: Option<SignedIn>,
+    /// The session that the browser had when it began.
+    pub(crate) session: Option<SessionId>,
     /// Whose login it is, once the first factor says so.
     pub(crate) subject: Option<Subject>,
+    /// The subject's epoch when that was known.
+    pub(crate) epoch: u64,
     /// What counts: brought along, or proven here.
     pub(crate) proven: Vec<Proven>,
     /// The way that the user chose.
@@ -140,7 +144,7 @@ impl Login {
     /// A login that begins now. `floor` is what the policy asks of who is signed in already.
     pub(crate) fn begin(
         request: LoginRequest,
-        browser: Id,
+        caller: &Caller,
         floor: &Requirement,
         table: &AcrTable,
         now: UnixTime,
@@ -148,14 +152,16 @@ impl Login {
         let since = request.since.max(oldest(&request, floor, table, now));
         let LoginRequest { context, requirement, acr_values, who, login_hint, .. } = request;
         let mut login = Self {
-            browser,
+            browser: caller.browser,
             context,
             requirement,
             acr_values,
             login_hint: login_hint.filter(|hint| hint.len() <= Answer::MAX_LOGIN),
             begun_at: now,
             who: None,
+            session: caller.session.clone(),
             subject: None,
+            epoch: 0,
             proven: Vec::new(),
             chosen: None,
             asked: None,
@@ -186,6 +192,14 @@ impl Login {
     /// Whether it is known who signs in.
     pub(crate) fn has_first(&self) -> bool {
         self.subject.is_some() && (self.who.is_some() || self.proven.iter().any(|proven| proven.first))
+    }
+
+    /// Whether it still rests on what it rested on, as far as time and the browser's session tell. What was brought along is
+    /// worth nothing without its session; what was done is handed out to the session that it was done in.
+    pub(crate) fn holds(&self, caller: &Caller, now: UnixTime) -> bool {
+        let brought = self.who.is_some() || self.proven.iter().any(|proven| proven.brought);
+        let in_time = self.done_at.is_none_or(|at| now.since(at) <= Self::DONE_GRACE);
+        in_time && (self.session == caller.session || !brought && self.done_at.is_none())
     }
 
     /// What a settled login was given to go on with.

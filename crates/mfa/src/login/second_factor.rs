@@ -128,7 +128,9 @@ impl Answered<'_> {
     pub(super) fn spent_by(&self, inner: &Inner, authenticator: Id) -> SpentBy {
         let login = self.turn.id.0;
         let code = normalise(self.answer.code_text().unwrap_or_default());
-        let parts: [&[u8]; 3] = [login.as_bytes(), authenticator.as_bytes(), code.expose().as_bytes()];
+        // A login that begins anew under the same id is another one.
+        let begun_at = self.turn.login.begun_at.as_millis().to_be_bytes();
+        let parts: [&[u8]; 4] = [login.as_bytes(), &begun_at, authenticator.as_bytes(), code.expose().as_bytes()];
         SpentBy { login, answer: inner.keys.id("answer", &parts) }
     }
 }

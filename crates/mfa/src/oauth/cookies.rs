@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use countersign_oauth_core::{Browser, Server, cookie};
+use countersign_primitives::SignedIn;
 use http::Response;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
@@ -15,10 +16,14 @@ fn name(server: &Server) -> String {
     server.cookie_named("countersign-marks")
 }
 
-/// Who calls: the browser, its address, and whether it was here before.
-pub(super) fn caller(server: &Server, browser: &Browser, parts: &Parts) -> Caller {
+/// Who calls: the browser, its session and address, and whether it was here before.
+pub(super) fn caller(server: &Server, browser: &Browser, who: Option<&SignedIn>, parts: &Parts) -> Caller {
     let marks = cookie(parts, &name(server)).map(BrowserMarks::parse).unwrap_or_default();
     let caller = Caller::new(browser.id()).marks(marks);
+    let caller = match who.and_then(SignedIn::session_id) {
+        Some(session) => caller.session(session.clone()),
+        None => caller,
+    };
     match countersign_oauth_core::Peer::of(parts) {
         Some(peer) => caller.address(peer.address()),
         None => caller,

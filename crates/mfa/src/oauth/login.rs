@@ -4,11 +4,12 @@
 //! So a reload, a second tab or a step back shows where things stand, and cannot lead past a step.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use countersign_oauth_core::{
-    Ask, Browser, Cause, Consent, Endpoint, Outcome, Params, Refusal, Server, is_same_origin,
+    Ask, Browser, Cause, Consent, Endpoint, Outcome, Params, Refusal, Server, answer, is_same_origin,
 };
 use countersign_primitives::{Id, SecretString, SignedIn};
 use http::header;
@@ -17,8 +18,10 @@ use http::{Request, Response};
 
 use super::Login;
 use super::cookies::{caller, remember};
-use super::reply::{Form, Replies, is_json};
-use crate::{Answer, BrowserMarks, Caller, ConsentAnswer, Done, LoginId, LoginRequest, Step, Submission};
+use super::reply::{Form, Replies, is_json, is_type};
+use crate::{
+    Answer, BrowserMarks, Caller, ConsentAnswer, Done, LoginError, LoginId, LoginRequest, Step, StepError, Submission,
+};
 
 pub(super) struct ReadStep(pub(super) Arc<Login>);
 
@@ -62,7 +65,7 @@ fn read(parts: &Parts, body: &Bytes) -> Result<Submission, Refusal> {
     if is_json(content_type) {
         return Answer::from_json(body).map_err(malformed);
     }
-    if !content_type.starts_with("application/x-www-form-urlencoded") {
+    if !is_type(content_type, "application/x-www-form-urlencoded") {
         return Err(Cause::ContentType.into());
     }
     let form = Params::parse(body).map_err(|error| Refusal::from(Cause::MalformedParameters).source(error))?;
@@ -74,6 +77,8 @@ struct Visit<'a> {
     replies: &'a Replies<'a>,
     id: LoginId,
     browser: Browser,
+    /// Who was signed in when it came.
+    who: Option<SignedIn>,
     caller: Caller,
     /// What the browser shall remember, once a login is done.
     marks: BrowserMarks,
@@ -87,18 +92,19 @@ impl<'a> Visit<'a> {
         if !browser.is_known() {
             return Err(Cause::UnknownInteraction.into());
         }
-        let caller = caller(replies.server, &browser, parts);
-        Ok(Self { replies, id, browser, caller, marks: BrowserMarks::default() })
+        let who = replies.server.signed_in(&browser).await?;
+        let caller = caller(replies.server, &browser, who.as_ref(), parts);
+        Ok(Self { replies, id, browser, who, caller, marks: BrowserMarks::default() })
     }
 
     /// Shows where the request behind the login stands.
     async fn show(mut self) -> Response<Bytes> {
-        let who = match self.replies.server.signed_in(&self.browser).await {
-            Ok(who) => who,
-            Err(refusal) => return self.replies.refused(&refusal),
-        };
-        let outcome = self.replies.server.resume(&mut self.browser, self.id.0, who).await;
+        let outcome = self.resume().await;
         self.reply(outcome, Again::Yes).await
+    }
+
+    async fn resume(&mut self) -> Outcome {
+        self.replies.server.resume(&mut self.browser, self.id.0, self.who.clone()).await
     }
 
     async fn take(self, submission: Submission) -> Response<Bytes> {
@@ -112,8 +118,25 @@ impl<'a> Visit<'a> {
         match self.replies.login.mfa.answer(self.id, &submission.answer, &self.caller).await {
             Ok(Step::Done(done)) => self.finish(done).await,
             Ok(step) => self.after(&submission.answer, step).await,
+            Err(LoginError::Throttled { retry_after }) => self.throttled(retry_after).await,
+            // What the login rested on has ended, or a page from before it was used: where things stand now is shown.
+            Err(LoginError::Expired) => self.show().await,
             Err(error) => self.replies.failed(error),
         }
+    }
+
+    /// The step stays on screen, and says that the answer was not looked at.
+    async fn throttled(mut self, retry_after: Duration) -> Response<Bytes> {
+        let step = match self.replies.login.mfa.step(self.id, &self.caller).await {
+            Ok(step) => step.with_error(StepError::Throttled),
+            Err(error) => return self.replies.failed(error),
+        };
+        let mut response = match self.resume().await {
+            Outcome::NeedsLogin(ask) | Outcome::NeedsStepUp(ask) => self.page(&ask, &step).await,
+            other => return self.reply(other, Again::No).await,
+        };
+        answer::set(&mut response, header::RETRY_AFTER, &retry_after.as_secs().max(1).to_string());
+        response
     }
 
     /// A step that did not end the login. A proof that held gives the browser's cookie a new value.
@@ -126,12 +149,7 @@ impl<'a> Visit<'a> {
         {
             return self.replies.refused(&refusal);
         }
-        let who = self.replies.server.signed_in(&self.browser).await;
-        let outcome = match who {
-            Ok(who) => self.replies.server.resume(&mut self.browser, self.id.0, who).await,
-            Err(refusal) => return self.replies.refused(&refusal),
-        };
-        match outcome {
+        match self.resume().await {
             Outcome::NeedsLogin(ask) | Outcome::NeedsStepUp(ask) => self.page(&ask, &step).await,
             other => self.reply(other, Again::No).await,
         }
@@ -158,11 +176,7 @@ impl<'a> Visit<'a> {
     }
 
     async fn consent(mut self, csrf: &SecretString, consent: ConsentAnswer) -> Response<Bytes> {
-        let server = self.replies.server;
-        let who = match server.signed_in(&self.browser).await {
-            Ok(who) => who,
-            Err(refusal) => return self.replies.refused(&refusal),
-        };
+        let (server, who) = (self.replies.server, self.who.take());
         if !server.is_consent_form(&self.browser, self.id.0, who.as_ref(), csrf.expose()) {
             return self.replies.refused(&Cause::Forged.into());
         }

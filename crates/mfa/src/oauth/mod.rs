@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use countersign_oauth_core::{At, Cause, Config, Extension, Hook, Refusal, Route};
+use countersign_oauth_core::{At, Cause, Config, Extension, Gathered, Hook, Refusal, Route};
 use countersign_primitives::{Requirement, SignedIn};
 use http::Method;
 
@@ -79,6 +79,12 @@ impl Extension for Login {
             Route::new(Method::GET, "/login/{id}", login::ReadStep(Arc::clone(&shared))).needs_peer(),
             Route::new(Method::POST, "/login/{id}", login::AnswerStep(shared)).needs_peer(),
         ]
+    }
+
+    /// What a login here can reach (OpenID Connect Discovery §3).
+    fn metadata(&self, _: &Config, out: &mut Gathered) {
+        let values: Vec<_> = self.mfa.acr_values().iter().map(|acr| acr.as_str().to_owned()).collect();
+        out.add("acr_values_supported", values);
     }
 
     /// What the policy asks of this user, at the authorization endpoint and at every grant.

@@ -33,7 +33,12 @@ impl Form {
 
 /// Whether a body is JSON: the exact type, a charset aside.
 pub(super) fn is_json(content_type: &str) -> bool {
-    content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+    is_type(content_type, "application/json")
+}
+
+/// Whether a body is of this type, whatever parameters follow it.
+pub(super) fn is_type(content_type: &str, expected: &str) -> bool {
+    content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(expected)
 }
 
 /// What answers one request.
@@ -41,12 +46,13 @@ pub(super) struct Replies<'a> {
     pub(super) login: &'a Login,
     pub(super) server: &'a Server,
     pub(super) form: Form,
-    pub(super) look: Look,
+    /// The languages that the browser asks for, the dearest first.
+    languages: Vec<String>,
 }
 
 impl<'a> Replies<'a> {
     pub(super) fn new(login: &'a Login, server: &'a Server, parts: &Parts, form: Form) -> Self {
-        Self { login, server, form, look: look(parts) }
+        Self { login, server, form, languages: accepted_languages(parts) }
     }
 
     /// A step: a wrong answer is 422, too many are 429.
@@ -57,7 +63,7 @@ impl<'a> Replies<'a> {
             Some(StepError::Throttled) => StatusCode::TOO_MANY_REQUESTS,
             Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };
-        self.screen(status, &StepScreen { step, frame: &frame })
+        self.screen(status, &StepScreen { step, frame: &frame }, ask.ui_locales())
     }
 
     /// The consent page: every scope in plain words, and the host that the answer goes to.
@@ -74,7 +80,7 @@ impl<'a> Replies<'a> {
             redirect_host: ask.redirect_host().to_owned(),
             logout: None,
         };
-        self.screen(StatusCode::OK, &screen)
+        self.screen(StatusCode::OK, &screen, ask.ui_locales())
     }
 
     /// The answer to the client: as it is for a browser that follows, as a step for a front end.
@@ -107,7 +113,7 @@ impl<'a> Replies<'a> {
             message: sentence(refusal.description()),
             cause: Some(refusal.cause_id().to_owned()),
         };
-        let mut response = self.screen(refusal.status(), &screen);
+        let mut response = self.screen(refusal.status(), &screen, None);
         if refusal.status() == StatusCode::SERVICE_UNAVAILABLE {
             answer::set(&mut response, header::RETRY_AFTER, "1");
         }
@@ -137,10 +143,11 @@ impl<'a> Replies<'a> {
         Frame { action: format!("{path}/login/{}", id.0), csrf: SecretString::new(csrf), client }
     }
 
-    fn screen(&self, status: StatusCode, screen: &dyn Screen) -> Response<Bytes> {
+    fn screen(&self, status: StatusCode, screen: &dyn Screen, ui_locales: Option<&str>) -> Response<Bytes> {
         match (&self.login.presenter, self.form) {
             (Some(presenter), Form::Page) => {
-                answer::page(status, presenter.page(screen, &self.look), &presenter.content_security_policy())
+                let look = look(ui_locales.unwrap_or_default(), &self.languages);
+                answer::page(status, presenter.page(screen, &look), &presenter.content_security_policy())
             }
             _ => answer::json(status, &for_json(screen.data())),
         }
@@ -161,11 +168,37 @@ fn sentence(description: &str) -> String {
     format!("{first}{}.", letters.as_str())
 }
 
-fn look(parts: &Parts) -> Look {
-    let languages =
-        parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let first = languages.split([',', ';']).next().unwrap_or_default().trim();
-    if first.is_empty() || first == "*" { Look::default() } else { Look::locale(first) }
+/// The most languages that are looked at.
+const MOST_LANGUAGES: usize = 16;
+
+/// What the client knows of the user (`ui_locales`, OpenID Connect Core §3.1.2.1) comes before what the browser says.
+fn look(ui_locales: &str, accepted: &[String]) -> Look {
+    let told = ui_locales.split(' ').filter(|tag| is_language(tag));
+    let languages: Vec<_> = told.chain(accepted.iter().map(String::as_str)).take(MOST_LANGUAGES).collect();
+    if languages.is_empty() { Look::default() } else { Look::locale(languages.join(" ")) }
+}
+
+/// The languages of `Accept-Language`, by their weights (RFC 9110 §12.5.4).
+fn accepted_languages(parts: &Parts) -> Vec<String> {
+    let header = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut weighted: Vec<(f32, &str)> = header.split(',').take(MOST_LANGUAGES).filter_map(weighted).collect();
+    weighted.sort_by(|(a, _), (b, _)| b.total_cmp(a)); // stable: equals stay as they came
+    weighted.into_iter().map(|(_, tag)| tag.to_owned()).collect()
+}
+
+fn weighted(range: &str) -> Option<(f32, &str)> {
+    let (tag, parameters) = range.split_once(';').unwrap_or((range, ""));
+    let weight = match parameters.trim().strip_prefix("q=") {
+        Some(weight) => weight.parse().ok()?,
+        None => 1.0,
+    };
+    let tag = tag.trim();
+    (weight > 0.0 && weight <= 1.0 && is_language(tag)).then_some((weight, tag))
+}
+
+/// Whether it has the shape of a language tag (BCP 47).
+fn is_language(tag: &str) -> bool {
+    (1..=35).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// A login's error as a refusal.

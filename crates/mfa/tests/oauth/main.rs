@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use countersign_mfa::{
 };
 use countersign_mfa_otp::{TotpParameters, TotpSecret};
 use countersign_oauth_core::{At, AuthorizationRequest, Client, Extension, Hook, Params, Peer, Refusal, Scope, Server};
-use countersign_primitives::{Acr, ManualClock, Requirement, Subject, ThreadPool, UnixTime, WorkPool};
+use countersign_primitives::{Acr, Clock, ManualClock, Requirement, Subject, ThreadPool, UnixTime, WorkPool};
 use countersign_storage_memory::MemoryStore;
 use countersign_storage_traits::MasterKey;
 use http::{Method, Request, Response, StatusCode, header};
@@ -26,11 +26,12 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"; // RFC 76
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 const CHEAP: PasswordCost = PasswordCost { memory_kib: 8, passes: 1, lanes: 1 };
 
-/// Prints a screen's data, so that a test reads what a template would.
-struct Plain;
+/// Prints a screen's data, so that a test reads what a template would, and notes the language.
+struct Plain(Arc<Mutex<Vec<Option<String>>>>);
 
 impl Presenter for Plain {
-    fn page(&self, screen: &dyn Screen, _: &Look) -> Bytes {
+    fn page(&self, screen: &dyn Screen, look: &Look) -> Bytes {
+        self.0.lock().unwrap().push(look.locale.clone());
         screen.data().to_string().into()
     }
 }
@@ -58,11 +59,12 @@ impl Extension for OnlyTheHinted {
 struct Bench {
     server: Server,
     clock: ManualClock,
+    looks: Arc<Mutex<Vec<Option<String>>>>,
 }
 
 impl Bench {
     async fn new() -> Self {
-        let clock = ManualClock::at(NOW);
+        let (clock, looks) = (ManualClock::at(NOW), Arc::default());
         let pool: Arc<dyn WorkPool> = Arc::new(ThreadPool::new(1, 16));
         let builder = Server::builder(ISSUER, MemoryStore::new(), MasterKey::from_bytes([7; 32])).clock(clock.clone());
         let users = StoredAccounts::in_sealed(builder.sealed_store(), builder.master_key(), ISSUER)
@@ -91,11 +93,16 @@ impl Bench {
             .scope(Scope::new("payments", "Make payments").requires(Requirement::MFA))
             .client(shop)
             .extension(OnlyTheHinted)
-            .extension(Login::new(mfa).presenter(Arc::new(Plain)))
+            .extension(Login::new(mfa).presenter(Arc::new(Plain(Arc::clone(&looks)))))
             .build()
             .await
             .unwrap();
-        Self { server, clock }
+        Self { server, clock, looks }
+    }
+
+    /// What the app shows now.
+    fn code(&self, secret: &TotpSecret) -> String {
+        secret.code_at(Clock::now(&self.clock)).expose().to_owned()
     }
 
     fn browser(&self) -> Browser<'_> {
@@ -171,6 +178,31 @@ impl Browser<'_> {
         assert_eq!(step["step"], "password", "{step}");
         let password = format!("{name}-password");
         self.answer(login, &step, json!({"answer": "password", "login": name, "password": password})).await
+    }
+
+    /// Signs in by a password and sets up an authenticator app.
+    async fn enrol(&mut self, login: &str, name: &str) -> (TotpSecret, Value) {
+        let step = self.password(login, name).await;
+        self.prove_enrolment(login, &step).await
+    }
+
+    async fn prove_enrolment(&mut self, login: &str, step: &Value) -> (TotpSecret, Value) {
+        assert_eq!(step["step"], "enrol", "{step}");
+        let secret = TotpSecret::from_base32(step["secret"].as_str().unwrap(), TotpParameters::default()).unwrap();
+        let code = self.bench.code(&secret);
+        let step = self.answer(login, step, json!({"answer": "enrol", "code": code})).await;
+        let step = self.answer(login, &step, json!({"answer": "recovery_codes"})).await;
+        (secret, step)
+    }
+
+    /// Posts a form of our own page.
+    async fn form(&mut self, login: &str, form: &str) -> Response<Bytes> {
+        let request = Request::post(login)
+            .header("sec-fetch-site", "same-origin")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Bytes::from(form.to_owned()))
+            .unwrap();
+        self.send(request).await
     }
 
     /// Consents where that is asked, and says where the answer goes.
@@ -380,4 +412,124 @@ async fn what_is_out_of_reach_is_told_to_the_client_unless_it_was_only_a_wish() 
     let login = browser.authorize(&format!("scope=orders&acr_values={}", phr.as_str())).await;
     let step = browser.password(&login, "alice").await;
     assert!(browser.consent(&login, &step).await.contains("code="), "acr_values are a wish");
+}
+
+#[tokio::test]
+async fn promise_6_a_throttled_answer_leaves_the_form_on_screen() {
+    let bench = Bench::new().await;
+    let mut browser = Browser { json: false, ..bench.browser() };
+    let login = browser.authorize("scope=orders").await;
+    let csrf = body(&browser.get(&login).await)["csrf"].as_str().unwrap().to_owned();
+    let form = format!("username=alice&password=wrong&answer=password&csrf={csrf}");
+    for _ in 0..10 {
+        assert_eq!(browser.form(&login, &form).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let page = browser.form(&login, &form).await;
+    assert_eq!(
+        (page.status(), &page.headers()[header::RETRY_AFTER]),
+        (StatusCode::TOO_MANY_REQUESTS, &"900".parse().unwrap())
+    );
+    assert!(page.headers()[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/html"));
+    let data = body(&page);
+    assert_eq!((&data["step"], &data["error"], &data["csrf"]), (&json!("password"), &json!("throttled"), &json!(csrf)));
+}
+
+#[tokio::test]
+async fn oidc_core_3_1_2_1_ui_locales_come_before_what_the_browser_says() {
+    let bench = Bench::new().await;
+    let mut browser = Browser { json: false, ..bench.browser() };
+    let mut language = async |query: &str, accepted: &str| {
+        let login = browser.authorize(query).await;
+        let request = Request::get(&login).header(header::ACCEPT_LANGUAGE, accepted).body(Bytes::new()).unwrap();
+        let page = browser.send(request).await;
+        assert_eq!(page.status(), StatusCode::OK);
+        bench.looks.lock().unwrap().pop().flatten()
+    };
+    assert_eq!(language("scope=orders", "da, en-GB;q=0.8, de;q=0.9, xx;q=0, *;q=0.1").await.unwrap(), "da de en-GB");
+    assert_eq!(language("scope=orders&ui_locales=fr-CA%20fr", "da").await.unwrap(), "fr-CA fr da");
+    assert_eq!(language("scope=orders&ui_locales=%22%3E%3Cscript%3E", "<b>;q=1").await, None);
+}
+
+#[tokio::test]
+async fn rfc8414_2_the_metadata_says_which_acr_a_login_reaches() {
+    let bench = Bench::new().await;
+    let metadata = body(&bench.browser().get("/.well-known/oauth-authorization-server").await);
+    let values = metadata["acr_values_supported"].as_array().unwrap();
+    assert!(values.contains(&json!(Acr::MFA.as_str())) && values.contains(&json!(Acr::AAL1.as_str())), "{values:?}");
+    assert!(!values.contains(&json!(Acr::PHR.as_str())), "promise 10: {values:?}");
+}
+
+#[tokio::test]
+async fn promise_7_an_answer_of_another_type_is_refused() {
+    let bench = Bench::new().await;
+    let mut browser = bench.browser();
+    let login = browser.authorize("scope=orders").await;
+    let csrf = browser.step(&login).await["csrf"].as_str().unwrap().to_owned();
+    let bodies = [
+        ("application/x-www-form-urlencoded-not", "username=alice&password=alice-password&answer=password&csrf=CSRF"),
+        ("text/plain", r#"{"answer":"password","login":"alice","password":"alice-password","csrf":"CSRF"}"#),
+        ("application/json", r#"{"answer":"password","answer":"code","csrf":"CSRF"}"#),
+        ("application/json", "[[[[[[[["),
+        ("application/x-www-form-urlencoded", "answer=password&username=%ff%00&password=%&csrf=CSRF&x=1"),
+    ];
+    for (content_type, sent) in bodies {
+        let request = Request::post(&login)
+            .header(header::ORIGIN, ISSUER)
+            .header(header::CONTENT_TYPE, content_type)
+            .body(sent.replace("CSRF", &csrf).into())
+            .unwrap();
+        let answer = browser.send(request).await;
+        assert!(answer.status().is_client_error(), "{content_type}: {:?}", answer.status());
+        assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
+    }
+    assert_eq!(browser.step(&login).await["step"], "password");
+}
+
+/// Two requests wait in one browser; alice began to prove more for the first, and bob signs in for the second.
+#[tokio::test]
+async fn promise_11_what_one_users_session_proved_does_not_count_when_another_is_signed_in() {
+    let bench = Bench::new().await;
+    let mut browser = bench.browser();
+    let login = browser.authorize("scope=payments").await;
+    let (secret, step) = browser.enrol(&login, "alice").await;
+    browser.consent(&login, &step).await;
+    bench.clock.advance(std::time::Duration::from_secs(60));
+    let mut browser = bench.browser();
+    let login = browser.authorize("scope=orders").await;
+    let step = browser.password(&login, "alice").await;
+    browser.consent(&login, &step).await;
+    let first = browser.authorize("scope=payments").await;
+    let asked = browser.step(&first).await;
+    assert_eq!(asked["step"], "code", "{asked}");
+    bench.clock.advance(std::time::Duration::from_secs(2));
+    let second = browser.authorize("scope=orders&prompt=login").await;
+    let step = browser.password(&second, "bob").await;
+    assert_eq!(step["account"], "bob");
+    let code = bench.code(&secret);
+    let answer = browser.try_answer(&first, &asked["csrf"], json!({"answer": "code", "code": code})).await;
+    let shown = body(&answer);
+    assert_eq!(shown["step"], "enrol", "it is bob's step-up by now: {shown}");
+    assert_eq!(shown["account"], "bob", "{shown}");
+}
+
+/// Alice stepped up and stopped at the consent page; bob signs in. The page from before leads back to nobody's proofs.
+#[tokio::test]
+async fn promise_12_a_login_that_is_done_is_not_done_again_for_the_next_user() {
+    let bench = Bench::new().await;
+    let mut browser = bench.browser();
+    let login = browser.authorize("scope=orders").await;
+    let step = browser.password(&login, "alice").await;
+    browser.consent(&login, &step).await;
+    let first = browser.authorize("scope=payments").await;
+    let step = browser.step(&first).await;
+    let (_, step) = browser.prove_enrolment(&first, &step).await;
+    assert_eq!((&step["step"], &step["account"]), (&json!("consent"), &json!("alice")), "{step}");
+    bench.clock.advance(std::time::Duration::from_secs(2));
+    let second = browser.authorize("scope=orders&prompt=login").await;
+    browser.password(&second, "bob").await;
+    let back = browser.step(&first).await;
+    assert_eq!((&back["step"], &back["account"]), (&json!("enrol"), &json!("bob")), "{back}");
+    let consent = json!({"answer": "consent"});
+    let stale = browser.try_answer(&first, &step["csrf"], consent).await;
+    assert_eq!(stale.status(), StatusCode::FORBIDDEN, "alice's consent is not bob's");
 }

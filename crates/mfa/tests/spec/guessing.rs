@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use countersign_mfa::{Answer, BrowserMarks, LoginError, LoginRequest, Step, StepError};
+use countersign_primitives::Requirement;
 
 use crate::support::{Bench, from};
 
@@ -197,4 +198,59 @@ async fn a_hash_of_an_unknown_kind_is_told_to_the_operator_and_is_no_login() {
     assert_eq!(login.step.error(), Some(StepError::WrongPassword));
     let events = bench.events.lock().unwrap();
     assert!(events.iter().any(|event| event.cause() == Some("password_hash_of_unknown_kind")));
+}
+
+#[tokio::test]
+async fn m24_browsers_that_proved_a_password_alone_share_one_budget_for_codes() {
+    let bench = Bench::new().await;
+    let (secret, _) = bench.enrol("alice").await;
+    // Who knows the password signs in where it is enough, in as many browsers as he likes.
+    for _ in 0..10 {
+        let marks = bench.password(LoginRequest::new(), bench.browser(), "alice").await.done().marks.clone();
+        let mut login = bench.password(mfa(), bench.browser().marks(marks), "alice").await;
+        assert_eq!(login.answer(&Answer::code("000000")).await.error(), Some(StepError::WrongCode));
+    }
+    let marks = bench.password(LoginRequest::new(), bench.browser(), "alice").await.done().marks.clone();
+    let mut login = bench.password(mfa(), bench.browser().marks(marks), "alice").await;
+    let right = Answer::code(bench.code(&secret));
+    assert!(throttled(login.try_answer(&right).await).is_some(), "another browser is no new budget");
+}
+
+#[tokio::test]
+async fn promise_6_a_browser_that_proved_a_second_factor_keeps_its_budget_whoever_else_knows_the_password() {
+    let bench = Bench::new().await;
+    let (secret, _) = bench.enrol("alice").await;
+    let owner = bench.browser();
+    let weak = bench.password(LoginRequest::new(), owner.clone(), "alice").await.done().marks.clone();
+    let owner = owner.marks(weak.clone());
+    let mut login = bench.password(mfa(), owner.clone(), "alice").await;
+    login.answer(&Answer::code(bench.code(&secret))).await;
+    assert_eq!(login.done().marks, weak, "the mark that it had is worth more now");
+    for _ in 0..100 {
+        let _ = bench.password(LoginRequest::new(), bench.browser(), "alice").await.is_done();
+    }
+    let mut thief = bench.second("alice").await;
+    while throttled(thief.try_answer(&Answer::code("000000")).await).is_none() {}
+    bench.clock.advance(Duration::from_secs(60));
+    let mut login = bench.password(mfa(), owner, "alice").await;
+    login.answer(&Answer::code(bench.code(&secret))).await;
+    assert!(login.is_done());
+}
+
+#[tokio::test]
+async fn promise_7_only_so_many_browsers_of_an_account_are_remembered() {
+    let bench = Bench::new().await;
+    let first = bench.password(LoginRequest::new(), bench.browser(), "alice").await.done().marks.clone();
+    for _ in 0..100 {
+        assert!(bench.password(LoginRequest::new(), bench.browser(), "alice").await.is_done());
+    }
+    let mut stranger = bench.begin(LoginRequest::new(), bench.browser()).await;
+    while throttled(stranger.try_answer(&Answer::password("alice", "guess")).await).is_none() {}
+    let mut displaced = bench.begin(LoginRequest::new(), bench.browser().marks(first)).await;
+    let answer = displaced.try_answer(&Answer::password("alice", "alice-password")).await;
+    assert!(throttled(answer).is_some(), "the oldest gives way");
+}
+
+fn mfa() -> LoginRequest {
+    LoginRequest::new().requirement(Requirement::MFA)
 }

@@ -5,6 +5,7 @@
 mod accounts;
 mod assurance;
 mod crash;
+mod ended;
 mod guessing;
 mod host_factor;
 mod one_time_codes;
