@@ -21,6 +21,16 @@
 //!     }
 //! }
 //! ```
+//!
+//! # What this crate does not do
+//! Store users: a host without a table takes `StoredAccounts` of `countersign-mfa`. Hash or compare passwords: the engine does, unless
+//! [`Accounts::verify_password`] says that the host did.
+//!
+//! # Features
+//! None.
+//!
+//! # Where next
+//! `ServerBuilder::accounts` of `countersign-oauth-core` and `MfaBuilder::accounts` of `countersign-mfa` take an [`Accounts`].
 
 use std::fmt;
 

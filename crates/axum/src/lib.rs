@@ -24,7 +24,18 @@
 //! [`Peer`] into the request's extensions. A peer that is there is never replaced. Without either, login and token routes
 //! answer 500 and log the cure.
 //!
-//! What this crate does *not* do: listen, speak TLS, or time slow clients out. Those are the host's server's.
+//! # What this crate does not do
+//!
+//! Listen, speak TLS, or time slow clients out. Those are the host's server's.
+//!
+//! # Features
+//!
+//! None.
+//!
+//! # Where next
+//!
+//! [`root_router`] and [`mounted_router`] for an issuer with a path below a host that nests its routes; `Server` of
+//! `countersign-oauth-core` for what is served.
 
 mod body;
 mod raw;

@@ -14,6 +14,15 @@
 //! ```
 //!
 //! A sink must neither block nor fail. What must survive a crash is a record in the store, not an event.
+//!
+//! # What this crate does not do
+//! Deliver, store or count events: that is the sink's. Carry what developers debug with: that goes to `tracing`.
+//!
+//! # Features
+//! None.
+//!
+//! # Where next
+//! [`EventKind`] lists what is told; `ServerBuilder::events` of `countersign-oauth-core` takes the sink.
 
 use std::fmt;
 use std::net::IpAddr;

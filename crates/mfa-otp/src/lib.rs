@@ -45,6 +45,9 @@
 //!
 //! What users type has spaces: [`normalise`] takes them out at the edge, and everything behind it is exact.
 //!
+//! # Features
+//! None.
+//!
 //! # Where next
 //! `countersign-mfa` builds factors out of these parts, with the store, the throttle and the encryption.
 

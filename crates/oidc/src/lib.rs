@@ -1,7 +1,8 @@
 //! OpenID Connect as an extension of `countersign-oauth-core`: ID tokens, userinfo, discovery.
 //!
 //! ```
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # futures_util::FutureExt::now_or_never(async {
+//! use bytes::Bytes;
 //! use countersign_oauth_core::{Client, Preset, Server};
 //! use countersign_oidc::Oidc;
 //! use countersign_storage_memory::MemoryStore;
@@ -13,15 +14,27 @@
 //!     .client(Client::public("shop").redirect_uri("https://shop.example.com/callback").scope("openid email"))
 //!     .build()
 //!     .await?;
-//! # Ok(()) }
+//! let request = http::Request::get("https://id.example.com/.well-known/openid-configuration").body(Bytes::new())?;
+//! let discovery: serde_json::Value = serde_json::from_slice(server.handle(request).await.body())?;
+//! assert_eq!(discovery["userinfo_endpoint"], "https://id.example.com/userinfo");
+//! # Ok::<(), Box<dyn std::error::Error>>(()) }).expect("ready")?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! It brings the scopes `openid`, `profile`, `email`, `address`, `phone` and `offline_access`, the endpoint `/userinfo`, the
 //! document `/.well-known/openid-configuration`, and an ID token in every token response whose scope has `openid`. It uses
 //! the one door that any extension has, and nothing else.
 //!
-//! What it does *not* do: sign-out, the `claims` parameter, request objects, pairwise subjects, encrypted tokens. Discovery
-//! says so.
+//! Claims come from the host's accounts, and from a [`ClaimsSource`] where there is more to tell.
+//!
+//! # What this crate does not do
+//! Sign-out, the `claims` parameter, request objects, pairwise subjects, encrypted tokens. Discovery says so.
+//!
+//! # Features
+//! None.
+//!
+//! # Where next
+//! `countersign-mfa` brings a login; `countersign` has it all in one dependency.
 
 mod claims;
 mod client;

@@ -41,6 +41,19 @@
 //!
 //! A client's logo is not shown: it would tell the client's server who is signing in, and let a stranger's picture stand
 //! beside a password field.
+//!
+//! # What this crate does not do
+//!
+//! Serve anything, read a request, or decide what is shown: the login does, and hands over a name and data.
+//!
+//! # Features
+//!
+//! None.
+//!
+//! # Where next
+//!
+//! [`Pages`] has what can be changed, from a colour to the frame of every page; `Presenter` of `countersign-mfa` is what to
+//! implement for pages of another kind.
 
 mod colour;
 mod error;

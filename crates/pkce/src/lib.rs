@@ -21,8 +21,14 @@
 //! Only `S256` exists here. The method `plain` shows the verifier to whoever sees the request, which is what the
 //! extension guards against; it is refused with an error of its own (RFC 9700 §2.1.1).
 //!
-//! What this crate does *not* do: parse requests or URLs, or keep challenges. Whether a client must use PKCE is the
-//! server's decision.
+//! # What this crate does not do
+//! Parse requests or URLs, or keep challenges. Whether a client must use PKCE is the server's decision.
+//!
+//! # Features
+//! None.
+//!
+//! # Where next
+//! `countersign-oauth-core` checks it at both endpoints.
 
 mod challenge;
 mod verifier;

@@ -7,16 +7,33 @@
 //! too: [`Subject`], [`SignedIn`], [`Acr`], [`Amr`] and [`Requirement`].
 //!
 //! ```
-//! use countersign_primitives::{Acr, Amr, Requirement, SignedIn, UnixTime};
+//! use countersign_primitives::{Acr, AcrTable, Amr, Requirement, SignedIn, UnixTime};
 //! use std::time::Duration;
 //!
 //! let who = SignedIn::new("u-1", UnixTime::from_secs(1_000)).amr([Amr::Pwd, Amr::Otp]).acr(Acr::MFA);
 //! let payments = Requirement::MFA.max_age(Duration::from_secs(300));
 //! assert_eq!(payments.acr_value(), Some(&Acr::MFA));
 //! assert_eq!(who.auth_time(), UnixTime::from_secs(1_000));
+//! assert!(payments.met_by(&who, &AcrTable::default(), UnixTime::from_secs(1_300)));
+//! assert!(!payments.met_by(&who, &AcrTable::default(), UnixTime::from_secs(1_301))); // too long ago
 //! ```
 //!
-//! What this crate does *not* do: parse requests, hash passwords or sign anything.
+//! | what | where |
+//! |---|---|
+//! | secrets: wiped on drop, redacted in `Debug`, compared in constant time | [`SecretString`], [`SecretBytes`] |
+//! | identifiers | [`Id`], [`Subject`], [`SessionId`] |
+//! | what a host lends | [`Clock`], [`Random`], [`WorkPool`] |
+//! | what a login says, and what may be asked of it | [`SignedIn`], [`Proof`], [`Amr`]; [`Requirement`], [`Acr`], [`AcrTable`] |
+//!
+//! # What this crate does not do
+//! Parse requests, hash passwords or sign anything.
+//!
+//! # Features
+//! None.
+//!
+//! # Where next
+//! `countersign-oauth-core` issues tokens for a [`SignedIn`], `countersign-mfa` makes one, and `countersign` is all of it in one
+//! dependency.
 
 mod assurance;
 mod id;

@@ -8,7 +8,7 @@
 //! use countersign_storage_memory::MemoryStore;
 //! use countersign_storage_traits::{Batch, Expect, Key, Kind, Store};
 //!
-//! # async fn demo() -> Result<(), Box<dyn std::error::Error>> {
+//! # countersign_storage_traits::testkit::block_on(async {
 //! let store = MemoryStore::new();
 //! let (key, now) = (Key::root(Kind(200), Id::from_bytes([1; 16])), UnixTime::from_secs(60));
 //! let mut batch = Batch::new(key.partition, now, &SystemRandom)?;
@@ -17,12 +17,19 @@
 //! store.commit(&batch).await?; // the same batch again: Ok
 //! assert!(store.get(&[key], now).await?[0].is_some());
 //! assert!(store.get(&[key], UnixTime::from_secs(120)).await?[0].is_none());
-//! # Ok(())
-//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
 //! ```
 //!
-//! What it does *not* do: write to disk, share records between processes, or forget by itself. Expired records stay until
-//! [`Store::sweep`] is called, as the maintenance of a server does.
+//! # What this crate does not do
+//! Write to disk, share records between processes, or forget by itself: expired records stay until [`Store::sweep`] is called,
+//! as the maintenance of a server does.
+//!
+//! # Features
+//! None.
+//!
+//! # Where next
+//! `countersign-storage-sqlx` has a store that outlives the process.
 
 mod tables;
 

@@ -32,6 +32,15 @@
 //!
 //! Encrypt: wrap it in [`Encrypted`](countersign_storage_traits::Encrypted). Work on network file systems, whose locks SQLite
 //! cannot trust. Serve several machines: that needs a database server.
+//!
+//! # Features
+//!
+//! None: SQLite is what this version has.
+//!
+//! # Where next
+//!
+//! [`SqlOptions`] has how long to wait for another process and how many readers there are. `countersign-storage-traits` has the
+//! contract, and the suite that this store passes.
 
 mod encode;
 mod options;

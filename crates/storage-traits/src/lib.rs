@@ -142,6 +142,17 @@
 //!
 //! Hold data: `countersign-storage-memory` and `countersign-storage-sqlx` do. Know what a code or a grant is: the crates that own
 //! such records do. Promise more than the database keeps: what an adapter's settings cannot keep, its [`Capabilities`] say.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `testkit` | the module `testkit` and the macro `testkit!`: for development dependencies |
+//!
+//! # Where next
+//!
+//! [`Store`] has the contract, method by method. `docs/storage.md` in the repository says which records there are, and in which
+//! order they are written.
 
 mod batch;
 mod encrypted;

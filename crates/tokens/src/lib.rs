@@ -38,8 +38,22 @@
 //! Cryptography comes from a [`CryptoProvider`], a value that is passed in; [`Ring`] is the one in the box. Signing in a
 //! key service or a hardware module is a [`Signer`].
 //!
-//! What this crate does *not* do: encrypt tokens (JWE), fetch key sets, store anything, or know what the claims of OAuth
-//! and OpenID Connect mean.
+//! | what | where |
+//! |---|---|
+//! | issue and verify | [`sign_compact`], [`verify_compact`], [`Expect`], [`RegisteredClaims`] |
+//! | keys | [`PublicJwk`], [`JwkSet`], [`VerifyingKeys`] |
+//! | an issuer's own keys, and their rotation | [`KeyRing`], [`RotationPolicy`], [`ActiveKeys`] |
+//! | opaque tokens | [`Handle`], kept as a [`HandleHash`] |
+//! | refresh tokens that know their generation | [`RefreshToken`], [`RefreshTokens`] |
+//!
+//! # What this crate does not do
+//! Encrypt tokens (JWE), fetch key sets, store anything, or know what the claims of OAuth and OpenID Connect mean.
+//!
+//! # Features
+//! None.
+//!
+//! # Where next
+//! `countersign-oauth-core` issues access tokens by it, `countersign-oidc` ID tokens.
 
 mod algorithm;
 mod b64;
