@@ -45,13 +45,30 @@
 //! | `pages` | the default pages | `pages` |
 //! | `TokioPool`, `maintenance` | tokio's threads and timers | `tokio` |
 //!
-//! A host with its own login leaves `stored_accounts()` and `accounts(…)` out and calls [`Server::authorize`] with what it
-//! knows; it then needs neither `mfa` nor `pages`.
+//! # Features
+//!
+//! | feature | what it adds | |
+//! |---|---|---|
+//! | `tokio` | password hashing on tokio's blocking threads (`TokioPool`), and the loop of due work (`maintenance`) | default |
+//! | `axum` | the router for axum; with it `tokio` | default |
+//! | `pages` | the default pages, which a login has unless [`ServerBuilder::pages`] is given others | default |
+//! | `sqlite` | `store::SqlStore`; needs a C compiler and Rust 1.94 | default |
+//! | `memory` | `store::MemoryStore`, for tests | |
+//!
+//! # A login of one's own
+//!
+//! A host with its own login leaves `stored_accounts()` and `accounts(…)` out and calls
+//! [`Server::authorize`](oauth::Server::authorize) with what it knows; it then needs neither `mfa` nor `pages`.
 //!
 //! # What it does not do yet
 //!
 //! Revocation, introspection, sign-out, dynamic registration, passkeys, delivered codes and PostgreSQL are not part of this
 //! version. The feature table in the repository's README says what is, specification by specification.
+//!
+//! # Where next
+//!
+//! `examples/quickstart` in the repository is a whole server to click through; `docs/operations.md` tells what to know before others
+//! rely on one.
 
 #[cfg(feature = "tokio")]
 mod maintenance;
