@@ -1,5 +1,8 @@
 //! RFC 6749 at the token endpoint: client authentication, the code, the refresh token, errors.
 
+use std::future::{Future as _, poll_fn};
+use std::task::Poll;
+
 use countersign_events::EventKind;
 use countersign_oauth_core::{Client, ConsentRule, Preset};
 use http::Method;
@@ -187,6 +190,33 @@ fn rfc6749_4_1_2_of_64_redemptions_of_one_code_one_wins_and_the_grant_ends() {
         kit.is_dead("app", &won[0]);
         kit.is_alive("app", &other);
     }
+}
+
+#[test]
+fn rfc6749_4_1_2_the_grant_ends_even_if_both_redemptions_read_the_code_before_either_spent_it() {
+    let kit = Kit::new();
+    let code = kit.code("app", "openid offline_access");
+    let body = redemption("app", &code).with("client_id", "app").encode();
+    // On one thread, each call of the store gives way to the other request.
+    kit.script.delay(1);
+    let mut racing = [0, 1].map(|_| Some(Box::pin(kit.server.handle(token_request(&body, &[])))));
+    let mut answers = Vec::new();
+    block_on(poll_fn(|context| {
+        for racer in &mut racing {
+            let ready = racer.as_mut().map(|racer| racer.as_mut().poll(context));
+            if let Some(Poll::Ready(response)) = ready {
+                answers.push(Answer::of(response));
+                *racer = None;
+            }
+        }
+        if answers.len() == 2 { Poll::Ready(()) } else { Poll::Pending }
+    }));
+    drop(racing);
+    let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+    assert_eq!((won.len(), lost.len()), (1, 1));
+    lost[0].is_error(400, "invalid_grant");
+    assert_eq!(kit.events(EventKind::CodeReused).len(), 1);
+    kit.is_dead("app", &won[0]);
 }
 
 #[test]

@@ -126,12 +126,7 @@ impl Kit {
     }
 
     pub(crate) fn post_token(&self, body: &str, headers: &[(&str, String)]) -> Answer {
-        let mut request =
-            request(Method::POST, "/oauth/token").header("content-type", "application/x-www-form-urlencoded");
-        for (name, value) in headers {
-            request = request.header(*name, value);
-        }
-        self.handle(request.body(Bytes::copy_from_slice(body.as_bytes())).unwrap())
+        self.handle(token_request(body, headers))
     }
 
     /// The tokens of a new grant.
@@ -240,6 +235,15 @@ pub(crate) fn basic(client: &str, secret: &str) -> (&'static str, String) {
 pub(crate) fn request(method: Method, path: &str) -> http::request::Builder {
     let peer = Peer::new([192, 0, 2, 1].into());
     Request::builder().method(method).uri(path).header("host", "id.example.com").extension(peer)
+}
+
+/// A request to the token endpoint.
+pub(crate) fn token_request(body: &str, headers: &[(&str, String)]) -> Request<Bytes> {
+    let mut request = request(Method::POST, "/oauth/token").header("content-type", "application/x-www-form-urlencoded");
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    request.body(Bytes::copy_from_slice(body.as_bytes())).unwrap()
 }
 
 /// A verifier of one's own and its challenge.
