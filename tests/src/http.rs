@@ -51,8 +51,9 @@ impl Http {
     /// `POST url` with JSON.
     #[must_use]
     #[track_caller]
-    pub fn post_json(&self, url: &str, body: &Value) -> Reply {
-        reply(url, self.agent.post(url).send_json(body))
+    pub fn post_json(&self, url: &str, body: &Value, headers: &[(&str, &str)]) -> Reply {
+        let request = headers.iter().fold(self.agent.post(url), |request, &(name, value)| request.header(name, value));
+        reply(url, request.send_json(body))
     }
 
     /// `DELETE url`.

@@ -8,18 +8,24 @@
 mod browser;
 mod foreign;
 mod http;
+mod jar;
 mod process;
 mod quickstart;
 mod relying_party;
 mod scratch;
 mod site;
+mod steps;
 mod webdriver;
+mod wire;
 
 pub use browser::{Browser, Element};
 pub use foreign::{node_client, python_client};
 pub use http::{Http, Reply};
+pub use jar::Jar;
 pub use process::Process;
 pub use quickstart::Quickstart;
 pub use relying_party::{Callback, Tokens};
 pub use scratch::{Scratch, artifact};
 pub use site::{Asked, Page, site};
+pub use steps::{FrontEnd, User, at_once};
+pub use wire::Wire;

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use crate::http::Http;
+use crate::http::{Http, Reply};
 use crate::site::{Page, site};
 
 /// The verifier and challenge of RFC 7636, Appendix B.
@@ -36,6 +36,12 @@ impl Callback {
         Self { uri: format!("{origin}/callback") }
     }
 
+    /// A client at this redirect URI, which no browser opens: the test reads the answer from the address.
+    #[must_use]
+    pub fn at(uri: &str) -> Self {
+        Self { uri: uri.to_owned() }
+    }
+
     /// The redirect URI.
     #[must_use]
     pub fn uri(&self) -> &str {
@@ -52,10 +58,10 @@ impl Callback {
         format!("{issuer}/authorize?{}", query.finish())
     }
 
-    /// Checks the answer that arrived at `url` and exchanges its code, as a public client.
+    /// A parameter of the answer that arrived at `url`, which must be this client's and this issuer's; empty if it is not there.
     #[must_use]
     #[track_caller]
-    pub fn exchange(&self, url: &str, issuer: &str, client_id: &str) -> Tokens {
+    pub fn parameter(&self, url: &str, issuer: &str, wanted: &str) -> String {
         let query = url.strip_prefix(&self.uri).and_then(|rest| rest.strip_prefix('?')).unwrap_or_default();
         let parameter = |wanted: &str| {
             let mut found = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == wanted);
@@ -63,15 +69,28 @@ impl Callback {
         };
         assert_eq!(parameter("state"), STATE, "another request's answer: {url}");
         assert_eq!(parameter("iss"), issuer, "another issuer's answer: {url}");
-        let code = parameter("code");
+        parameter(wanted)
+    }
+
+    /// Sends a code to the token endpoint, as a public client.
+    #[must_use]
+    #[track_caller]
+    pub fn redeem(&self, issuer: &str, client_id: &str, code: &str) -> Reply {
         let form = [
             ("grant_type", "authorization_code"),
-            ("code", &code),
+            ("code", code),
             ("redirect_uri", &self.uri),
             ("client_id", client_id),
             ("code_verifier", VERIFIER),
         ];
-        let reply = Http::new().post(&format!("{issuer}/oauth/token"), &form, &[]);
+        Http::new().post(&format!("{issuer}/oauth/token"), &form, &[])
+    }
+
+    /// Checks the answer that arrived at `url` and exchanges its code, as a public client.
+    #[must_use]
+    #[track_caller]
+    pub fn exchange(&self, url: &str, issuer: &str, client_id: &str) -> Tokens {
+        let reply = self.redeem(issuer, client_id, &self.parameter(url, issuer, "code"));
         assert_eq!(reply.status, 200, "{}", reply.body);
         let answer = reply.json();
         let claims = claims(answer["id_token"].as_str().unwrap_or_default());

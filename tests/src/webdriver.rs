@@ -52,7 +52,7 @@ impl Session {
             json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });
         let http = Http::new();
         let base = format!("http://127.0.0.1:{port}/session");
-        let session = match value(&http.post_json(&base, &wanted)) {
+        let session = match value(&http.post_json(&base, &wanted, &[])) {
             Ok(session) => session,
             Err(refusal) => panic!("no browser: {}: {}", refusal.error, refusal.message),
         };
@@ -69,7 +69,7 @@ impl Session {
     /// `POST session/path`.
     #[track_caller]
     pub(crate) fn send(&self, path: &str, body: &Value) -> Result<Value, Refusal> {
-        value(&self.http.post_json(&format!("{}{path}", self.url), body))
+        value(&self.http.post_json(&format!("{}{path}", self.url), body, &[]))
     }
 
     /// Forgets the cookies of the site that is shown.
