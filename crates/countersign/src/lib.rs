@@ -92,8 +92,8 @@ pub use countersign_oauth_core::{
 };
 pub use countersign_oidc::ClaimsSource;
 pub use countersign_primitives::{
-    Acr, AcrClass, AcrTable, Amr, BoxError, Clock, ManualClock, Proof, Requirement, SecretString, SessionId, SignedIn,
-    Subject, SystemClock, UnixTime, WorkPool,
+    Acr, AcrClass, AcrTable, Amr, BoxError, Clock, ManualClock, Proof, Random, RandomError, Requirement, SecretString,
+    SessionId, SignedIn, Subject, SystemClock, SystemRandom, UnixTime, WorkPool,
 };
 pub use countersign_storage_traits::MasterKey;
 pub use countersign_tokens::{PublicJwk, Signature, Signer};
@@ -118,7 +118,7 @@ pub mod store {
     #[cfg(feature = "memory")]
     pub use countersign_storage_memory::MemoryStore;
     #[cfg(feature = "sqlite")]
-    pub use countersign_storage_sqlx::SqlStore;
+    pub use countersign_storage_sqlx::{OpenError, SqlStore};
     pub use countersign_storage_traits::*;
 }
 

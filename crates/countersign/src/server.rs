@@ -57,6 +57,7 @@ impl Server {
             limits: Limits::default(),
             cost: PasswordCost::default(),
             presenter: None,
+            login_page: None,
             pool: None,
             required: Vec::new(),
         }
@@ -94,6 +95,7 @@ pub struct ServerBuilder {
     limits: Limits,
     cost: PasswordCost,
     presenter: Option<Arc<dyn Presenter>>,
+    login_page: Option<String>,
     pool: Option<Arc<dyn WorkPool>>,
     /// What is required where, to be compared with what the factors reach.
     required: Vec<(String, Requirement)>,
@@ -265,6 +267,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Sends the browser to a page of the host's own, with `?login=ID`, for the steps of a login. The page reads and answers
+    /// them at `/login/ID` as JSON, from the issuer's origin.
+    #[must_use]
+    pub fn login_page(mut self, path: impl Into<String>) -> Self {
+        self.login_page = Some(path.into());
+        self
+    }
+
     /// Where passwords are hashed. By default tokio's blocking threads, with feature `tokio`.
     #[must_use]
     pub fn pool(mut self, pool: impl WorkPool + 'static) -> Self {
@@ -295,13 +305,18 @@ impl ServerBuilder {
             Some(presenter) => Login::new(mfa.clone()).presenter(presenter),
             None => Login::new(mfa.clone()),
         };
+        let login = match self.login_page.take() {
+            Some(path) => login.login_page(path),
+            None => login,
+        };
         let core = self.core.accounts(accounts).extension(self.oidc).extension(login).build().await?;
         Ok(Server { core, stored_accounts: stored, mfa: Some(mfa) })
     }
 
     /// A host with a login of its own: it owns `/authorize`.
     async fn build_without_login(self) -> Result<Server, ConfigError> {
-        if !self.factors.is_empty() || self.policy.is_some() || self.presenter.is_some() {
+        let parts_of_a_login = self.policy.is_some() || self.presenter.is_some() || self.login_page.is_some();
+        if !self.factors.is_empty() || parts_of_a_login {
             return Err(ConfigError::Unreachable {
                 what: "factors, a policy or pages".to_owned(),
                 cure: "they belong to a login, which needs users: add stored_accounts() or accounts(…)".to_owned(),

@@ -1,0 +1,8 @@
+//! The facade as a host uses it: what `build` refuses, a login by JSON steps, and what two issuers share.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
+
+mod building;
+mod issuers;
+mod login;
+mod support;
