@@ -122,12 +122,12 @@ fn rfc6750_2_a_token_is_sent_once_and_never_in_the_query() {
 
 #[test]
 fn what_has_expired_opens_nothing() {
-    let toml = format!("[lifetimes]\naccess_token = \"1s\"\ncode = \"1s\"\n{CLIENTS}");
+    let toml = format!("[lifetimes]\naccess_token = \"3s\"\ncode = \"3s\"\n{CLIENTS}");
     let callback = Callback::at("https://shop.example/callback");
     let provider = Provider { quickstart: Quickstart::configured(&toml, &[]), callback };
     let tokens = provider.tokens("openid");
     let code = provider.code("openid");
-    thread::sleep(Duration::from_millis(2_100));
+    thread::sleep(Duration::from_millis(4_100));
     let reply = provider.callback.redeem(provider.quickstart.issuer(), "shop", &code);
     assert_eq!((reply.status, &reply.json()["error"]), (400, &json!("invalid_grant")));
     let reply = provider.userinfo(tokens.answer["access_token"].as_str().unwrap());
