@@ -66,11 +66,18 @@ impl Mfa {
             Some(who) => inner.situation(who.subject(), None, now).await?.floor,
             None => Requirement::NONE,
         };
+        let anew = LoginRequest { who: None, ..request.clone() };
         let mut login = Login::begin(request, caller, &floor, &inner.table, now);
         if let Some(subject) = &login.subject {
             login.epoch = inner.epoch(subject).await?;
         }
-        let (stage, situation) = inner.settle(&mut login, None, now).await?;
+        let (mut stage, mut situation) = inner.settle(&mut login, None, now).await?;
+        // Whoever finds a browser signed in must not set up a factor of his own: the password is asked again.
+        let enrols = matches!(stage, Stage::Enrol { .. } | Stage::ChooseEnrolment(_));
+        if enrols && inner.accounts.is_some() && !login.is_young(now) {
+            login = Login::begin(anew, caller, &Requirement::NONE, &inner.table, now);
+            (stage, situation) = inner.settle(&mut login, None, now).await?;
+        }
         inner.meet_browser(&mut login, caller, now).await?;
         let mut batch = Batch::new(key.partition, now, &*inner.random)?;
         batch.put_value(key, expect, now.plus(Login::LIFETIME), &login)?;

@@ -208,6 +208,13 @@ impl Login {
         (asked, self.enrolling.as_ref().map(|enrolling| enrolling.id), self.done_at.is_some())
     }
 
+    /// Whether what says who signs in was proven lately: young enough to set up a first factor.
+    pub(crate) fn is_young(&self, now: UnixTime) -> bool {
+        let young = |at| now.since(at) <= Self::LIFETIME;
+        let first = self.proven.iter().filter(|proven| proven.first).map(|proven| proven.at).max();
+        first.or(self.who.as_ref().map(SignedIn::auth_time)).is_some_and(young)
+    }
+
     /// Counts something proven now, in place of what the same method proved before.
     pub(crate) fn prove(&mut self, proven: Proven) {
         self.proven.retain(|earlier| earlier.method != proven.method);

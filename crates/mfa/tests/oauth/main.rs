@@ -258,7 +258,7 @@ async fn promise_8_a_scope_that_needs_two_factors_leads_through_enrolment_and_la
     let step = browser.password(&login, "alice").await;
     assert_eq!(step["step"], "enrol", "{step}");
     let secret = TotpSecret::from_base32(step["secret"].as_str().unwrap(), TotpParameters::default()).unwrap();
-    let code = || secret.code_at(countersign_primitives::Clock::now(&bench.clock)).expose().to_owned();
+    let code = || secret.code_at(Clock::now(&bench.clock)).expose().to_owned();
     let step = browser.answer(&login, &step, json!({"answer": "enrol", "code": code()})).await;
     assert_eq!(step["codes"].as_array().map(Vec::len), Some(10), "{step}");
     let step = browser.answer(&login, &step, json!({"answer": "recovery_codes"})).await;

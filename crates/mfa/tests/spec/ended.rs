@@ -112,3 +112,22 @@ async fn m19_a_code_is_not_taken_again_by_a_login_that_began_anew() {
     login.answer(&Answer::password("alice", "alice-password")).await;
     assert_eq!(login.answer(&code).await.error(), Some(StepError::WrongCode));
 }
+
+#[tokio::test]
+async fn m25_a_first_factor_is_set_up_after_a_fresh_password_and_not_by_an_old_session() {
+    let (bench, _) = bench().await;
+    let caller = Caller::new(bench.id()).session(SessionId::new("s-1"));
+    let young = bench.begin(mfa().who(session("u-1", "s-1")), caller.clone()).await;
+    assert!(matches!(young.step, Step::Enrol(_)), "{:?}", young.step);
+    bench.clock.advance(Duration::from_secs(16 * 60));
+    let mut old = bench.begin(mfa().who(session("u-1", "s-1")), caller).await;
+    assert!(matches!(old.step, Step::Password(_)), "{:?}", old.step);
+    old.answer(&Answer::password("alice", "alice-password")).await;
+    assert!(matches!(old.step, Step::Enrol(_)), "{:?}", old.step);
+    // A factor that is there already is asked whatever the age.
+    let (secret, _) = bench.enrol("bob").await;
+    let caller = Caller::new(bench.id()).session(SessionId::new("s-2"));
+    let mut other = bench.begin(mfa().who(session("u-2", "s-2")), caller).await;
+    other.answer(&Answer::code(bench.code(&secret))).await;
+    assert!(other.is_done());
+}
