@@ -27,9 +27,7 @@ pub(crate) async fn assemble(
     let builder = match &settings.store {
         StoreChoice::Memory => Server::builder(issuer, MemoryStore::new(), key),
         StoreChoice::Sqlite(file) => {
-            let store = SqlStore::open(&format!("sqlite:{}", file.display()))
-                .await
-                .map_err(|error| StartError::Store(error.into()))?;
+            let store = SqlStore::open(&format!("sqlite:{}", file.display())).await?;
             Server::builder(issuer, store, key)
         }
     };

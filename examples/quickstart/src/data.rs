@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use countersign::MasterKey;
+use countersign::SystemRandom;
 use countersign::store::MasterKeyError;
-use countersign_primitives::SystemRandom;
 
 use crate::settings::{Settings, StoreChoice};
 

@@ -30,7 +30,8 @@ mod settings;
 mod testing;
 mod users;
 
-use countersign::{BoxError, ConfigError};
+use countersign::ConfigError;
+use countersign::store::OpenError;
 
 pub use cli::Cli;
 pub use config::{
@@ -58,8 +59,8 @@ pub enum StartError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// The store cannot be opened.
-    #[error("{0}")]
-    Store(#[source] BoxError),
+    #[error(transparent)]
+    Store(#[from] OpenError),
     /// The store or the keys in it cannot be used.
     #[error(transparent)]
     Server(ConfigError),

@@ -10,8 +10,8 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
+use countersign::UnixTime;
 use countersign::oauth::answer::escape;
-use countersign_primitives::UnixTime;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 

@@ -8,8 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use countersign::pkce::CodeVerifier;
-use countersign::{Peer, SecretString};
-use countersign_primitives::{Random, RandomError, UnixTime};
+use countersign::{Peer, Random, RandomError, SecretString, UnixTime};
 use http::{Method, Request, Response, StatusCode, header};
 use serde_json::{Map, Value};
 

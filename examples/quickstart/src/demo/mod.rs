@@ -14,7 +14,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Form, Query, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use countersign_primitives::{RandomError, SystemRandom};
+use countersign::{RandomError, SystemRandom};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign_primitives::{Random, RandomError, SecretString, SystemRandom};
+use countersign::{Random, RandomError, SecretString, SystemRandom};
 use http::HeaderMap;
 
 use super::client::{Authorization, Renewal, Shown};
