@@ -17,6 +17,9 @@ pub(crate) struct Interaction {
     /// None of the classes that the client prefers is within the user's reach; what is required still holds.
     #[serde(default)]
     pub(crate) preference_waived: bool,
+    /// The client was told no: the request is answered, and yields no code any more.
+    #[serde(default)]
+    pub(crate) declined: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) done: Option<Done>,
 }

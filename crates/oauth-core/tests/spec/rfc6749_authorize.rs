@@ -152,16 +152,30 @@ fn rfc6749_4_1_2_1_what_is_wrong_with_a_verified_clients_request_is_told_to_it()
 
 #[test]
 fn rfc6749_4_1_2_1_access_denied_when_the_user_says_no() {
-    let kit = Kit::new();
-    let mut jar = Jar::default();
-    let Outcome::NeedsConsent(page) = kit.authorize(&mut jar, &authorization("shop", "read"), Some(alice(&kit))) else {
-        panic!()
-    };
     for consent in [Consent::deny(), Consent::allow([]), Consent::allow(["write"])] {
-        assert_eq!(
-            told(post_consent(&kit, &jar, &page.action("/consent"), Some(alice(&kit)), consent)),
-            "access_denied"
-        );
+        let (kit, jar, action) = asked_for_consent();
+        assert_eq!(told(post_consent(&kit, &jar, &action, Some(alice(&kit)), consent)), "access_denied");
+    }
+}
+
+#[test]
+fn rfc6749_4_1_2_1_what_was_refused_is_not_granted_by_a_step_back() {
+    let (kit, mut jar, action) = asked_for_consent();
+    assert_eq!(told(post_consent(&kit, &jar, &action, Some(alice(&kit)), Consent::deny())), "access_denied");
+    let allowed = post_consent(&kit, &jar, &action, Some(alice(&kit)), Consent::allow_all());
+    assert_eq!(shown(allowed), "interaction.done");
+    let reloaded = kit.come_back(&mut jar, &action.replace("/consent", "/authorize"), Some(alice(&kit)));
+    assert_eq!(shown(reloaded), "interaction.done");
+    // Saying no twice is one answer.
+    assert_eq!(told(post_consent(&kit, &jar, &action, Some(alice(&kit)), Consent::deny())), "access_denied");
+}
+
+/// A browser that is shown the consent page, and what its form posts to.
+fn asked_for_consent() -> (Kit, Jar, String) {
+    let (kit, mut jar) = (Kit::new(), Jar::default());
+    match kit.authorize(&mut jar, &authorization("shop", "read"), Some(alice(&kit))) {
+        Outcome::NeedsConsent(page) => (kit, jar, page.action("/consent")),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -69,6 +69,9 @@ impl Server {
             judged.decision = Decision::Refuse(Cause::Denied);
             return Ok(judged);
         }
+        if pending.kept.as_ref().is_some_and(|kept| kept.found.value.declined) {
+            return Ok(judged);
+        }
         let mut missing = self.login_missing(pending, who.as_ref(), &judged.requirement).await?;
         if let (None, Some(who)) = (missing, &who) {
             judged.epoch = self.epoch(who.subject()).await?;

@@ -64,6 +64,7 @@ impl Server {
             browser: bind.then(|| browser.id()),
             created_at: pending.since,
             preference_waived: false,
+            declined: false,
             done: None,
         };
         let mut batch = Batch::new(id, self.now(), self.random())?;
@@ -82,6 +83,18 @@ impl Server {
         let Some(mut kept) = pending.kept.filter(|kept| !kept.found.value.preference_waived) else { return Ok(()) };
         let waived = Interaction { preference_waived: true, ..kept.found.value.clone() };
         self.put_interaction(&mut kept.found, waived).await
+    }
+
+    /// Marks a request as answered by no, before the answer leaves: a request yields one authorization response.
+    pub(super) async fn close(&self, kept: &Kept) -> Result<(), Refusal> {
+        if kept.done.is_some() {
+            return Err(Cause::InteractionDone.into());
+        }
+        if kept.found.value.declined {
+            return Ok(());
+        }
+        let declined = Interaction { declined: true, ..kept.found.value.clone() };
+        self.put_interaction(&mut kept.found.clone(), declined).await
     }
 
     /// Marks a request as decided. Whoever loses the race reads the winner's decision.

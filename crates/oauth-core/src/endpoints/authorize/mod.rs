@@ -154,9 +154,19 @@ impl Server {
     /// Tells the client that its request came to nothing: the user gave up, or cannot reach what was asked.
     pub async fn decline(&self, browser: &mut Browser, interaction: Id, refusal: Refusal) -> Outcome {
         match self.pending(browser, interaction).await {
-            Ok(pending) => self.tell_client(browser, &respond::Back::of(&pending.request), refusal),
+            Ok(pending) => self.say_no(browser, &pending, refusal).await,
             Err(refusal) => self.refused(refusal),
         }
+    }
+
+    /// Tells the client no, once and for all: what was refused is not granted by a step back.
+    async fn say_no(&self, browser: &Browser, pending: &Pending, refusal: Refusal) -> Outcome {
+        if let Some(kept) = &pending.kept
+            && let Err(refusal) = self.close(kept).await
+        {
+            return self.refused(refusal);
+        }
+        self.tell_client(browser, &respond::Back::of(&pending.request), refusal)
     }
 
     async fn judge(
@@ -176,7 +186,7 @@ impl Server {
                 Err(refusal) if refusal.is_failure() => self.refused(refusal),
                 Err(refusal) => self.tell_client(browser, &respond::Back::of(&pending.request), refusal),
             },
-            Decision::Refuse(cause) => self.tell_client(browser, &respond::Back::of(&pending.request), cause.into()),
+            Decision::Refuse(cause) => self.say_no(browser, &pending, cause.into()).await,
             Decision::Again => self.answer_again(browser, &pending, &judged).await,
             Decision::TooLate => self.refused(Cause::InteractionDone.into()),
             Decision::Ask(_) => match self.keep(browser, &pending, true).await {
