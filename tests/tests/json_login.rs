@@ -214,6 +214,9 @@ fn who_denies_consent_is_sent_back_with_access_denied() {
         (provider.answer(back, "error").as_str(), provider.answer(back, "code").as_str()),
         ("access_denied", "")
     );
+    // Saying yes afterwards does not undo it.
+    let late = browser.answer(&login, json!({ "answer": "consent" }));
+    assert!(!late.body.contains("code="), "{} {}", late.status, late.body);
 }
 
 #[test]
