@@ -4,7 +4,7 @@
 //! key, passes it requests, and sends back its answers. It has no sockets, no timers and no global state:
 //!
 //! ```
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # countersign_storage_traits::testkit::block_on(async {
 //! use bytes::Bytes;
 //! use countersign_oauth_core::{Client, Scope, Server};
 //! use countersign_storage_memory::MemoryStore;
@@ -18,14 +18,52 @@
 //! let request = http::Request::get("https://id.example.com/.well-known/jwks.json").body(Bytes::new())?;
 //! let answer: http::Response<Bytes> = server.handle(request).await;
 //! assert_eq!(answer.status(), 200);
-//! # Ok(()) }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
 //! ```
 //!
-//! Who signs in, and how, is the host's: [`Server::authorize`] is the whole door, and its [`Outcome`] says what is missing.
-//! What goes beyond OAuth is plugged in through [`Extension`]: OpenID Connect and the login of `countersign-mfa` are two, and
-//! use nothing that a stranger could not.
+//! Who signs in, and how, is the host's: [`Server::authorize`] is the whole door. It answers the client, or says what is missing:
 //!
-//! What it does *not* do: show pages, check passwords, listen on a socket. See `countersign` for all of it in one dependency.
+//! ```
+//! use bytes::Bytes;
+//! use countersign_oauth_core::{Outcome, Server};
+//! use countersign_primitives::SignedIn;
+//! use http::{Request, Response};
+//!
+//! async fn authorize(server: &Server, request: Request<Bytes>, who: Option<SignedIn>) -> Response<Bytes> {
+//!     match server.authorize(request, who).await {
+//!         Outcome::NeedsLogin(ask) => ask.redirect("/login"), // which leads back by `return_to`
+//!         Outcome::NeedsStepUp(ask) => ask.redirect("/second-factor"), // ask.requirement() says what for
+//!         Outcome::NeedsConsent(ask) => {
+//!             ask.page(format!(r#"<form method="post" action="{}"><button>Allow</button></form>"#, ask.action("/consent")))
+//!         }
+//!         Outcome::Refused(refusal) => refusal.page("<h1>This link does not work</h1>"), // redirect nowhere
+//!         Outcome::Done(reply) => reply,
+//!     }
+//! }
+//! ```
+//!
+//! | what | where |
+//! |---|---|
+//! | a server and how it is assembled | [`Server`], [`ServerBuilder`], [`Preset`], [`Config`] |
+//! | who may ask | [`Client`], [`Clients`] |
+//! | for what | [`Scope`], [`Resource`] |
+//! | a request for authorization, and what comes of it | [`Outcome`], [`Ask`], [`Consent`] |
+//! | what goes beyond | [`Extension`], [`Grant`], [`Route`] |
+//! | why something was refused | [`Refusal`], [`Cause`], [`ConfigError`] |
+//!
+//! OpenID Connect and the login of `countersign-mfa` are extensions, and use nothing that a stranger could not.
+//!
+//! # What this crate does not do
+//! It shows no pages, checks no passwords and listens on no socket. Revocation, introspection, client credentials, dynamic
+//! registration, pushed requests, DPoP and the device flow are not part of this version; metadata says exactly what is.
+//!
+//! # Features
+//! None.
+//!
+//! # Where next
+//! `countersign-oidc` for ID tokens, `countersign-mfa` for a login, `countersign-axum` for a router, `countersign` for all of it in one
+//! dependency.
 
 mod bearer;
 mod browser;
