@@ -1,5 +1,7 @@
 //! OpenID Connect Core §3.1.2: `prompt`, `max_age` and consent, as far as the authorization endpoint itself sees to them.
 
+use std::time::Duration;
+
 use countersign_oauth_core::{Consent, Outcome};
 use countersign_primitives::SignedIn;
 
@@ -59,6 +61,21 @@ fn oidc_core_3_1_2_1_prompt_login_asks_for_a_login_of_this_request() {
     // A login just before the request, in the same second, is none of this request's.
     let form = authorization("app", "read").with("prompt", "login");
     assert_eq!(name(&kit.authorize(&mut Jar::default(), &form, Some(alice(&kit)))), "login");
+}
+
+#[test]
+fn oidc_core_3_1_2_1_prompt_login_is_not_met_by_a_login_of_the_same_second() {
+    let kit = Kit::new();
+    kit.clock.advance(Duration::from_millis(200));
+    let before = alice(&kit);
+    kit.clock.advance(Duration::from_millis(300));
+    for (name_of, value) in [("prompt", "login"), ("max_age", "0")] {
+        let mut jar = Jar::default();
+        let form = authorization("app", "read").with(name_of, value);
+        let Outcome::NeedsLogin(ask) = kit.authorize(&mut jar, &form, Some(before.clone())) else { panic!("{value}") };
+        assert_eq!(name(&kit.come_back(&mut jar, ask.return_to(), Some(before.clone()))), "login", "{value}");
+        assert_eq!(name(&kit.come_back(&mut jar, ask.return_to(), Some(alice(&kit)))), "done", "{value}");
+    }
 }
 
 #[test]

@@ -204,7 +204,9 @@ fn is_fresh(pending: &Pending, who: &SignedIn) -> bool {
     age_kept && (!request.prompt.login || signed_in_for_it)
 }
 
-/// Whether `time` is not before `since`, told in whole seconds: hosts often keep no more.
+/// Whether `time` is not before `since`. A host that keeps whole seconds only is taken at its word for the second; a login of the
+/// same second that is told to the millisecond is judged by it, so that an old one does not pass for a new one.
 fn not_before(time: UnixTime, since: UnixTime) -> bool {
-    time.as_secs() >= since.as_secs()
+    let whole_seconds = time.as_millis() % 1_000 == 0;
+    time >= since || whole_seconds && time.as_secs() >= since.as_secs()
 }
