@@ -208,6 +208,18 @@ impl Batch {
         Ok(Self { ops, headroom: self.headroom + Self::MAX_ENVELOPE, ..*self })
     }
 
+    /// The same batch at another place: its partition and its lists moved.
+    pub(crate) fn moved(mut self, place: impl Fn(Id) -> Id) -> Self {
+        self.partition = place(self.partition);
+        for op in &mut self.ops {
+            op.key.partition = self.partition;
+            if let Change::Put { indexes, .. } = &mut op.change {
+                indexes.iter_mut().for_each(|index| index.value = place(index.value));
+            }
+        }
+        self
+    }
+
     /// Checks the shape of the batch. Every adapter calls this first.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest;
 
 use crate::{
-    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Expect, Health, Index, Key, Kind, MasterKey,
+    Batch, Capabilities, Charge, Charged, CommitError, CounterKey, Cursor, Expect, Health, Index, Key, Kind, MasterKey,
     MasterKeyId, Page, Record, Store, StoreError, Swept, Version,
 };
 
@@ -19,6 +19,9 @@ use crate::{
 /// AES-256-GCM (NIST SP 800-38D) under a key derived from the master key for this issuer alone, with a random nonce. What is
 /// sealed is bound to issuer, key and version: a row that somebody copied to another key, gave another version or took from
 /// another issuer's database cannot be opened. Keys, expiries, indexes and counters stay readable; they are hashes and times.
+///
+/// Partitions, indexes and counters are moved to a place of the issuer's own, so that two issuers on one store cannot meet: what
+/// one names is absent for the other.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -158,6 +161,17 @@ impl<S: Store> Encrypted<S> {
         Err(corrupt("damaged, moved from another key or version, or another issuer's"))
     }
 
+    /// The issuer's own place for a partition, an index or a counter; and, asked with the place, what it stands for.
+    fn own(&self, id: Id) -> Id {
+        let mut own = *id.as_bytes();
+        own.iter_mut().zip(&self.realm).for_each(|(byte, realm)| *byte ^= realm);
+        Id::from_bytes(own)
+    }
+
+    fn moved(&self, key: Key) -> Key {
+        Key { partition: self.own(key.partition), ..key }
+    }
+
     /// What the payload is bound to: issuer, key, version.
     fn context(&self, key: &Key, version: Version) -> [u8; 73] {
         let mut context = [0; 73];
@@ -194,7 +208,8 @@ impl<S: Store> Store for Encrypted<S> {
     }
 
     async fn get(&self, keys: &[Key], now: UnixTime) -> Result<Vec<Option<Record>>, StoreError> {
-        let records = self.store.get(keys, now).await?;
+        let places: Vec<Key> = keys.iter().map(|key| self.moved(*key)).collect();
+        let records = self.store.get(&places, now).await?;
         let opened =
             keys.iter().zip(records).map(|(key, record)| record.map(|record| self.open(key, &record)).transpose());
         opened.collect()
@@ -203,15 +218,22 @@ impl<S: Store> Store for Encrypted<S> {
     async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
         batch.validate()?;
         let sealed = batch.map_payloads(|key, payload| self.seal(key, batch.id(), payload));
-        self.store.commit(&sealed.map_err(CommitError::Refused)?).await
+        let sealed = sealed.map_err(CommitError::Refused)?.moved(|id| self.own(id));
+        self.store.commit(&sealed).await.map_err(|error| match error {
+            CommitError::Conflict(place) => CommitError::Conflict(self.moved(place)),
+            other => other,
+        })
     }
 
     async fn list(&self, index: &Index, after: Option<Cursor>, limit: u16, now: UnixTime) -> Result<Page, StoreError> {
-        self.store.list(index, after, limit, now).await
+        let index = Index { name: index.name, value: self.own(index.value) };
+        let page = self.store.list(&index, after, limit, now).await?;
+        Ok(Page { keys: page.keys.into_iter().map(|place| self.moved(place)).collect(), next: page.next })
     }
 
     async fn charge(&self, charges: &[Charge], now: UnixTime) -> Result<Vec<Charged>, StoreError> {
-        self.store.charge(charges, now).await
+        let own = |charge: &Charge| Charge { counter: CounterKey(self.own(charge.counter.0)), ..*charge };
+        self.store.charge(&charges.iter().map(own).collect::<Vec<_>>(), now).await
     }
 
     async fn sweep(&self, now: UnixTime, limit: u32) -> Result<Swept, StoreError> {
