@@ -207,6 +207,6 @@ fn is_fresh(pending: &Pending, who: &SignedIn) -> bool {
 /// Whether `time` is not before `since`. A host that keeps whole seconds only is taken at its word for the second; a login of the
 /// same second that is told to the millisecond is judged by it, so that an old one does not pass for a new one.
 fn not_before(time: UnixTime, since: UnixTime) -> bool {
-    let whole_seconds = time.as_millis() % 1_000 == 0;
+    let whole_seconds = time.as_millis().is_multiple_of(1_000);
     time >= since || whole_seconds && time.as_secs() >= since.as_secs()
 }
