@@ -75,13 +75,12 @@ impl Server {
     /// # Errors
     /// When the store fails, or the id is another browser's or user's.
     pub async fn start_session(&self, browser: &mut Browser, id: Id, who: SignedIn) -> Result<SignedIn, Refusal> {
-        if let Some(present) = browser.session()
-            && let Some(found) = self.live_session(present, browser).await?
-        {
-            if found.value.who.subject() == who.subject() {
-                return self.strengthen(browser, &found, who).await;
-            }
-            self.end_session_record(&found).await?;
+        let present = match browser.session() {
+            Some(present) => self.live_session(present, browser).await?,
+            None => None,
+        };
+        if let Some(found) = present.as_ref().filter(|found| found.value.who.subject() == who.subject()) {
+            return self.strengthen(browser, found, who).await;
         }
         let now = self.now();
         let who = who.session(id);
@@ -106,8 +105,26 @@ impl Server {
             Err(error) => return Err(error.into()),
         };
         self.gain(browser, &Gain::Session(Some(id))).await?;
+        // Whoever was signed in here before is signed out, now that somebody else is signed in.
+        if let Some(before) = present.filter(|before| before.key.id != id) {
+            self.end_session_record(&before).await?;
+        }
         self.event(&Event::new(EventKind::SessionStarted, now).with_subject(who.subject()).with_session(id));
         Ok(who)
+    }
+
+    /// Ends the session that this browser has, if it has one, from this moment.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn drop_session(&self, browser: &mut Browser) -> Result<(), Refusal> {
+        let Some(id) = browser.session() else { return Ok(()) };
+        let key = Key::root(records::SESSION, id);
+        let found = self.store().find::<SessionRecord>(key, self.now()).await?;
+        if let Some(found) = found.filter(|found| found.value.browser == browser.id()) {
+            self.end_session_record(&found).await?;
+        }
+        self.gain(browser, &Gain::Session(None)).await
     }
 
     async fn strengthen(

@@ -35,6 +35,15 @@ impl SubjectRecords {
         self.secrets.subject_partition(subject)
     }
 
+    /// The epoch of a subject: what remembers an older one is dead.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn epoch(&self, subject: &Subject) -> Result<u64, StoreError> {
+        let found = self.store.find::<SubjectState>(self.secrets.subject_key(subject), self.clock.now()).await?;
+        Ok(found.map_or(0, |found| found.value.epoch))
+    }
+
     /// Adds to `batch`, which lies in the subject's partition, that its epoch rises: sessions, codes, grants and remembered
     /// consent from before are dead from that commit on (promise 12).
     ///

@@ -163,6 +163,17 @@ impl<'a> Visit<'a> {
             Ok(who) => who,
             Err(refusal) => return self.replies.refused(&refusal),
         };
+        // A revocation may have come between the last proof and the session, which then outlives it; the login does not.
+        match self.replies.login.mfa.step(self.id, &self.caller).await {
+            Ok(Step::Done(_)) => {}
+            Ok(_) => {
+                return match server.drop_session(&mut self.browser).await {
+                    Ok(()) => self.send(self.replies.refused(&Cause::UnknownInteraction.into())),
+                    Err(refusal) => self.replies.refused(&refusal),
+                };
+            }
+            Err(error) => return self.replies.failed(error),
+        }
         self.marks = done.marks;
         let mut outcome = server.resume(&mut self.browser, self.id.0, Some(who.clone())).await;
         // The login asked for the preferred classes wherever they are within reach; a preference may go unmet.

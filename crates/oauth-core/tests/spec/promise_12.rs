@@ -135,6 +135,22 @@ fn promise_12_a_session_ends_by_time_by_another_user_and_in_another_browser() {
     assert!(block_on(kit.server.start_session(&mut other, Id::from_bytes([4; 16]), alice(&kit))).is_err());
 }
 
+#[test]
+fn promise_12_a_session_that_was_dropped_signs_nobody_in_by_either_value_of_the_cookie() {
+    let kit = Kit::new();
+    let mut jar = session(&kit, 1, alice(&kit));
+    let mut own = browser(&kit, &jar);
+    block_on(kit.server.drop_session(&mut own)).unwrap();
+    assert_eq!(signed_in(&kit, &jar), None, "the old value of the cookie");
+    jar.take(&kit.server.with_cookie(&own, Response::new(Bytes::new())));
+    assert_eq!(signed_in(&kit, &jar), None);
+    assert_eq!(kit.events(EventKind::SessionEnded).len(), 1);
+    // Its id does not come back to life.
+    assert!(block_on(kit.server.start_session(&mut own, Id::from_bytes([1; 16]), alice(&kit))).is_err());
+    // Where nobody is signed in there is nothing to drop.
+    block_on(kit.server.drop_session(&mut browser(&kit, &Jar::default()))).unwrap();
+}
+
 /// The host's users: who is there, who is barred, and whether anybody answers.
 #[derive(Clone, Default)]
 struct Users(Arc<Mutex<(HashMap<String, bool>, bool)>>);
