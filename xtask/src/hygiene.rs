@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn addresses_and_relative_paths_are_none() {
         for text in
-            ["https://rp.example/home/start", "$HOME/tmp/x", "target/tmp/x", "./tmp/x", "the folder `tmp`", "~/work/x"]
+            ["https://rp.example/home/start", "$HOME/tmp/x", "target/tmp/x", "./tmp/x", "the folder `tmp`", "~/src/x"]
         {
             assert_eq!(count("a.md", text), 0, "{text}");
         }

@@ -164,7 +164,8 @@ impl Answer {
                     continue;
                 }
                 "scope" => {
-                    body.allow.get_or_insert_default().push(value.expose().to_owned());
+                    let scopes = value.expose().split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned);
+                    body.allow.get_or_insert_default().extend(scopes);
                     continue;
                 }
                 _ => return Err(AnswerError::Unknown),
@@ -396,6 +397,10 @@ mod tests {
         assert_eq!(consent(&[("decision", "deny"), ("scope", "a")]), ConsentAnswer::Deny);
         assert_eq!(
             consent(&[("scope", "a"), ("scope", "b"), ("decision", "allow")]),
+            ConsentAnswer::Allow(vec!["a".into(), "b".into()])
+        );
+        assert_eq!(
+            consent(&[("scope", "a b"), ("decision", "allow")]),
             ConsentAnswer::Allow(vec!["a".into(), "b".into()])
         );
     }

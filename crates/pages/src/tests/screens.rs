@@ -106,6 +106,14 @@ fn the_consent_screen_tells_client_account_scopes_and_host() {
 }
 
 #[test]
+fn promise_13_the_consent_form_allows_what_it_shows_and_no_more() {
+    let page = page("consent", &[]);
+    let named = page.all("input").into_iter().filter(|input| input.attribute("name") == "scope");
+    let named: Vec<_> = named.map(|input| input.attribute("value")).collect();
+    assert_eq!(named, ["profile orders:read"]);
+}
+
+#[test]
 fn the_consent_screen_offers_another_account_where_there_is_a_way() {
     assert!(page("consent", &[]).by_id("logout").is_none());
     assert!(page("consent", &[("logout", json!("javascript:alert(1)"))]).by_id("logout").is_none());
