@@ -20,7 +20,7 @@ pub struct Params {
 
 impl Params {
     /// At most this many parameters in one request.
-    pub const MAX_PARAMETERS: usize = 128;
+    pub const MAX_PARAMETERS: usize = 64;
     /// At most this many bytes in one value.
     pub const MAX_VALUE: usize = 16 * 1024;
 

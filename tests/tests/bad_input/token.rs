@@ -38,7 +38,7 @@ fn rfc6749_5_2_token_requests_that_are_not_in_order() {
         ("escaped bytes that are not UTF-8", form(&format!("{ours}&x=%ff")), 400, "invalid_request"),
         ("a NUL", form(ours).body([ours.as_bytes(), b"\0"].concat()), 400, "invalid_request"),
         ("an escaped NUL", form(&format!("{ours}%00")), 400, "invalid_request"),
-        ("129 parameters", form(&"a=1&".repeat(129)), 400, "invalid_request"),
+        ("65 parameters", form(&"a=1&".repeat(65)), 400, "invalid_request"),
         ("a large body", form(&large), 413, "invalid_request"),
         ("a large body in chunks", chunked(format!("{LIMIT:x}1\r\n{large}\r\n0\r\n\r\n")), 413, "invalid_request"),
         ("chunks whose length is no number", chunked("zz\r\nx\r\n0\r\n\r\n".into()), 400, "invalid_request"),
