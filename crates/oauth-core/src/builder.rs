@@ -232,12 +232,6 @@ impl ServerBuilder {
         SubjectRecords::new(Arc::new(secrets), self.sealed_store(), Arc::clone(&self.clock))
     }
 
-    /// A key for one purpose of a part that is assembled beside the server.
-    #[must_use]
-    pub fn derive(&self, label: &str) -> countersign_primitives::SecretBytes {
-        self.master.derive(&self.issuer, label)
-    }
-
     /// The clock, for parts that are assembled beside the server.
     #[must_use]
     pub fn shared_clock(&self) -> Arc<dyn Clock> {

@@ -1,5 +1,6 @@
 //! An authorization request that passed every check of its shape.
 
+use std::fmt;
 use std::time::Duration;
 
 use countersign_pkce::CodeChallenge;
@@ -53,7 +54,7 @@ pub struct Prompt {
 }
 
 /// An authorization request. What is stored of it is what was validated, and it never changes after.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct AuthorizationRequest {
     pub(crate) client_id: ClientId,
     pub(crate) client_instance: Id,
@@ -85,6 +86,17 @@ pub struct AuthorizationRequest {
     pub(crate) only_subject: Option<Subject>,
     #[serde(default)]
     pub(crate) members: Members,
+}
+
+/// Shows who asks for what; not `state`, which the client guards itself with, nor what a user typed.
+impl fmt::Debug for AuthorizationRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationRequest")
+            .field("client_id", &self.client_id)
+            .field("response_type", &self.response_type)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
 }
 
 impl AuthorizationRequest {

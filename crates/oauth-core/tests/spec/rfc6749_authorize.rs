@@ -170,6 +170,18 @@ fn rfc6749_4_1_2_1_what_was_refused_is_not_granted_by_a_step_back() {
     assert_eq!(told(post_consent(&kit, &jar, &action, Some(alice(&kit)), Consent::deny())), "access_denied");
 }
 
+#[test]
+fn promise_4_what_is_asked_shows_neither_state_nor_anti_forgery_value_nor_cookie() {
+    let (kit, mut jar) = (Kit::new(), Jar::default());
+    let form = authorization("shop", "read").with("login_hint", "alice-typed-this");
+    let Outcome::NeedsConsent(ask) = kit.authorize(&mut jar, &form, Some(alice(&kit))) else { panic!() };
+    let shown = format!("{ask:?}");
+    assert!(shown.contains("shop"));
+    for secret in [ask.anti_forgery(), "alice-typed-this", form.value("state").as_str(), "cs_browser"] {
+        assert!(!shown.contains(secret), "{secret}");
+    }
+}
+
 /// A browser that is shown the consent page, and what its form posts to.
 fn asked_for_consent() -> (Kit, Jar, String) {
     let (kit, mut jar) = (Kit::new(), Jar::default());

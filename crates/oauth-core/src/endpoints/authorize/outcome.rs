@@ -1,5 +1,6 @@
 //! What comes of an authorization request, for the host to act on.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,7 +28,6 @@ pub enum Outcome {
 }
 
 /// What must be asked of the user, and the way back.
-#[derive(Debug)]
 pub struct Ask {
     interaction: Id,
     client: Arc<Client>,
@@ -44,6 +44,18 @@ pub struct Ask {
     return_to: String,
     anti_forgery: String,
     cookie: Response<Bytes>,
+}
+
+/// Shows who asks for what; neither the cookie nor the anti-forgery value, nor what the client or the user typed.
+impl fmt::Debug for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ask")
+            .field("interaction", &self.interaction)
+            .field("client", &self.client)
+            .field("requirement", &self.requirement)
+            .field("scopes", &self.scopes)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A scope as the consent page shows it.
