@@ -2,7 +2,7 @@
 
 use countersign_events::EventKind;
 use countersign_mfa_otp::{SecretError, TotpParameters, TotpSecret};
-use countersign_primitives::{BoxError, Id, RandomError, Subject, UnixTime};
+use countersign_primitives::{BoxError, RandomError, Subject, UnixTime};
 use countersign_storage_traits::{Batch, CommitError, StoreError};
 
 use crate::enrolments::{Authenticator, AuthenticatorId, Enrolments, Read};
@@ -110,7 +110,7 @@ impl Authenticators {
                 return Err(AuthenticatorsError::TooMany);
             }
             let first = !enrolments.has_factor();
-            enrolments.authenticators.push(fresh(id, &method, state.clone(), now));
+            enrolments.authenticators.push(Authenticator::fresh(id, &method, state.clone(), now));
             Ok(Some(if first { Changed::FirstFactorEnrolled } else { Changed::FactorEnrolled }))
         })
         .await?;
@@ -175,7 +175,7 @@ impl Authenticators {
             if !enrolments.has_factor() {
                 return Err(AuthenticatorsError::NoFactor);
             }
-            enrolments.authenticators.push(fresh(id, RECOVERY_CODE, state.clone(), now));
+            enrolments.authenticators.push(Authenticator::fresh(id, RECOVERY_CODE, state.clone(), now));
             Ok(Some(Changed::RecoveryCodesReplaced))
         })
         .await?;
@@ -211,17 +211,5 @@ impl Authenticators {
             }
         }
         Err(AuthenticatorsError::Contended)
-    }
-}
-
-fn fresh(id: Id, method: &str, state: State, now: UnixTime) -> Authenticator {
-    Authenticator {
-        id,
-        method: method.to_owned(),
-        label: None,
-        state,
-        enrolled_at: now,
-        last_used: None,
-        spent_by: None,
     }
 }

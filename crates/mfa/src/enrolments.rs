@@ -77,6 +77,11 @@ pub(crate) struct Authenticator {
 }
 
 impl Authenticator {
+    /// One that was enrolled just now.
+    pub(crate) fn fresh(id: Id, method: &str, state: State, now: UnixTime) -> Self {
+        Self { id, method: method.to_owned(), label: None, state, enrolled_at: now, last_used: None, spent_by: None }
+    }
+
     pub(crate) fn named(&self) -> AuthenticatorId {
         AuthenticatorId::new(&self.method, self.id)
     }

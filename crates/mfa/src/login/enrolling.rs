@@ -101,19 +101,11 @@ impl Inner {
     ) -> Result<bool, LoginError> {
         let now = answered.turn.now;
         let mut value = read.value.clone();
-        let authenticator = |id, method: &str, state, spent_by| Authenticator {
-            id,
-            method: method.to_owned(),
-            label: None,
-            state,
-            enrolled_at: now,
-            last_used: None,
-            spent_by,
-        };
-        let spent_by = answered.spent_by(self, enrolling.id);
-        value.authenticators.push(authenticator(enrolling.id, &enrolling.method, state, Some(spent_by)));
+        let spent_by = Some(answered.spent_by(self, enrolling.id));
+        let proven = Authenticator::fresh(enrolling.id, &enrolling.method, state, now);
+        value.authenticators.push(Authenticator { spent_by, ..proven });
         if let Some(recovery) = &enrolling.recovery {
-            value.authenticators.push(authenticator(recovery.id, RECOVERY_CODE, recovery.state.clone(), None));
+            value.authenticators.push(Authenticator::fresh(recovery.id, RECOVERY_CODE, recovery.state.clone(), now));
         }
         let mut batch = Batch::new(read.key.partition, now, &*self.random)?;
         read.put(&mut batch, &value)?;
