@@ -10,7 +10,7 @@ use countersign_tokens::{CryptoProvider, Ring};
 use serde::{Deserialize, Serialize};
 
 use crate::redirect_uri::{self, VerifiedRedirect};
-use crate::{ConfigError, Members, ScopeSet};
+use crate::{ClientKeys, ConfigError, Members, Preset, ScopeSet};
 
 /// The name of a client (RFC 6749 §2.2): 1 to 256 visible ASCII characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -61,9 +61,14 @@ pub enum ClientAuthenticationMethod {
     SecretBasic,
     /// `client_secret_post` (RFC 6749 §2.3.1).
     SecretPost,
+    /// `private_key_jwt` (OpenID Connect Core §9, RFC 7523).
+    PrivateKeyJwt,
 }
 
 impl ClientAuthenticationMethod {
+    /// Every method.
+    pub const ALL: &'static [Self] = &[Self::None, Self::SecretBasic, Self::SecretPost, Self::PrivateKeyJwt];
+
     /// The registered name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -71,13 +76,20 @@ impl ClientAuthenticationMethod {
             Self::None => "none",
             Self::SecretBasic => "client_secret_basic",
             Self::SecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
         }
     }
 
     /// The method of this name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::None, Self::SecretBasic, Self::SecretPost].into_iter().find(|method| method.as_str() == name)
+        Self::ALL.iter().copied().find(|method| method.as_str() == name)
+    }
+
+    /// Whether the client keeps a secret that the server knows by its hash.
+    #[must_use]
+    pub const fn uses_secret(self) -> bool {
+        matches!(self, Self::SecretBasic | Self::SecretPost)
     }
 }
 
@@ -107,12 +119,16 @@ pub struct Client {
     method: ClientAuthenticationMethod,
     secret_hash: Option<[u8; 32]>,
     weak_secret: bool,
+    keys: Option<ClientKeys>,
+    preset: Option<Box<Preset>>,
     redirect_uris: Vec<String>,
     scope: Option<String>,
     grant_types: Vec<String>,
     name: Option<String>,
     uri: Option<String>,
     logo_uri: Option<String>,
+    policy_uri: Option<String>,
+    tos_uri: Option<String>,
     requires: Requirement,
     consent: ConsentRule,
     members: Members,
@@ -126,12 +142,16 @@ impl Client {
             method,
             secret_hash: None,
             weak_secret: false,
+            keys: None,
+            preset: None,
             redirect_uris: Vec::new(),
             scope: None,
             grant_types: vec!["authorization_code".to_owned(), "refresh_token".to_owned()],
             name: None,
             uri: None,
             logo_uri: None,
+            policy_uri: None,
+            tos_uri: None,
             requires: Requirement::NONE,
             consent: ConsentRule::default(),
             members: Members::default(),
@@ -155,6 +175,21 @@ impl Client {
         client
     }
 
+    /// A client whose secret was made here, and is known by its hash alone.
+    pub(crate) fn with_secret_hash(client_id: String, hash: [u8; 32]) -> Self {
+        let mut client = Self::new(client_id, ClientAuthenticationMethod::SecretBasic);
+        client.secret_hash = Some(hash);
+        client
+    }
+
+    /// A client that signs an assertion with a key of its own (`private_key_jwt`, RFC 7523): no secret is shared.
+    #[must_use]
+    pub fn with_keys(client_id: impl Into<String>, keys: ClientKeys) -> Self {
+        let mut client = Self::new(client_id.into(), ClientAuthenticationMethod::PrivateKeyJwt);
+        client.keys = Some(keys);
+        client
+    }
+
     /// The secret is sent in the body: `client_secret_post`.
     #[must_use]
     pub fn secret_post(mut self) -> Self {
@@ -174,6 +209,14 @@ impl Client {
     #[must_use]
     pub fn has_weak_secret(&self) -> bool {
         self.weak_secret
+    }
+
+    /// Switches of its own in place of the server's: who must use PKCE, which refresh tokens rotate, whether the redirect URI is
+    /// repeated, whom an assertion may be for. Lifetimes and signing algorithm stay the server's.
+    #[must_use]
+    pub fn preset(mut self, preset: Preset) -> Self {
+        self.preset = Some(Box::new(preset));
+        self
     }
 
     /// One more redirect URI, compared byte for byte.
@@ -215,6 +258,20 @@ impl Client {
     #[must_use]
     pub fn logo_uri(mut self, uri: impl Into<String>) -> Self {
         self.logo_uri = Some(uri.into());
+        self
+    }
+
+    /// Where it says what it does with the data of its users.
+    #[must_use]
+    pub fn policy_uri(mut self, uri: impl Into<String>) -> Self {
+        self.policy_uri = Some(uri.into());
+        self
+    }
+
+    /// Its terms of service.
+    #[must_use]
+    pub fn tos_uri(mut self, uri: impl Into<String>) -> Self {
+        self.tos_uri = Some(uri.into());
         self
     }
 
@@ -294,6 +351,30 @@ impl Client {
         self.logo_uri.as_deref()
     }
 
+    /// Where it says what it does with the data of its users.
+    #[must_use]
+    pub fn policy(&self) -> Option<&str> {
+        self.policy_uri.as_deref()
+    }
+
+    /// Its terms of service.
+    #[must_use]
+    pub fn terms(&self) -> Option<&str> {
+        self.tos_uri.as_deref()
+    }
+
+    /// The keys that it signs with.
+    #[must_use]
+    pub fn keys(&self) -> Option<&ClientKeys> {
+        self.keys.as_ref()
+    }
+
+    /// Its own switches, where it has some.
+    #[must_use]
+    pub fn own_preset(&self) -> Option<&Preset> {
+        self.preset.as_deref()
+    }
+
     /// What its users must prove.
     #[must_use]
     pub fn requirement(&self) -> &Requirement {
@@ -345,15 +426,26 @@ impl Client {
         self.secret_hash.as_ref()
     }
 
+    fn check_links(&self) -> Result<(), String> {
+        check_link("client_uri", self.uri.as_deref())?;
+        check_link("logo_uri", self.logo_uri.as_deref())?;
+        check_link("policy_uri", self.policy_uri.as_deref())?;
+        check_link("tos_uri", self.tos_uri.as_deref())
+    }
+
     /// Checks a record that the host wrote by hand.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let wrong = |problem: String| Err(ConfigError::Client { client_id: self.id.clone(), problem });
         if ClientId::parse(&self.id).is_none() {
             return wrong("a client_id is 1 to 256 visible ASCII characters".to_owned());
         }
-        if self.method != ClientAuthenticationMethod::None && self.secret_hash.is_none() {
+        if self.method.uses_secret() && self.secret_hash.is_none() {
             return wrong("this authentication method needs a secret".to_owned());
         }
+        if self.method == ClientAuthenticationMethod::PrivateKeyJwt && self.keys.is_none() {
+            return wrong("private_key_jwt needs keys: use `Client::with_keys`, or the member jwks".to_owned());
+        }
+        self.check_links().or_else(wrong)?;
         if self.weak_secret {
             return wrong(
                 "its secret could be guessed; use 128 random bits or more, such as 32 random hexadecimal digits"
@@ -372,6 +464,20 @@ impl Client {
             return wrong("its scope does not follow RFC 6749 §3.3".to_owned());
         }
         Ok(())
+    }
+}
+
+/// A link that a page may show: to a web page, so that nothing runs or opens what a client wrote.
+fn check_link(member: &str, uri: Option<&str>) -> Result<(), String> {
+    let holds = |uri: &str| {
+        let (page, _) = uri.split_once('#').unwrap_or((uri, ""));
+        page.starts_with("http")
+            && redirect_uri::check_redirect_uri(page).is_ok()
+            && uri.bytes().all(|b| b.is_ascii_graphic())
+    };
+    match uri {
+        Some(uri) if !holds(uri) => Err(format!("{member} {uri:?}: the https address of a web page is needed")),
+        _ => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use countersign_primitives::{AcrTable, Requirement};
 use countersign_tokens::SigningAlgorithm;
 
-use crate::{ConfigError, Issuer, Scope, ScopeSet};
+use crate::{Client, ConfigError, Issuer, Scope, ScopeSet};
 
 /// Who must use PKCE (RFC 7636, RFC 9700 §2.1.1). A challenge that was sent is enforced in either case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,15 @@ pub enum Rotation {
     Always,
     /// Those of public clients alone; others keep theirs.
     PublicClients,
+}
+
+/// Whom a client's assertion may be for (RFC 7523 §3): one string, never an array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AssertionAudience {
+    /// The issuer, as rfc7523bis wants it: no other server can lead a client to make one that is good here.
+    Issuer,
+    /// Also the token endpoint or the endpoint called, as OpenID Connect Core §9 advises.
+    IssuerOrEndpoint,
 }
 
 /// How long things live.
@@ -86,6 +95,8 @@ pub struct Preset {
     /// Whether the token request must repeat a redirect URI that the authorization request had (RFC 6749 §4.1.3). OAuth 2.1
     /// dropped the parameter; one that is sent is compared in either case.
     pub repeat_redirect_uri: bool,
+    /// Whom a client's assertion may be for (RFC 7523 §3).
+    pub assertion_audience: AssertionAudience,
     /// What tokens are signed with. ES256: small, fast, and read by every library.
     pub signing_algorithm: SigningAlgorithm,
     /// How long things live.
@@ -107,15 +118,22 @@ impl Preset {
             pkce: Pkce::Required,
             rotation: Rotation::Always,
             repeat_redirect_uri: false,
+            assertion_audience: AssertionAudience::Issuer,
             signing_algorithm: SigningAlgorithm::Es256,
             lifetimes: Lifetimes::default(),
         }
     }
 
-    /// What OpenID certification asks for: a confidential client may leave PKCE out.
+    /// What OpenID certification asks for: a confidential client may leave PKCE out, and address its assertions to the endpoint.
     #[must_use]
     pub fn oidc() -> Self {
-        Self { name: "oidc", pkce: Pkce::OptionalForConfidential, repeat_redirect_uri: true, ..Self::oauth21() }
+        Self {
+            name: "oidc",
+            pkce: Pkce::OptionalForConfidential,
+            repeat_redirect_uri: true,
+            assertion_audience: AssertionAudience::IssuerOrEndpoint,
+            ..Self::oauth21()
+        }
     }
 }
 
@@ -207,6 +225,13 @@ impl Config {
     #[must_use]
     pub fn preset(&self) -> &Preset {
         &self.preset
+    }
+
+    /// The switches that hold for a client: its own preset's, else the server's. Lifetimes and signing algorithm are always
+    /// those of [`Config::preset`].
+    #[must_use]
+    pub fn preset_of<'a>(&'a self, client: &'a Client) -> &'a Preset {
+        client.own_preset().unwrap_or(&self.preset)
     }
 
     /// The `acr` values, and which satisfies which.

@@ -220,6 +220,20 @@ causes! {
     ClientSecret, "client.wrong_secret", "RFC 6749 §2.3.1", UNAUTHORIZED "invalid_client", "client authentication failed";
     /// The Authorization header cannot be read.
     MalformedAuthorization, "client.malformed_authorization", "RFC 6749 §2.3.1", UNAUTHORIZED "invalid_client", "client authentication failed";
+    /// The type of the client assertion is missing, or not that of a JWT.
+    ClientAssertionType, "client.assertion_type", "RFC 7523 §2.2", UNAUTHORIZED "invalid_client", "client authentication failed";
+    /// The client assertion is no JWT, or lacks a claim.
+    MalformedClientAssertion, "client.assertion_malformed", "RFC 7523 §3", UNAUTHORIZED "invalid_client", "client authentication failed";
+    /// No key of the client's verifies its assertion by the algorithm that was registered.
+    ClientAssertionSignature, "client.assertion_signature", "RFC 7523 §3", UNAUTHORIZED "invalid_client", "client authentication failed";
+    /// Issuer and subject of the client assertion are not both the client.
+    ClientAssertionParties, "client.assertion_parties", "RFC 7523 §3", UNAUTHORIZED "invalid_client", "client authentication failed";
+    /// The client assertion is for another audience, or for several.
+    ClientAssertionAudience, "client.assertion_audience", "RFC 7523 §3", UNAUTHORIZED "invalid_client", "client authentication failed";
+    /// The client assertion has expired, is not valid yet, or lives too long.
+    ClientAssertionLifetime, "client.assertion_lifetime", "RFC 7523 §3", UNAUTHORIZED "invalid_client", "client authentication failed";
+    /// The client assertion was used before.
+    ClientAssertionReplayed, "client.assertion_replayed", "RFC 7523 §3", UNAUTHORIZED "invalid_client", "client authentication failed";
     /// The client is named differently in header and body.
     ClientMismatch, "client.mismatch", "RFC 6749 §3.2.1", BAD_REQUEST "invalid_request", "the client is named differently in header and body";
 

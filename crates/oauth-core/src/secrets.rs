@@ -78,6 +78,11 @@ impl Secrets {
         Key::root(records::ONCE, self.id("once", &[grant_type, serial]))
     }
 
+    /// Where a client's assertion is filed as spent: in a partition of its own.
+    pub(crate) fn spent_assertion(&self, client_id: &str, serial: &str) -> Key {
+        Key::root(records::ONCE, self.id("client assertion", &[client_id, serial]))
+    }
+
     /// The key under which the ids of grants are masked in the `jti` of access tokens.
     pub(crate) fn jti(&self) -> &[u8] {
         self.jti.expose()

@@ -98,7 +98,12 @@ fn configured(mut builder: ServerBuilder, settings: &Settings, origin: &str) -> 
     for client in &file.clients {
         // On loopback a secret that somebody typed will do, and is told; elsewhere the server refuses it.
         let local = settings.listen.is_loopback();
+        let preset = client.preset();
         builder = builder.client_metadata_with(client.metadata(), client.requirement(), move |client| {
+            let client = match preset {
+                Some(preset) => client.preset(preset),
+                None => client,
+            };
             if local && client.has_weak_secret() {
                 tracing::warn!(
                     client = client.id(),

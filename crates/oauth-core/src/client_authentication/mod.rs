@@ -1,6 +1,7 @@
 //! Client authentication (RFC 6749 §2.3): exactly one method, and the one that the client is registered for.
 
 mod none;
+mod private_key_jwt;
 mod secret_basic;
 mod secret_post;
 
@@ -24,14 +25,21 @@ impl std::ops::Deref for AuthenticatedClient {
     }
 }
 
-/// What a request shows: a method, the client's name, and a secret where the method has one.
+/// What a request shows: a method, the client's name, and what the method proves it with.
 pub(super) struct Shown {
     method: ClientAuthenticationMethod,
     client_id: String,
-    secret: Option<SecretString>,
+    credential: Credential,
 }
 
-/// Authenticates the client of a request.
+/// What a client proves itself with.
+pub(super) enum Credential {
+    Nothing,
+    Secret(SecretString),
+    Assertion(String),
+}
+
+/// Authenticates the client of a request, at whatever endpoint `parts` was sent to.
 pub(crate) async fn authenticate(
     server: &Server,
     parts: &Parts,
@@ -40,42 +48,49 @@ pub(crate) async fn authenticate(
     let shown = read(parts, form)?;
     let id = ClientId::parse(&shown.client_id).ok_or(Cause::UnknownClient)?;
     let client = server.find_client(&id).await?;
-    let verdict = verify(server, client.as_deref(), &shown);
-    match (verdict, client) {
-        (Ok(()), Some(client)) => Ok(AuthenticatedClient(client)),
-        (Err(cause), _) => Err(cause.into()),
-        (Ok(()), None) => Err(Cause::UnknownClient.into()),
+    check_secret(server, client.as_deref(), &shown)?;
+    let client = client.ok_or(Cause::UnknownClient)?;
+    if let Credential::Assertion(assertion) = &shown.credential {
+        private_key_jwt::verify(server, parts, &client, assertion).await?;
     }
+    Ok(AuthenticatedClient(client))
 }
 
 /// Which method a request uses. Two at once are refused (RFC 6749 §2.3).
 fn read(parts: &Parts, form: &Params) -> Result<Shown, Refusal> {
-    if form.get("client_assertion").is_some() || form.get("client_assertion_type").is_some() {
-        return Err(Cause::ClientMethod.into());
+    let (basic, post) = (secret_basic::read(parts)?, form.get("client_secret").is_some());
+    let assertion = private_key_jwt::read(form);
+    if usize::from(basic.is_some()) + usize::from(post) + usize::from(!matches!(assertion, Ok(None))) > 1 {
+        return Err(Cause::TwoClientAuthentications.into());
     }
-    let (basic, post) = (secret_basic::read(parts)?, secret_post::read(form)?);
-    match (basic, post) {
-        (Some(_), Some(_)) => Err(Cause::TwoClientAuthentications.into()),
-        (Some(basic), None) => {
+    match (basic, assertion?) {
+        (Some(basic), _) => {
             let named = form.get("client_id");
             if named.is_some_and(|named| named != basic.client_id) {
                 return Err(Cause::ClientMismatch.into());
             }
             Ok(basic)
         }
-        (None, Some(post)) => Ok(post),
-        (None, None) => none::read(form),
+        (None, Some(assertion)) => Ok(assertion),
+        (None, None) => match secret_post::read(form)? {
+            Some(post) => Ok(post),
+            None => none::read(form),
+        },
     }
 }
 
-/// Compares with what is registered. A secret is hashed for unknown clients too, so that both cost the same.
-fn verify(server: &Server, client: Option<&Client>, shown: &Shown) -> Result<(), Cause> {
-    let shown_hash = shown.secret.as_ref().map(|secret| server.crypto().sha256(&[secret.expose().as_bytes()]));
+/// Compares method and secret with what is registered. A secret is hashed for unknown clients too, so that both cost the same.
+fn check_secret(server: &Server, client: Option<&Client>, shown: &Shown) -> Result<(), Cause> {
+    let shown_hash = match &shown.credential {
+        Credential::Secret(secret) => Some(server.crypto().sha256(&[secret.expose().as_bytes()])),
+        Credential::Nothing | Credential::Assertion(_) => None,
+    };
     let client = client.ok_or(Cause::UnknownClient)?;
     match (client.method(), shown.method) {
         (ClientAuthenticationMethod::None, ClientAuthenticationMethod::None) => Ok(()),
         (_, ClientAuthenticationMethod::None) => Err(Cause::ClientNotAuthenticated),
         (registered, used) if registered != used => Err(Cause::ClientMethod),
+        (ClientAuthenticationMethod::PrivateKeyJwt, _) => Ok(()),
         _ => match (client.secret_hash(), shown_hash) {
             (Some(own), Some(shown)) if subtle::ConstantTimeEq::ct_eq(&own[..], &shown[..]).into() => Ok(()),
             _ => Err(Cause::ClientSecret),

@@ -7,7 +7,7 @@ use http::header;
 use http::request::Parts;
 use zeroize::Zeroizing;
 
-use super::Shown;
+use super::{Credential, Shown};
 use crate::client::ClientAuthenticationMethod;
 use crate::params::decode_form_value;
 use crate::{Cause, Refusal};
@@ -35,7 +35,8 @@ fn decode(credentials: &str) -> Option<Shown> {
     let (client_id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
     let client_id = decode_form_value(client_id.as_bytes()).ok()?;
     let secret = decode_form_value(secret.as_bytes()).ok().filter(|secret| !secret.is_empty())?;
-    Some(Shown { method: ClientAuthenticationMethod::SecretBasic, client_id, secret: Some(SecretString::new(secret)) })
+    let credential = Credential::Secret(SecretString::new(secret));
+    Some(Shown { method: ClientAuthenticationMethod::SecretBasic, client_id, credential })
 }
 
 #[cfg(test)]
@@ -44,7 +45,8 @@ mod tests {
 
     fn shown(credentials: &str) -> Option<(String, String)> {
         let shown = decode(&STANDARD.encode(credentials))?;
-        Some((shown.client_id, shown.secret?.expose().to_owned()))
+        let Credential::Secret(secret) = shown.credential else { return None };
+        Some((shown.client_id, secret.expose().to_owned()))
     }
 
     #[test]

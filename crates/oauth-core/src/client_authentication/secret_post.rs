@@ -2,13 +2,13 @@
 
 use countersign_primitives::SecretString;
 
-use super::Shown;
+use super::{Credential, Shown};
 use crate::client::ClientAuthenticationMethod;
 use crate::{Cause, Params, Refusal};
 
 pub(super) fn read(form: &Params) -> Result<Option<Shown>, Refusal> {
     let Some(secret) = form.get("client_secret") else { return Ok(None) };
     let client_id = form.get("client_id").ok_or(Cause::ClientNotAuthenticated)?.to_owned();
-    let secret = Some(SecretString::new(secret));
-    Ok(Some(Shown { method: ClientAuthenticationMethod::SecretPost, client_id, secret }))
+    let credential = Credential::Secret(SecretString::new(secret));
+    Ok(Some(Shown { method: ClientAuthenticationMethod::SecretPost, client_id, credential }))
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use countersign_tokens::SigningAlgorithm;
 use http::{Request, Response};
 use serde_json::{Map, Value, json};
 
@@ -56,7 +57,8 @@ pub(crate) fn write(
 fn core(config: &Config) -> Map<String, Value> {
     let issuer = config.issuer();
     let scopes: Vec<_> = config.scopes().iter().filter(|scope| scope.is_public()).map(|scope| scope.token()).collect();
-    let methods: Vec<_> = [Method::None, Method::SecretBasic, Method::SecretPost].map(Method::as_str).to_vec();
+    let methods: Vec<_> = Method::ALL.iter().map(|method| method.as_str()).collect();
+    let algorithms: Vec<_> = SigningAlgorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
     let value = json!({
         "issuer": issuer.as_str(),
         "authorization_endpoint": issuer.url("/authorize"),
@@ -67,6 +69,7 @@ fn core(config: &Config) -> Map<String, Value> {
         "response_modes_supported": ["query", "fragment", "form_post"],
         "grant_types_supported": config.grant_types,
         "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
     });

@@ -82,7 +82,7 @@ impl<'a> CodeRequest<'a> {
         match self.redirect_uri {
             Some(uri) if uri == binding.redirect_uri => Ok(()),
             Some(_) => Err(Cause::CodeRedirectUri),
-            None if binding.redirect_uri_sent && at.server.config().preset().repeat_redirect_uri => {
+            None if binding.redirect_uri_sent && at.server.config().preset_of(at.client).repeat_redirect_uri => {
                 Err(Cause::CodeRedirectUri)
             }
             None => Ok(()),

@@ -109,7 +109,7 @@ async fn turn(at: &At<'_>, token: &RefreshToken, grant: &Found<GrantRecord>) -> 
 }
 
 fn rotates(at: &At<'_>) -> bool {
-    match at.server.config().preset().rotation {
+    match at.server.config().preset_of(at.client).rotation {
         Rotation::Always => true,
         Rotation::PublicClients => at.client.is_public(),
     }

@@ -15,6 +15,7 @@ mod rfc6265;
 mod rfc6749;
 mod rfc6749_authorize;
 mod rfc6750;
+mod rfc7523;
 mod rfc7636;
 mod rfc8252;
 mod rfc8414;

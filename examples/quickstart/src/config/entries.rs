@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use countersign::{Acr, Lifetimes, Requirement};
+use countersign::{Acr, Lifetimes, Preset, Requirement};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -35,6 +35,22 @@ pub struct ClientEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     token_endpoint_auth_method: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    token_endpoint_auth_signing_alg: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tos_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contacts: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    software_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    software_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     subject_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id_token_signed_response_alg: Option<String>,
@@ -44,6 +60,17 @@ pub struct ClientEntry {
     default_max_age: Option<u64>,
     #[serde(skip_serializing)]
     requires: Option<RequirementEntry>,
+    #[serde(skip_serializing)]
+    preset: Option<PresetEntry>,
+}
+
+/// The switches of one client, by the name of their preset.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum PresetEntry {
+    #[serde(rename = "oauth21")]
+    OAuth21,
+    Oidc,
 }
 
 impl ClientEntry {
@@ -61,6 +88,14 @@ impl ClientEntry {
 
     pub(crate) fn requirement(&self) -> Requirement {
         requirement(self.requires.as_ref())
+    }
+
+    /// The client's own switches, in place of the server's.
+    pub(crate) fn preset(&self) -> Option<Preset> {
+        self.preset.map(|preset| match preset {
+            PresetEntry::OAuth21 => Preset::oauth21(),
+            PresetEntry::Oidc => Preset::oidc(),
+        })
     }
 }
 

@@ -8,8 +8,6 @@ use toml::de::{DeTable, DeValue};
 
 /// Members that a later version reads. An array's members are named without their number.
 const MEMBERS: &[&str] = &[
-    "client.preset",
-    "client.jwks",
     "client.jwks_uri",
     "client.tls_client_auth_subject_dn",
     "client.tls_client_auth_san_dns",
@@ -18,7 +16,6 @@ const MEMBERS: &[&str] = &[
     "client.tls_client_auth_san_email",
     "client.tls_client_certificate_bound_access_tokens",
     "client.dpop_bound_access_tokens",
-    "client.token_endpoint_auth_signing_alg",
     "client.id_token_encrypted_response_alg",
     "client.id_token_encrypted_response_enc",
     "client.userinfo_signed_response_alg",
@@ -40,11 +37,6 @@ const MEMBERS: &[&str] = &[
     "client.backchannel_token_delivery_mode",
     "client.backchannel_client_notification_endpoint",
     "client.backchannel_user_code_parameter",
-    "client.contacts",
-    "client.tos_uri",
-    "client.policy_uri",
-    "client.software_id",
-    "client.software_version",
     "client.software_statement",
     "mfa.code",
     "mfa.sms",
@@ -61,6 +53,7 @@ const MEMBERS: &[&str] = &[
 
 /// Values that a later version knows, of members that this one reads.
 const VALUES: &[(&str, &[&str])] = &[
+    ("client.preset", &["fapi2", "mcp", "legacy"]),
     ("mfa.policy", &["adaptive"]),
     ("mfa.factors", &["passkey", "security_key", "sms", "email", "voice", "push"]),
     ("mfa.first_enrolment", &["verified_channel", "invitation"]),
@@ -84,10 +77,7 @@ const VALUES: &[(&str, &[&str])] = &[
         "client.response_types",
         &["token", "id_token", "id_token token", "code id_token", "code token", "code id_token token", "none"],
     ),
-    (
-        "client.token_endpoint_auth_method",
-        &["client_secret_jwt", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"],
-    ),
+    ("client.token_endpoint_auth_method", &["client_secret_jwt", "tls_client_auth", "self_signed_tls_client_auth"]),
 ];
 
 /// A configuration file cannot be used.

@@ -20,6 +20,15 @@ response_types = ["code"]
 token_endpoint_auth_method = "client_secret_post"
 scope = "openid payments:write"
 requires = { acr = "mfa" }
+contacts = ["ops@rp.example"]
+policy_uri = "https://rp.example/privacy"
+[[client]]
+client_id = "robot"
+preset = "oidc"
+redirect_uris = ["https://robot.example/cb"]
+token_endpoint_auth_method = "private_key_jwt"
+token_endpoint_auth_signing_alg = "ES256"
+jwks = { keys = [{ kty = "EC", crv = "P-256", x = "eA", y = "eQ", kid = "1" }] }
 [[scope]]
 name = "payments:write"
 description = "Make payments"
@@ -59,8 +68,13 @@ fn every_member_of_this_version_is_read() {
         json!({"client_id": "shop", "client_secret": "correct-horse-battery-staple-0123456789", "client_name": "Shop",
             "redirect_uris": ["https://rp.example/cb?a=b"], "grant_types": ["authorization_code", "refresh_token"],
             "response_types": ["code"], "token_endpoint_auth_method": "client_secret_post",
-            "scope": "openid payments:write"})
+            "scope": "openid payments:write", "contacts": ["ops@rp.example"],
+            "policy_uri": "https://rp.example/privacy"})
     );
+    let robot = &config.clients[1];
+    assert_eq!(robot.preset(), Some(countersign::Preset::oidc()));
+    assert_eq!(robot.metadata()["jwks"]["keys"][0]["kid"], "1");
+    assert_eq!(robot.metadata()["token_endpoint_auth_signing_alg"], "ES256");
     assert_eq!(client.requirement(), Requirement::MFA);
     let payments = config.scopes[0].requirement();
     assert_eq!(payments, Requirement::MFA.max_age(Duration::from_secs(300)));
@@ -96,9 +110,9 @@ fn an_unknown_member_is_told_with_file_line_and_what_could_stand_there() {
 #[test]
 fn what_comes_later_is_told_with_its_line() {
     for (text, line, member) in [
-        ("[[client]]\nclient_id = \"x\"\njwks = { keys = [] }\n", 3, "client.jwks "),
-        ("[[client]]\nclient_id = \"x\"\n[[client]]\nclient_id = \"y\"\npreset = \"oidc\"\n", 5, "client.preset "),
-        ("client = [{ client_id = \"x\",\n preset = \"oidc\" }]\n", 2, "client.preset "),
+        ("[[client]]\nclient_id = \"x\"\njwks_uri = \"https://x\"\n", 3, "client.jwks_uri "),
+        ("[[client]]\nclient_id = \"x\"\n[[client]]\nclient_id = \"y\"\njwks_uri = \"x\"\n", 5, "client.jwks_uri "),
+        ("client = [{ client_id = \"x\",\n preset = \"fapi2\" }]\n", 2, "client.preset = \"fapi2\""),
         ("[mfa]\nfactors = [\"totp\",\n \"sms\"]\n", 3, "mfa.factors = \"sms\""),
         ("[mfa]\npolicy = \"adaptive\"\n", 2, "mfa.policy = \"adaptive\""),
         ("[mfa]\nsms.code = { length = 6 }\n", 2, "mfa.sms "),
@@ -131,7 +145,7 @@ fn what_the_server_refuses_is_found_in_the_file() {
     assert_eq!(config.line_of(&client("shop")), Some(2));
     assert_eq!(config.line_of(&client("shopp")), None);
     let scope = ConfigError::Scope { scope: "payments:write".into(), problem: "x" };
-    assert_eq!(config.line_of(&scope), Some(12));
+    assert_eq!(config.line_of(&scope), Some(21));
     let what = "client \"shop\" requires phr".to_owned();
     assert_eq!(config.line_of(&ConfigError::Unreachable { what, cure: "x".into() }), Some(2));
 }

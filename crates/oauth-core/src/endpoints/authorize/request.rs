@@ -142,7 +142,7 @@ impl Server {
                 challenge.map(Some).map_err(|error| Refusal::from(Cause::MalformedChallenge).source(error))
             }
             None if method.is_some() => Err(Cause::MissingChallenge.into()),
-            None if self.config().preset().pkce == Pkce::Required || client.is_public() => {
+            None if self.config().preset_of(client).pkce == Pkce::Required || client.is_public() => {
                 Err(Cause::MissingChallenge.into())
             }
             None => Ok(None),
