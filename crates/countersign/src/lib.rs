@@ -87,8 +87,9 @@ pub use countersign_accounts::{Account, Accounts, PasswordCheck, PasswordHash};
 pub use countersign_events::{Event, EventKind, EventSink};
 pub use countersign_mfa::StoredAccounts;
 pub use countersign_oauth_core::{
-    Ask, Client, ClientId, Clients, ConfigError, Consent, ConsentRule, Extension, Grant, GrantRequest, Issue,
-    Lifetimes, Outcome, Peer, Pkce, Preset, Refusal, Resource, Rotation, Scope, ScopeSet,
+    Ask, AssertionAudience, Client, ClientId, ClientKeys, ClientKeysError, Clients, ConfigError, Consent, ConsentRule,
+    Extension, Grant, GrantRequest, Issue, Lifetimes, Outcome, Peer, Pkce, Preset, Refusal, Registration, Resource,
+    Rotation, Scope, ScopeSet,
 };
 pub use countersign_oidc::ClaimsSource;
 pub use countersign_primitives::{

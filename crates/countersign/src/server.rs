@@ -9,7 +9,7 @@ use countersign_events::EventSink;
 use countersign_mfa::oauth::Login;
 use countersign_mfa::{Factor, Limits, Mfa, PasswordCost, Policy, Presenter, StoredAccounts};
 use countersign_oauth_core::{
-    Client, Clients, ConfigError, Extension, Grant, Preset, Resource, Scope, ServerBuilder as CoreBuilder,
+    Client, Clients, ConfigError, Extension, Grant, Preset, Registration, Resource, Scope, ServerBuilder as CoreBuilder,
 };
 use countersign_oidc::{ClaimsSource, Oidc};
 use countersign_primitives::{AcrTable, BoxError, Clock, Requirement, WorkPool};
@@ -163,6 +163,13 @@ impl ServerBuilder {
     #[must_use]
     pub fn clients(mut self, clients: impl Clients + 'static) -> Self {
         self.core = self.core.clients(clients);
+        self
+    }
+
+    /// Who may register clients (RFC 7591). Nobody, by default.
+    #[must_use]
+    pub fn registration(mut self, registration: Registration) -> Self {
+        self.core = self.core.registration(registration);
         self
     }
 

@@ -58,8 +58,14 @@ kinds! {
     AuthorizationGranted => "authorization.granted",
     /// The user said no, or a request for authorization was refused; the cause says which.
     AuthorizationRefused => "authorization.refused",
+    /// A client that registered itself deleted its registration.
+    ClientDeleted => "client.deleted",
     /// A client failed to authenticate.
     ClientRefused => "client.refused",
+    /// A client registered itself (RFC 7591).
+    ClientRegistered => "client.registered",
+    /// A client that registered itself changed its registration (RFC 7592).
+    ClientUpdated => "client.updated",
     /// A code that was spent came again in an otherwise valid request; its grant was ended (RFC 6749 §4.1.2).
     CodeReused => "code.reused",
     /// A factor was enrolled and proven.
@@ -90,6 +96,8 @@ kinds! {
     RecoveryCodesIssued => "recovery_codes.issued",
     /// A refresh token that was spent came again in an otherwise valid request; its grant was ended (RFC 9700 §4.14).
     RefreshTokenReused => "refresh_token.reused",
+    /// A request to register a client, or to see or change a registration, was refused; the cause says why.
+    RegistrationRefused => "registration.refused",
     /// A session began.
     SessionStarted => "session.started",
     /// A session ended.

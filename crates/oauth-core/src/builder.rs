@@ -16,6 +16,7 @@ use crate::client::{ClientTable, Clients};
 use crate::client_metadata;
 use crate::config::{Config, Preset, Resource};
 use crate::endpoints::metadata::{self, JwksEndpoint, MetadataEndpoint};
+use crate::endpoints::register::{ConfigurationEndpoint, RegistrationEndpoint};
 use crate::endpoints::{entity_tag, token::TokenEndpoint};
 use crate::extension::{Extension, Grant};
 use crate::keys::Keys;
@@ -23,7 +24,7 @@ use crate::secrets::Secrets;
 use crate::server::{Assembled, Server};
 use crate::subjects::SubjectRecords;
 use crate::transport::Route;
-use crate::{Client, ConfigError, Issuer, Scope};
+use crate::{Client, ConfigError, Issuer, Registration, Scope};
 
 /// What a host adds to a client that came by its metadata.
 type Adjust = Box<dyn FnOnce(Client) -> Client + Send>;
@@ -63,6 +64,7 @@ pub struct ServerBuilder {
     random: Arc<dyn Random>,
     crypto: Arc<dyn CryptoProvider>,
     body_limit: usize,
+    registration: Registration,
 }
 
 impl fmt::Debug for ServerBuilder {
@@ -95,6 +97,7 @@ impl ServerBuilder {
             random,
             crypto: Arc::new(Ring),
             body_limit: Config::BODY_LIMIT,
+            registration: Registration::closed(),
         }
     }
 
@@ -142,6 +145,13 @@ impl ServerBuilder {
         adjust: impl FnOnce(Client) -> Client + Send + 'static,
     ) -> Self {
         self.client_metadata.push((metadata, Box::new(adjust)));
+        self
+    }
+
+    /// Who may register clients (RFC 7591). Nobody, by default.
+    #[must_use]
+    pub fn registration(mut self, registration: Registration) -> Self {
+        self.registration = registration;
         self
     }
 
@@ -270,6 +280,7 @@ impl ServerBuilder {
             acr: self.acr,
             resources: self.resources,
             body_limit: self.body_limit,
+            registration: self.registration,
         };
         config.check()?;
         let mut clients = self.clients;
@@ -365,6 +376,7 @@ fn collect_routes(config: &Config, extensions: &[Arc<dyn Extension>]) -> Result<
         Route::new(Method::GET, "/.well-known/jwks.json", JwksEndpoint).cors(),
         Route::new(Method::GET, "/.well-known/oauth-authorization-server", MetadataEndpoint).cors(),
     ];
+    routes.extend(registration_routes(config));
     routes.extend(extensions.iter().flat_map(|extension| extension.routes(config)));
     let mut routes: Vec<Route> = routes.into_iter().map(|route| route.below(prefix)).collect();
     routes.extend(root_forms(prefix, &routes));
@@ -374,6 +386,19 @@ fn collect_routes(config: &Config, extensions: &[Arc<dyn Extension>]) -> Result<
         }
     }
     Ok(routes)
+}
+
+/// Where clients register and look after their registration; nowhere while registration is closed.
+fn registration_routes(config: &Config) -> Vec<Route> {
+    if config.registration().is_closed() {
+        return Vec::new();
+    }
+    let configuration = Arc::new(ConfigurationEndpoint);
+    let own = [Method::GET, Method::PUT, Method::DELETE]
+        .map(|method| Route::shared(method, "/oauth/register/{client_id}", configuration.clone()));
+    let all = [Route::new(Method::POST, "/oauth/register", RegistrationEndpoint).needs_peer()].into_iter().chain(own);
+    // Pages of any origin register themselves only where everybody may.
+    if config.registration().is_open() { all.map(Route::cors).collect() } else { all.collect() }
 }
 
 /// For an issuer with a path, metadata also stands where RFC 8414 §3.1 wants it: the well-known part before the path.

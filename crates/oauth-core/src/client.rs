@@ -116,6 +116,7 @@ pub enum ConsentRule {
 pub struct Client {
     id: String,
     instance: Id,
+    unused: bool,
     method: ClientAuthenticationMethod,
     secret_hash: Option<[u8; 32]>,
     weak_secret: bool,
@@ -139,6 +140,7 @@ impl Client {
         Self {
             id,
             instance: Id::from_bytes([0; 16]),
+            unused: false,
             method,
             secret_hash: None,
             weak_secret: false,
@@ -294,6 +296,16 @@ impl Client {
     pub fn instance(mut self, instance: Id) -> Self {
         self.instance = instance;
         self
+    }
+
+    /// Whether it registered itself and nothing was issued to it yet.
+    pub(crate) fn unused(mut self, unused: bool) -> Self {
+        self.unused = unused;
+        self
+    }
+
+    pub(crate) fn is_unused(&self) -> bool {
+        self.unused
     }
 
     /// A member that an extension keeps with the client.
@@ -481,8 +493,13 @@ fn check_link(member: &str, uri: Option<&str>) -> Result<(), String> {
     }
 }
 
+/// Whether a secret has this hash, in constant time.
+pub(crate) fn secret_matches(crypto: &dyn CryptoProvider, own: &[u8; 32], shown: &str) -> bool {
+    subtle::ConstantTimeEq::ct_eq(&own[..], &crypto.sha256(&[shown.as_bytes()])[..]).into()
+}
+
 /// The strength of a secret if every character were drawn at random from the sorts of characters it uses.
-fn estimated_bits(secret: &str) -> f64 {
+pub(crate) fn estimated_bits(secret: &str) -> f64 {
     let has = |sort: fn(&u8) -> bool| secret.bytes().any(|byte| sort(&byte));
     let hexadecimal = secret.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     let alphabet = if hexadecimal {

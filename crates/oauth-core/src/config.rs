@@ -5,7 +5,7 @@ use std::time::Duration;
 use countersign_primitives::{AcrTable, Requirement};
 use countersign_tokens::SigningAlgorithm;
 
-use crate::{Client, ConfigError, Issuer, Scope, ScopeSet};
+use crate::{Client, ConfigError, Issuer, Registration, Scope, ScopeSet};
 
 /// Who must use PKCE (RFC 7636, RFC 9700 §2.1.1). A challenge that was sent is enforced in either case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,6 +193,7 @@ pub struct Config {
     pub(crate) body_limit: usize,
     pub(crate) response_types: Vec<&'static str>,
     pub(crate) grant_types: Vec<String>,
+    pub(crate) registration: Registration,
 }
 
 impl Config {
@@ -200,6 +201,12 @@ impl Config {
     pub const BODY_LIMIT: usize = 64 * 1024;
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if self.registration.has_weak_token() {
+            return Err(ConfigError::Unreachable {
+                what: "the initial access token could be guessed".to_owned(),
+                cure: "use 128 random bits or more, such as 32 random hexadecimal digits".to_owned(),
+            });
+        }
         for (at, scope) in self.scopes.iter().enumerate() {
             let wrong = |problem| Err(ConfigError::Scope { scope: scope.token().to_owned(), problem });
             if scope.token().contains(' ') || ScopeSet::parse(scope.token()).is_err() {
@@ -232,6 +239,12 @@ impl Config {
     #[must_use]
     pub fn preset_of<'a>(&'a self, client: &'a Client) -> &'a Preset {
         client.own_preset().unwrap_or(&self.preset)
+    }
+
+    /// Who may register clients.
+    #[must_use]
+    pub fn registration(&self) -> &Registration {
+        &self.registration
     }
 
     /// The `acr` values, and which satisfies which.

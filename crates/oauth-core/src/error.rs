@@ -334,6 +334,30 @@ causes! {
     LookupFailed, "lookup.failed", "promise 14", SERVICE_UNAVAILABLE "temporarily_unavailable", "try again later";
     /// A claim or member was set twice, or one that the protocol sets itself.
     ReservedMember, "extension.reserved_member", "RFC 9068 §2.2", INTERNAL_SERVER_ERROR "server_error", "something on our side has failed";
+    /// Nobody may register without an initial access token, and this is none.
+    InitialAccessToken, "registration.initial_access_token", "RFC 7591 §3", UNAUTHORIZED "invalid_token", "an initial access token is needed";
+    /// Too many clients were registered from this address.
+    RegistrationThrottled, "registration.throttled", "promise 7", TOO_MANY_REQUESTS "temporarily_unavailable", "too many clients were registered from this address; try again later";
+    /// The body of a registration is not JSON.
+    RegistrationContentType, "registration.content_type", "RFC 7591 §3.1", BAD_REQUEST "invalid_client_metadata", "the body must be application/json";
+    /// The metadata is not one JSON object with unique names, or too deep or too large.
+    MalformedMetadata, "registration.malformed", "RFC 7591 §3.1", BAD_REQUEST "invalid_client_metadata", "the body is no JSON object with unique names, or has too much in it";
+    /// A redirect URI is missing, malformed, or of a kind that receives no codes.
+    RegisteredRedirectUri, "registration.redirect_uri", "RFC 7591 §3.2.2", BAD_REQUEST "invalid_redirect_uri", "a redirect URI is missing or may not be registered";
+    /// A member is malformed, or asks for what is not served or not open to strangers.
+    ClientMetadata, "registration.metadata", "RFC 7591 §3.2.2", BAD_REQUEST "invalid_client_metadata", "a member is malformed or asks for what is not served";
+    /// A software statement was sent, and none is trusted here.
+    SoftwareStatement, "registration.software_statement", "RFC 7591 §3.2.2", BAD_REQUEST "unapproved_software_statement", "no software statement is accepted here";
+    /// The registration access token is missing.
+    MissingRegistrationToken, "registration.missing_token", "RFC 7592 §2", UNAUTHORIZED "", "";
+    /// The registration access token is not this client's, or its client is gone.
+    RegistrationToken, "registration.token", "RFC 7592 §2", UNAUTHORIZED "invalid_token", "the registration access token is invalid";
+    /// An update names no client, or another one.
+    UpdateClientId, "registration.update_client_id", "RFC 7592 §2.2", BAD_REQUEST "invalid_request", "client_id is missing or another one";
+    /// An update names a member that is the server's to say.
+    UpdateMember, "registration.update_member", "RFC 7592 §2.2", BAD_REQUEST "invalid_request", "a member was sent that is not the client's to change";
+    /// An update names a secret that is not the client's own.
+    UpdateSecret, "registration.update_secret", "RFC 7592 §2.2", BAD_REQUEST "invalid_request", "client_secret is not the one that was issued";
     /// The access token is missing.
     MissingToken, "bearer.missing", "RFC 6750 §3", UNAUTHORIZED "", "";
     /// The access token was sent in two places, or malformed.

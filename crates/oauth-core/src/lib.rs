@@ -47,6 +47,7 @@
 //! |---|---|
 //! | a server and how it is assembled | [`Server`], [`ServerBuilder`], [`Preset`], [`Config`] |
 //! | who may ask | [`Client`], [`Clients`] |
+//! | who may register itself | [`Registration`] |
 //! | for what | [`Scope`], [`Resource`] |
 //! | a request for authorization, and what comes of it | [`Outcome`], [`Ask`], [`Consent`] |
 //! | what goes beyond | [`Extension`], [`Grant`], [`Route`] |
@@ -55,8 +56,8 @@
 //! OpenID Connect and the login of `countersign-mfa` are extensions, and use nothing that a stranger could not.
 //!
 //! # What this crate does not do
-//! It shows no pages, checks no passwords and listens on no socket. Revocation, introspection, client credentials, dynamic
-//! registration, pushed requests, DPoP and the device flow are not part of this version; metadata says exactly what is.
+//! It shows no pages, checks no passwords and listens on no socket. Revocation, introspection, client credentials, pushed
+//! requests, DPoP and the device flow are not part of this version; metadata says exactly what is.
 //!
 //! # Features
 //! None.
@@ -79,11 +80,13 @@ mod extension;
 mod grants;
 mod issue;
 mod issuer;
+mod json;
 mod keys;
 mod member;
 mod params;
 mod records;
 mod redirect_uri;
+mod registration;
 mod scope;
 mod secrets;
 mod server;
@@ -106,6 +109,7 @@ pub use member::{Gathered, Member, Members};
 pub use params::{Params, ParamsError};
 pub use records::{AuthorizationRequest, EndReason, GrantRecord, Prompt, ResponseMode};
 pub use redirect_uri::{RedirectUriError, VerifiedRedirect, check_redirect_uri};
+pub use registration::Registration;
 pub use scope::{Scope, ScopeError, ScopeSet};
 pub use server::Server;
 pub use subjects::SubjectRecords;

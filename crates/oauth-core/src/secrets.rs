@@ -78,6 +78,16 @@ impl Secrets {
         Key::root(records::ONCE, self.id("once", &[grant_type, serial]))
     }
 
+    /// Where a client that registered itself lives.
+    pub(crate) fn registered_client(&self, client_id: &str) -> Key {
+        Key::root(records::CLIENT, self.id("registered client", &[client_id]))
+    }
+
+    /// The list of clients that registered themselves.
+    pub(crate) fn registered_clients(&self) -> Id {
+        self.id("registered clients", &[])
+    }
+
     /// Where a client's assertion is filed as spent: in a partition of its own.
     pub(crate) fn spent_assertion(&self, client_id: &str, serial: &str) -> Key {
         Key::root(records::ONCE, self.id("client assertion", &[client_id, serial]))

@@ -253,7 +253,10 @@ impl Server {
 
     pub(crate) async fn find_client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, Refusal> {
         let found = self.0.clients.find(id).await;
-        found.map_err(|error| Refusal::from(Cause::LookupFailed).source(error))
+        match found.map_err(|error| Refusal::from(Cause::LookupFailed).source(error))? {
+            Some(client) => Ok(Some(client)),
+            None => self.find_registered(id).await,
+        }
     }
 
     /// Tells of a refusal: who, why, and by which section. What failed on our side goes to the log as well.

@@ -6,7 +6,8 @@ use countersign::mfa::{FirstEnrolment, Limits, Policy, Totp};
 use countersign::pages::Pages;
 use countersign::store::{MemoryStore, SqlStore};
 use countersign::{
-    Client, Clock, ConfigError, Event, MasterKey, Preset, Requirement, Resource, Scope, Server, ServerBuilder,
+    Client, Clock, ConfigError, Event, MasterKey, Preset, Registration, Requirement, Resource, Scope, Server,
+    ServerBuilder,
 };
 
 use crate::demo::{CALLBACK, Offer};
@@ -36,6 +37,7 @@ pub(crate) async fn assemble(
         .stored_accounts()
         .limits(if settings.throttle { Limits::default() } else { Limits::off() })
         .pages(Pages::new(BRAND))
+        .registration(Registration::open())
         .events(log);
     let builder = match clock {
         Some(clock) => builder.clock(clock),

@@ -37,11 +37,12 @@ fn introduction(settings: &Settings) -> String {
         None => format!("  {} with the password that you gave\n", user.name),
     });
     let mut text = format!("Demo users:\n{}", users.collect::<String>());
+    text.push_str("Clients register themselves at /oauth/register (RFC 7591).\n");
     if !settings.throttle {
         text.push_str("Guessing is NOT limited (--throttle off): for tests alone.\n");
     }
     if !settings.listen.is_loopback() {
-        text.push_str("Open to other machines (--open-demo): demo users and the outbox are anybody's.\n");
+        text.push_str("Open to other machines (--open-demo): demo users, registration and the outbox are anybody's.\n");
     }
     text
 }

@@ -189,14 +189,15 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Demo users, the outbox page and unlimited guessing are for this machine alone, unless the operator says otherwise.
+    /// Demo users, open registration, the outbox page and unlimited guessing are for this machine alone, unless the operator says otherwise.
     fn refuse_openness(&self, open_demo: bool) -> Result<(), SettingsError> {
         let Listen::Address(listen) = self.listen else { return Ok(()) };
         if listen.ip().is_loopback() {
             return Ok(());
         }
         if !open_demo {
-            let what = if self.throttle { "the demo users and the outbox" } else { "unlimited guessing" };
+            let what =
+                if self.throttle { "the demo users, open registration and the outbox" } else { "unlimited guessing" };
             return Err(SettingsError::OffLoopback { what, listen });
         }
         if self.issuer.is_none() { Err(SettingsError::NoIssuer(listen)) } else { Ok(()) }

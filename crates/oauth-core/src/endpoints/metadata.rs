@@ -73,8 +73,12 @@ fn core(config: &Config) -> Map<String, Value> {
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
     });
-    match value {
+    let mut members = match value {
         Value::Object(members) => members,
         _ => Map::new(),
+    };
+    if !config.registration().is_closed() {
+        members.insert("registration_endpoint".to_owned(), json!(issuer.url("/oauth/register")));
     }
+    members
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod authorize;
 pub(crate) mod metadata;
+pub(crate) mod register;
 pub(crate) mod token;
 
 pub(crate) use authorize::CODE_HANDLE;

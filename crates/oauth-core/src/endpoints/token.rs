@@ -66,6 +66,7 @@ async fn issue(
     redemption: Redemption,
 ) -> Result<Option<Response<Bytes>>, Refusal> {
     let prepared = at.server.prepare(at, grant_type, &redemption).await?;
+    at.server.keep_registered(at.client).await?;
     if let Some((key, until)) = redemption.once {
         spend_once(at, key, until).await?;
     }

@@ -2,6 +2,7 @@
 
 mod authorization_request;
 mod browser;
+mod client;
 mod code;
 mod consent;
 mod grant;
@@ -11,6 +12,7 @@ mod subject;
 
 pub use authorization_request::{AuthorizationRequest, Prompt, ResponseMode};
 pub(crate) use browser::BrowserRecord;
+pub(crate) use client::ClientRecord;
 pub(crate) use code::{CodeRecord, SpentCode};
 pub(crate) use consent::ConsentRecord;
 pub use grant::{EndReason, GrantRecord};
@@ -30,6 +32,7 @@ pub(crate) const SESSION: Kind = Kind(6);
 pub(crate) const CONSENT: Kind = Kind(7);
 pub(crate) const KEY_RING: Kind = Kind(8);
 pub(crate) const ONCE: Kind = Kind(9);
+pub(crate) const CLIENT: Kind = Kind(11);
 
 /// Names of the lists that records stand in.
 pub(crate) mod index {
@@ -37,4 +40,5 @@ pub(crate) mod index {
     pub(crate) const GRANTS_OF_CLIENT: u8 = 2;
     pub(crate) const GRANTS_OF_SESSION: u8 = 3;
     pub(crate) const SESSIONS_OF_SUBJECT: u8 = 4;
+    pub(crate) const REGISTERED_CLIENTS: u8 = 6;
 }

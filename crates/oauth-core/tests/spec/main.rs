@@ -16,6 +16,8 @@ mod rfc6749;
 mod rfc6749_authorize;
 mod rfc6750;
 mod rfc7523;
+mod rfc7591;
+mod rfc7592;
 mod rfc7636;
 mod rfc8252;
 mod rfc8414;

@@ -1,6 +1,7 @@
 //! A server to try things on: what a test needs to ask for a code, redeem it, and read the answers.
 
 mod answers;
+mod registering;
 mod sent;
 
 use std::future::Future;
@@ -25,6 +26,7 @@ pub(crate) use countersign_storage_traits::testkit::block_on;
 pub(crate) use std::time::Duration;
 
 pub(crate) use answers::*;
+pub(crate) use registering::*;
 pub(crate) use sent::*;
 
 pub(crate) const ISSUER: &str = "https://id.example.com";
