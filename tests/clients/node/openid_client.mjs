@@ -13,22 +13,58 @@ const METHODS = {
   client_secret_basic: openid.ClientSecretBasic,
   client_secret_post: openid.ClientSecretPost,
   none: () => openid.None(),
+  private_key_jwt: () => openid.PrivateKeyJwt(signing_key),
 };
 
 const settings = JSON.parse(await text(process.stdin));
 const walker = new Walker(settings.username, settings.password);
+const signing_key = settings.private_key && {
+  key: await crypto.subtle.importKey("jwk", settings.private_key, { name: "ECDSA", namedCurve: "P-256" }, false, ["sign"]),
+  kid: settings.private_key.kid,
+};
 
 async function discovery_is_consistent() {
   const authentication = METHODS[settings.method](settings.client_secret);
   // Plain HTTP is for loopback alone; signatures of ID tokens are checked all the same.
   const execute = [openid.allowInsecureRequests, openid.enableNonRepudiationChecks];
-  const config = await openid.discovery(new URL(settings.issuer), settings.client_id, undefined, authentication, { execute });
+  const config = settings.register
+    ? await a_client_registers_itself(authentication, execute)
+    : await openid.discovery(new URL(settings.issuer), settings.client_id, undefined, authentication, { execute });
   const server = config.serverMetadata();
   assert.equal(server.issuer, settings.issuer);
   assert.ok(server.supportsPKCE("S256"));
   assert.equal(server.authorization_response_iss_parameter_supported, true);
   assert.ok(server.token_endpoint_auth_methods_supported.includes(settings.method));
   return config;
+}
+
+/** Registers a client of the method that is asked for (RFC 7591), which looks after its registration (RFC 7592). */
+async function a_client_registers_itself(authentication, execute) {
+  const metadata = {
+    client_name: "A client that registers itself",
+    redirect_uris: [settings.redirect_uri],
+    grant_types: ["authorization_code", "refresh_token"],
+    token_endpoint_auth_method: settings.method,
+    ...settings.register,
+  };
+  const config = await openid.dynamicClientRegistration(new URL(settings.issuer), metadata, authentication, { execute });
+  const client = config.clientMetadata();
+  assert.equal(client.token_endpoint_auth_method, settings.method);
+  const headers = { authorization: `Bearer ${client.registration_access_token}` };
+  const read = await fetch(client.registration_client_uri, { headers });
+  assert.equal(read.status, 200);
+  assert.equal((await read.json()).client_id, client.client_id);
+  settings.registration = { uri: client.registration_client_uri, headers };
+  return config;
+}
+
+/** Deletes what was registered: nothing of it works any more. */
+async function a_deleted_client_is_gone(config, tokens) {
+  const { uri, headers } = settings.registration;
+  assert.equal((await fetch(uri, { method: "DELETE", headers })).status, 204);
+  assert.equal((await fetch(uri, { headers })).status, 401);
+  await assert.rejects(openid.refreshTokenGrant(config, tokens.refresh_token), { status: 401 });
+  await assert.rejects(openid.fetchUserInfo(config, tokens.access_token, tokens.claims().sub));
 }
 
 /** A fresh authorization answer, with the checks that belong to it. */
@@ -102,4 +138,5 @@ await refresh_yields_a_new_access_token(config, tokens);
 await an_answer_for_another_request_is_noticed(config);
 await wrong_verifier_is_refused_and_spends_nothing(config);
 await code_replay_is_refused_and_ends_the_grant(config);
+if (settings.register) await a_deleted_client_is_gone(config, tokens);
 console.log(JSON.stringify({ ok: true, claims: tokens.claims(), userinfo }));

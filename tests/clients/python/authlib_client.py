@@ -10,9 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 from authlib.integrations.requests_client import OAuth2Session, OAuthError
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
-from joserfc.jwk import KeySet
+from joserfc.jwk import ECKey, KeySet
 
 from walk import Walker
 
@@ -37,6 +38,11 @@ class RelyingParty:
             token_endpoint_auth_method=settings["method"],
             token_endpoint=self.provider["token_endpoint"],
         )
+        if settings["method"] == "private_key_jwt":
+            key = settings["private_key"]
+            self.session.client_secret = ECKey.import_key(key)
+            assertion = PrivateKeyJWT(self.provider["token_endpoint"], headers={"kid": key["kid"]}, alg="ES256")
+            self.session.register_client_auth_method(assertion)
         self.walker = Walker(settings["username"], settings["password"])
 
     def authorize(self):

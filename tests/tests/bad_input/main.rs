@@ -6,6 +6,7 @@
 mod authorize;
 mod bearer;
 mod login;
+mod register;
 mod token;
 mod transport;
 

@@ -36,8 +36,8 @@ impl Asked {
             .filter(|(name, value)| !value.is_null() && is_read(server, name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        check_texts(&metadata)?;
         check_redirect_uris(&metadata)?;
+        check_texts(&metadata)?;
         complete(server, &mut metadata)?;
         let method = metadata.get("token_endpoint_auth_method").and_then(Value::as_str).and_then(Method::parse);
         let method = method.ok_or_else(|| wrong("this token_endpoint_auth_method is not served"))?;

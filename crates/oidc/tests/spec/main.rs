@@ -4,4 +4,5 @@
 mod discovery;
 mod id_token;
 mod kit;
+mod registration;
 mod userinfo;
