@@ -70,6 +70,7 @@
 //! `examples/quickstart` in the repository is a whole server to click through; `docs/operations.md` tells what to know before others
 //! rely on one.
 
+mod help_desk;
 #[cfg(feature = "tokio")]
 mod maintenance;
 #[cfg(feature = "tokio")]

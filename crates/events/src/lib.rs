@@ -82,6 +82,8 @@ kinds! {
     GrantStarted => "grant.started",
     /// Guessing was stopped by a limit.
     GuessingThrottled => "guessing.throttled",
+    /// An operator opened an account to strangers again, whose guesses had been stopped.
+    GuessingUnlocked => "guessing.unlocked",
     /// A signing key was made.
     KeyCreated => "key.created",
     /// A password or user name was wrong.

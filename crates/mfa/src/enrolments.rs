@@ -194,6 +194,11 @@ impl KnownBrowsers {
         marks.iter().find_map(|mark| self.browsers.iter().filter(fresh).find(|browser| browser.id == *mark))
     }
 
+    /// All that are remembered.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = Id> + '_ {
+        self.browsers.iter().map(|browser| browser.id)
+    }
+
     /// Remembers a browser, as it is now. When there are too many the oldest goes, of those that proved the password alone if
     /// there is one: who knows the password cannot push out its owner.
     pub(crate) fn remember(&mut self, id: Id, second_factor: bool, now: UnixTime) {

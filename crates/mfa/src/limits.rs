@@ -11,6 +11,9 @@ use countersign_storage_traits::{Charge, Charged, CounterKey, Store, StoreError}
 
 use crate::keys::Keys;
 
+/// The section that asks for limits on guessing.
+pub(crate) const SECTION: &str = "NIST SP 800-63B-4 §3.2.2";
+
 /// So many attempts in a window that begins with the first of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
@@ -135,6 +138,25 @@ impl Limits {
             charges.push(charge(keys.address_counter(address), self.address));
         }
         charges
+    }
+
+    /// Forgets what was counted of an account, by strangers and by these browsers.
+    pub(crate) async fn unlock(
+        &self,
+        store: &dyn Store,
+        keys: &Keys,
+        account: Id,
+        marks: &[Id],
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        let callers = std::iter::once(None).chain(marks.iter().copied().map(Some));
+        let both = callers.flat_map(|known| [(Guess::Password, known), (Guess::SecondFactor, known)]);
+        let all = both.flat_map(|(guess, known)| self.charges(keys, guess, &Guesser { account, known, address: None }));
+        let all: Vec<_> = all.map(|charge| Charge { add: i32::MIN, ..charge }).collect();
+        if !all.is_empty() {
+            store.charge(&all, now).await?;
+        }
+        Ok(())
     }
 
     /// Charges an attempt, before anything is compared.

@@ -8,10 +8,12 @@ use countersign_events::{Event, EventKind, Events};
 use countersign_primitives::{
     Acr, AcrTable, Clock, Random, Requirement, Subject, SystemClock, SystemRandom, UnixTime, WorkPool,
 };
-use countersign_storage_traits::{Encrypted, MasterKey, Store};
+use countersign_storage_traits::{Encrypted, Found, Key, MasterKey, Store, StoreError};
 
+use crate::enrolments::KnownBrowsers;
 use crate::factor::{Factor, RECOVERY_CODE, RecoveryFactor};
-use crate::keys::{Keys, OwnSubjects};
+use crate::keys::{KNOWN_BROWSER, Keys, OwnSubjects};
+use crate::limits::SECTION;
 use crate::{Authenticators, Caller, Limits, Method, MfaConfigError, PasswordCost, PasswordHasher, Policy, Subjects};
 
 /// Login, factors and policy as one value. A cheap clone.
@@ -75,6 +77,32 @@ impl Mfa {
     #[must_use]
     pub fn authenticators(&self) -> Authenticators {
         Authenticators(self.clone())
+    }
+
+    /// Forgets the guesses at an account, so that its owner gets in from a new browser at once: for a help desk that has made
+    /// sure who is asking. What a browser that signed in before has used up is forgotten too. Budgets of addresses are not
+    /// touched, since they are no account's.
+    ///
+    /// # Errors
+    /// When the store fails; calling it again does the rest.
+    ///
+    /// ```
+    /// # use countersign_mfa::Mfa;
+    /// # async fn example(mfa: Mfa) -> Result<(), Box<dyn std::error::Error>> {
+    /// mfa.unlock_subject(&"u-1".into()).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn unlock_subject(&self, subject: &Subject) -> Result<(), StoreError> {
+        let inner = &*self.0;
+        let now = inner.now();
+        let partition = inner.subjects.partition(subject);
+        let known: Option<Found<KnownBrowsers>> = inner.store.find(Key::root(KNOWN_BROWSER, partition), now).await?;
+        let marks: Vec<_> = known.iter().flat_map(|found| found.value.ids()).collect();
+        inner.limits.unlock(&*inner.store, &inner.keys, partition, &marks, now).await?;
+        inner.tell(EventKind::GuessingUnlocked, None, |event| {
+            event.with_subject(subject).with_cause("guessing.unlocked_by_operator", SECTION)
+        });
+        Ok(())
     }
 
     /// The methods that users may set up.

@@ -108,6 +108,34 @@ async fn promise_8_who_has_a_factor_sets_up_no_other_with_the_password_alone() {
 }
 
 #[tokio::test]
+async fn promise_6_a_help_desk_unlocks_an_account_and_resets_its_factors() {
+    let bench = Bench::new().await;
+    bench.user("u-1", "alice", "alice-password").await;
+    let mut owner = bench.browser();
+    let login = owner.authorize("scope=payments:write").await;
+    let step = owner.password(&login, "alice").await;
+    let (_, step) = owner.enrol(&login, &step).await;
+    let tokens = owner.tokens(&login, &step).await;
+    assert!(tokens["access_token"].is_string(), "{tokens}");
+    let mut thief = bench.browser();
+    let login = thief.authorize("scope=orders:read").await;
+    let guess = json!({"answer": "password", "login": "alice", "password": "guess"});
+    let mut status = StatusCode::OK;
+    while status != StatusCode::TOO_MANY_REQUESTS {
+        let step = thief.step(&login).await;
+        status = thief.post(&login, &step, guess.clone()).await.0;
+    }
+    bench.server.unlock_subject("u-1").await.unwrap();
+    bench.server.reset_factors("u-1").await.unwrap();
+    let mut elsewhere = bench.browser();
+    let login = elsewhere.authorize("scope=payments:write").await;
+    let step = elsewhere.password(&login, "alice").await;
+    assert_eq!(step["step"], "enrol", "the factors are gone: {step}");
+    let login = owner.authorize("scope=payments:write").await;
+    assert_eq!(owner.step(&login).await["step"], "password", "a session that rests on a factor that is gone has ended");
+}
+
+#[tokio::test]
 async fn promise_7_hostile_input_is_answered_without_a_server_error() {
     let bench = Bench::new().await;
     let mut browser = bench.browser();

@@ -11,7 +11,7 @@ use super::record::{Login, Proven};
 use super::second_factor::TRIES;
 use crate::enrolments::{BROWSER_KNOWN, KnownBrowser, KnownBrowsers};
 use crate::keys::{KNOWN_BROWSER, normalised};
-use crate::limits::{Guess, Guesser, Paid};
+use crate::limits::{Guess, Guesser, Paid, SECTION};
 use crate::mfa::Inner;
 use crate::password::{Checked, PasswordHasher};
 use crate::{Answer, Caller, LoginError, StepError};
@@ -103,7 +103,7 @@ impl Inner {
             Ok(paid) => Ok(paid),
             Err(stopped) => {
                 self.tell(EventKind::GuessingThrottled, Some(caller), |event| {
-                    let event = event.with_method(guess.label()).with_cause("throttled", "NIST SP 800-63B-4 §3.2.2");
+                    let event = event.with_method(guess.label()).with_cause("guessing.throttled", SECTION);
                     match subject {
                         Some(subject) => event.with_subject(subject),
                         None => event,

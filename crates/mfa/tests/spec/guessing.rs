@@ -251,6 +251,35 @@ async fn promise_7_only_so_many_browsers_of_an_account_are_remembered() {
     assert!(throttled(answer).is_some(), "the oldest gives way");
 }
 
+#[tokio::test]
+async fn promise_6_the_operator_unlocks_an_account() {
+    let bench = Bench::new().await;
+    let (secret, _) = bench.enrol("alice").await;
+    let marks = bench.password(LoginRequest::new(), bench.browser(), "alice").await.done().marks.clone();
+    for marks in [marks.clone(), BrowserMarks::default()] {
+        let mut login = bench.begin(LoginRequest::new(), bench.browser().marks(marks)).await;
+        while throttled(login.try_answer(&Answer::password("alice", "guess")).await).is_none() {}
+    }
+    bench.mfa.unlock_subject(&bench.subject_of("bob").await).await.unwrap();
+    let mut login = bench.begin(LoginRequest::new(), bench.browser()).await;
+    let right = Answer::password("alice", "alice-password");
+    assert!(throttled(login.try_answer(&right).await).is_some(), "another account's unlocking does not help");
+    bench.mfa.unlock_subject(&bench.subject_of("alice").await).await.unwrap();
+    assert!(bench.password(LoginRequest::new(), bench.browser().marks(marks), "alice").await.is_done());
+    let mut thief = bench.second("alice").await;
+    while throttled(thief.try_answer(&Answer::code("000000")).await).is_none() {}
+    bench.mfa.unlock_subject(&bench.subject_of("alice").await).await.unwrap();
+    let mut login = bench.second("alice").await;
+    login.answer(&Answer::code(bench.code(&secret))).await;
+    assert!(login.is_done());
+    let events = bench.events.lock().unwrap();
+    let unlocked = events.iter().filter(|event| event.name() == "guessing.unlocked");
+    let told: Vec<_> =
+        unlocked.map(|event| (event.subject().unwrap().as_str(), event.cause(), event.section())).collect();
+    let cause = (Some("guessing.unlocked_by_operator"), Some("NIST SP 800-63B-4 §3.2.2"));
+    assert_eq!(told, ["u-2", "u-1", "u-1"].map(|subject| (subject, cause.0, cause.1)));
+}
+
 fn mfa() -> LoginRequest {
     LoginRequest::new().requirement(Requirement::MFA)
 }
