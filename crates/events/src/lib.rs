@@ -90,6 +90,8 @@ kinds! {
     LoginFailed => "login.failed",
     /// A login reached what was asked of it.
     LoginSucceeded => "login.succeeded",
+    /// A request to sign out was refused; the cause says why (OpenID Connect RP-Initiated Logout 1.0 §4).
+    LogoutRefused => "logout.refused",
     /// The password of an account was changed.
     PasswordChanged => "password.changed",
     /// A recovery code was used.

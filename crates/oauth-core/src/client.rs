@@ -123,6 +123,7 @@ pub struct Client {
     keys: Option<ClientKeys>,
     preset: Option<Box<Preset>>,
     redirect_uris: Vec<String>,
+    post_logout_redirect_uris: Vec<String>,
     scope: Option<String>,
     grant_types: Vec<String>,
     name: Option<String>,
@@ -147,6 +148,7 @@ impl Client {
             keys: None,
             preset: None,
             redirect_uris: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
             scope: None,
             grant_types: vec!["authorization_code".to_owned(), "refresh_token".to_owned()],
             name: None,
@@ -225,6 +227,14 @@ impl Client {
     #[must_use]
     pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
         self.redirect_uris.push(uri.into());
+        self
+    }
+
+    /// One more place that the browser may be sent to after a sign-out, compared byte for byte (OpenID Connect RP-Initiated Logout
+    /// 1.0 §3.1). It follows the rules of redirect URIs.
+    #[must_use]
+    pub fn post_logout_redirect_uri(mut self, uri: impl Into<String>) -> Self {
+        self.post_logout_redirect_uris.push(uri.into());
         self
     }
 
@@ -345,6 +355,12 @@ impl Client {
         &self.redirect_uris
     }
 
+    /// Where the browser may be sent after a sign-out.
+    #[must_use]
+    pub fn post_logout_redirect_uris(&self) -> &[String] {
+        &self.post_logout_redirect_uris
+    }
+
     /// The name to show for it: its own, else its id.
     #[must_use]
     pub fn display_name(&self) -> &str {
@@ -434,6 +450,13 @@ impl Client {
         }
     }
 
+    /// The place to go to after a sign-out that a request asks for, if exactly that is registered (OpenID Connect RP-Initiated Logout
+    /// 1.0 §3): byte for byte, the port of a loopback address included.
+    #[must_use]
+    pub fn verify_post_logout_redirect(&self, asked: &str) -> Option<VerifiedRedirect> {
+        VerifiedRedirect::verify_exactly(self.post_logout_redirect_uris.iter().map(String::as_str), asked)
+    }
+
     pub(crate) fn secret_hash(&self) -> Option<&[u8; 32]> {
         self.secret_hash.as_ref()
     }
@@ -467,6 +490,11 @@ impl Client {
         for uri in &self.redirect_uris {
             if let Err(error) = redirect_uri::check_redirect_uri(uri) {
                 return wrong(format!("redirect URI {uri:?}: {error}"));
+            }
+        }
+        for uri in &self.post_logout_redirect_uris {
+            if let Err(error) = redirect_uri::check_redirect_uri(uri) {
+                return wrong(format!("post-logout redirect URI {uri:?}: {error}"));
             }
         }
         if self.may_use("authorization_code") && self.redirect_uris.is_empty() {

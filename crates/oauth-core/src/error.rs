@@ -316,6 +316,8 @@ causes! {
     RefreshTokenReused, "refresh_token.reused", "RFC 9700 §4.14.2", BAD_REQUEST "invalid_grant", "the refresh token is invalid, expired or spent";
     /// The grant was ended by revocation, a new epoch of the subject, or a change of the client.
     GrantEnded, "grant.ended", "promise 12", BAD_REQUEST "invalid_grant", "the grant has ended";
+    /// The session that the grant ends with has ended.
+    SessionEnded, "grant.session_ended", "promise 12", BAD_REQUEST "invalid_grant", "the grant has ended";
     /// More must be proven before this may be issued.
     GrantRequirement, "grant.requirement", "promise 8", BAD_REQUEST "invalid_grant", "the user must sign in again";
     /// Others were first, several times over.

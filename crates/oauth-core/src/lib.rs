@@ -91,6 +91,7 @@ mod scope;
 mod secrets;
 mod server;
 mod session;
+mod session_end;
 mod subjects;
 mod transport;
 

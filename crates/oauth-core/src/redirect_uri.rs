@@ -171,6 +171,12 @@ impl VerifiedRedirect {
         holds.then(|| Self(asked.to_owned()))
     }
 
+    /// As [`VerifiedRedirect::verify`], with no freedom for loopback ports.
+    pub(crate) fn verify_exactly<'a>(registered: impl IntoIterator<Item = &'a str>, asked: &str) -> Option<Self> {
+        let holds = registered.into_iter().any(|uri| uri == asked) && check_redirect_uri(asked).is_ok();
+        holds.then(|| Self(asked.to_owned()))
+    }
+
     /// The URI as it was asked for.
     #[must_use]
     pub fn as_str(&self) -> &str {

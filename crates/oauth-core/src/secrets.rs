@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use countersign_primitives::{Id, SecretBytes, SignedIn, Subject};
+use countersign_primitives::{Id, SecretBytes, SessionId, SignedIn, Subject};
 use countersign_storage_traits::{Key, MasterKey};
 use countersign_tokens::CryptoProvider;
 
@@ -70,6 +70,15 @@ impl Secrets {
         self.id("session", &[session])
     }
 
+    /// Where a session lives: one of ours by its id, a host's by an id that follows from its own.
+    pub(crate) fn session_record(&self, session: &SessionId) -> Id {
+        session.as_str().parse().unwrap_or_else(|_| self.id("host session", &[session.as_str()]))
+    }
+
+    pub(crate) fn ended_session(&self, session: &SessionId) -> Key {
+        Key::root(records::ENDED_SESSION, self.session_record(session))
+    }
+
     pub(crate) fn key_ring(&self) -> Key {
         Key::root(records::KEY_RING, self.id("key ring", &[]))
     }
@@ -107,6 +116,14 @@ impl Secrets {
     pub(crate) fn consent_matter(&self, interaction: Id, who: Option<&SignedIn>) -> Id {
         let subject = who.map_or("", |who| who.subject().as_str());
         self.id("consent", &[&interaction.to_string(), subject])
+    }
+
+    /// The value of a form that is shown to whoever is signed in, whatever cookie knows them: bound to user, session and login.
+    pub(crate) fn user_form(&self, who: &SignedIn, subject_matter: Id) -> Id {
+        let session = who.session_id().map_or("", SessionId::as_str);
+        let since = who.auth_time().as_millis().to_string();
+        let whose = self.id("form", &[who.subject().as_str(), session, &since]);
+        self.derived(&self.anti_forgery, &[whose.as_bytes(), subject_matter.as_bytes()])
     }
 
     /// The secret of the code that a decided interaction yields: the same however often the answer is made anew.

@@ -251,6 +251,17 @@ impl Server {
         self.0.grants.iter().find(|grant| grant.grant_type() == grant_type).map(AsRef::as_ref)
     }
 
+    /// A client by its id; none when there is none. It may be a stranger's: nothing of it is shown or followed unchecked.
+    ///
+    /// # Errors
+    /// When the host's table or the store fails.
+    pub async fn client(&self, client_id: &str) -> Result<Option<Arc<Client>>, Refusal> {
+        match ClientId::parse(client_id) {
+            Some(id) => self.find_client(&id).await,
+            None => Ok(None),
+        }
+    }
+
     pub(crate) async fn find_client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, Refusal> {
         let found = self.0.clients.find(id).await;
         match found.map_err(|error| Refusal::from(Cause::LookupFailed).source(error))? {
@@ -260,7 +271,7 @@ impl Server {
     }
 
     /// Tells of a refusal: who, why, and by which section. What failed on our side goes to the log as well.
-    pub(crate) fn note_refusal(&self, kind: EventKind, refusal: &Refusal, client: Option<&str>) {
+    pub fn note_refusal(&self, kind: EventKind, refusal: &Refusal, client: Option<&str>) {
         let kind = if refusal.is_failure() { EventKind::Failure } else { kind };
         let mut event = Event::new(kind, self.now()).with_cause(refusal.cause_id(), refusal.section());
         if let Some(client) = client {

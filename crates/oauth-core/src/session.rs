@@ -10,8 +10,14 @@ use crate::browser::Gain;
 use crate::records::{self, SessionRecord, SubjectState};
 use crate::{Browser, Cause, Refusal, Server};
 
-/// How far apart two notes of a session's use lie.
+/// How far apart two notes of a session's use lie, at most.
 const SEEN_EVERY: Duration = Duration::from_secs(300);
+
+/// The part of the idle limit that lies between two notes, where that is less: a short limit moves with use too.
+const SEEN_PART: u32 = 10;
+
+/// How often a change of a session is judged anew when another writer was first.
+const ATTEMPTS: usize = 4;
 
 impl Server {
     /// Who is signed in in this browser: the session lives, its user's epoch is the present one, and the account is usable.
@@ -29,31 +35,20 @@ impl Server {
         let key = Key::root(records::SESSION, id);
         let Some(found) = self.store().find::<SessionRecord>(key, self.now()).await? else { return Ok(None) };
         let session = &found.value;
+        // The limits are those of today, whatever they were when the record was written.
         let holds = !session.ended
+            && self.now() < self.session_end(session)
             && session.browser == browser.id()
             && session.epoch == self.epoch(session.who.subject()).await?
             && self.is_usable(session.who.subject()).await?;
         Ok(holds.then_some(found))
     }
 
-    /// Whether `who` rests on the session of this browser, and that has ended or is of another epoch than the one read after it:
-    /// what was revoked meanwhile must not live on in a grant of the new epoch (promise 12).
-    pub(crate) async fn has_outlived_its_session(
-        &self,
-        browser: &Browser,
-        who: &SignedIn,
-        epoch: u64,
-    ) -> Result<bool, Refusal> {
-        let own = browser.session().filter(|id| who.session_id() == Some(&(*id).into()));
-        let Some(id) = own else { return Ok(false) };
-        let found = self.store().find::<SessionRecord>(Key::root(records::SESSION, id), self.now()).await?;
-        Ok(found.is_none_or(|found| found.value.ended || found.value.epoch != epoch))
-    }
-
     /// Notes that a session was used, so that it does not end for idleness. Losing the note to another writer loses nothing.
     async fn note_use(&self, found: &Found<SessionRecord>) {
         let now = self.now();
-        if now.since(found.value.seen_at) < SEEN_EVERY {
+        let idle = self.config().preset().lifetimes.session_idle;
+        if now.since(found.value.seen_at) < SEEN_EVERY.min(idle / SEEN_PART) {
             return;
         }
         let session = SessionRecord { seen_at: now, ..found.value.clone() };
@@ -80,7 +75,7 @@ impl Server {
             None => None,
         };
         if let Some(found) = present.as_ref().filter(|found| found.value.who.subject() == who.subject()) {
-            return self.strengthen(browser, found, who).await;
+            return self.strengthen(browser, found.clone(), who).await;
         }
         let now = self.now();
         let who = who.session(id);
@@ -107,51 +102,38 @@ impl Server {
         self.gain(browser, &Gain::Session(Some(id))).await?;
         // Whoever was signed in here before is signed out, now that somebody else is signed in.
         if let Some(before) = present.filter(|before| before.key.id != id) {
-            self.end_session_record(&before).await?;
+            self.session_ended(before.key.id).await?;
         }
         self.event(&Event::new(EventKind::SessionStarted, now).with_subject(who.subject()).with_session(id));
         Ok(who)
     }
 
-    /// Ends the session that this browser has, if it has one, from this moment.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn drop_session(&self, browser: &mut Browser) -> Result<(), Refusal> {
-        let Some(id) = browser.session() else { return Ok(()) };
-        let key = Key::root(records::SESSION, id);
-        let found = self.store().find::<SessionRecord>(key, self.now()).await?;
-        if let Some(found) = found.filter(|found| found.value.browser == browser.id()) {
-            self.end_session_record(&found).await?;
-        }
-        self.gain(browser, &Gain::Session(None)).await
-    }
-
     async fn strengthen(
         &self,
         browser: &mut Browser,
-        found: &Found<SessionRecord>,
+        mut found: Found<SessionRecord>,
         who: SignedIn,
     ) -> Result<SignedIn, Refusal> {
-        let now = self.now();
-        let who = who.session(found.key.id);
-        let session = SessionRecord { who: who.clone(), seen_at: now, ..found.value.clone() };
-        let mut batch = Batch::new(found.key.partition, now, self.random())?;
-        batch.put_value(found.key, found.unchanged(), self.session_end(&session), &session)?;
-        self.store().commit_surely(&batch).await?;
-        self.gain(browser, &Gain::Session(Some(found.key.id))).await?;
-        Ok(who)
-    }
-
-    async fn end_session_record(&self, found: &Found<SessionRecord>) -> Result<(), Refusal> {
-        let now = self.now();
-        let session = SessionRecord { ended: true, ..found.value.clone() };
-        let mut batch = Batch::new(found.key.partition, now, self.random())?;
-        batch.put_value(found.key, Expect::Any, found.expires_at, &session)?;
-        self.store().commit_surely(&batch).await?;
-        let ended = Event::new(EventKind::SessionEnded, now).with_subject(session.who.subject());
-        self.event(&ended.with_session(found.key.id));
-        Ok(())
+        let id = found.key.id;
+        let who = who.session(id);
+        for _ in 0..ATTEMPTS {
+            let now = self.now();
+            let session = SessionRecord { who: who.clone(), seen_at: now, ..found.value.clone() };
+            let mut batch = Batch::new(found.key.partition, now, self.random())?;
+            batch.put_value(found.key, found.unchanged(), self.session_end(&session), &session)?;
+            match self.store().commit_surely(&batch).await {
+                Ok(()) => {
+                    self.gain(browser, &Gain::Session(Some(id))).await?;
+                    return Ok(who);
+                }
+                // Another tab used the session meanwhile, or ended it.
+                Err(CommitError::Conflict(_)) => {
+                    found = self.live_session(id, browser).await?.ok_or(Cause::UnknownInteraction)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Cause::Contention.into())
     }
 
     /// Gives the browser's cookie a new value because a login in it has proven something (no fixed value survives a factor).

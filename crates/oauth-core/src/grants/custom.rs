@@ -17,9 +17,21 @@ pub(crate) async fn redeem(at: &At<'_>, grant_type: &str, form: &Params) -> Resu
     if !at.server.is_usable(issue.who.subject()).await? {
         return Err(Cause::GrantEnded.into());
     }
+    if let Some(session) = issue.who.session_id()
+        && at.server.session_has_ended(session).await?
+    {
+        return Err(Cause::SessionEnded.into());
+    }
     let id = at.server.random().id()?;
     let client_id = ClientId::parse(at.client.id()).ok_or(Cause::UnknownClient)?;
     let secrets = at.server.secrets();
+    let mut indexes = vec![
+        (index::GRANTS_OF_SUBJECT, secrets.subject_partition(issue.who.subject())),
+        (index::GRANTS_OF_CLIENT, secrets.client_index(&client_id)),
+    ];
+    if let Some(session) = issue.who.session_id() {
+        indexes.push((index::GRANTS_OF_SESSION, secrets.session_index(session.as_str())));
+    }
     let mut record = GrantRecord {
         client_instance: at.client.instance_id(),
         stated_acr: None,
@@ -32,10 +44,7 @@ pub(crate) async fn redeem(at: &At<'_>, grant_type: &str, form: &Params) -> Resu
         code: None,
         refresh: None,
         ended: None,
-        indexes: vec![
-            (index::GRANTS_OF_SUBJECT, secrets.subject_partition(issue.who.subject())),
-            (index::GRANTS_OF_CLIENT, secrets.client_index(&client_id)),
-        ],
+        indexes,
         client_id,
         who: Some(issue.who),
     };

@@ -60,13 +60,18 @@ fn narrowed_resources(at: &At<'_>, form: &Params, grant: &GrantRecord) -> Result
     if asked.iter().all(|resource| open.contains(resource)) { Ok(asked) } else { Err(Cause::Target.into()) }
 }
 
-/// Whether everything that a grant rests on still stands: the subject's epoch, the account, the client's instance (promise 12).
+/// Whether everything that a grant rests on still stands: the subject's epoch, the account, the client's instance, and the session
+/// of a grant without `offline_access` (promise 12).
 pub(crate) async fn check_standing(at: &At<'_>, grant: &GrantRecord) -> Result<(), Refusal> {
     if grant.ended.is_some() || grant.client_instance != at.client.instance_id() {
         return Err(Cause::GrantEnded.into());
     }
     let Some(who) = grant.who() else { return Ok(()) };
-    if at.server.epoch(who.subject()).await? != grant.epoch || !at.server.is_usable(who.subject()).await? {
+    let (epoch, session_ended) = at.server.epoch_and_session(who.subject(), grant.ends_with()).await?;
+    if session_ended {
+        return Err(Cause::SessionEnded.into());
+    }
+    if epoch != grant.epoch || !at.server.is_usable(who.subject()).await? {
         return Err(Cause::GrantEnded.into());
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! A grant: what a user gave a client. Everything issued under it lives and ends with its record.
 
-use countersign_primitives::{Acr, Id, SignedIn, UnixTime};
+use countersign_primitives::{Acr, Id, SessionId, SignedIn, UnixTime};
 use countersign_storage_traits::{Index, Kind, Stored};
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +73,12 @@ impl GrantRecord {
         self.started_at
     }
 
+    /// The session that it ends with: the one it was given in, unless it has `offline_access` (OpenID Connect Core §11).
+    #[must_use]
+    pub fn ends_with(&self) -> Option<&SessionId> {
+        if self.scope.contains("offline_access") { None } else { self.who.as_ref()?.session_id() }
+    }
+
     /// What extensions keep with it.
     #[must_use]
     pub fn member<M: Member>(&self) -> Option<M> {
@@ -119,4 +125,6 @@ pub enum EndReason {
     RefreshTokenReused,
     /// It was revoked.
     Revoked,
+    /// The session that it was given in has ended (OpenID Connect RP-Initiated Logout 1.0 §2).
+    SessionEnded,
 }

@@ -18,7 +18,7 @@ pub(crate) use consent::ConsentRecord;
 pub use grant::{EndReason, GrantRecord};
 pub(crate) use grant::{Previous, RefreshState};
 pub(crate) use interaction::{Done, Interaction};
-pub(crate) use session::SessionRecord;
+pub(crate) use session::{EndedSession, SessionRecord};
 pub(crate) use subject::SubjectState;
 
 use countersign_storage_traits::Kind;
@@ -33,6 +33,7 @@ pub(crate) const CONSENT: Kind = Kind(7);
 pub(crate) const KEY_RING: Kind = Kind(8);
 pub(crate) const ONCE: Kind = Kind(9);
 pub(crate) const CLIENT: Kind = Kind(11);
+pub(crate) const ENDED_SESSION: Kind = Kind(16);
 
 /// Names of the lists that records stand in.
 pub(crate) mod index {

@@ -1,4 +1,4 @@
-//! A single sign-on session.
+//! A single sign-on session, and the mark that one has ended.
 
 use countersign_primitives::{Id, SignedIn, UnixTime};
 use countersign_storage_traits::{Index, Kind, Stored};
@@ -23,4 +23,15 @@ impl Stored for SessionRecord {
     fn indexes(&self) -> Vec<Index> {
         vec![Index { name: super::index::SESSIONS_OF_SUBJECT, value: self.index }]
     }
+}
+
+/// The mark that a session has ended, the kit's own or a host's. It lasts as long as anything that hangs on the session may, and is
+/// read with it.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct EndedSession {
+    pub(crate) at: UnixTime,
+}
+
+impl Stored for EndedSession {
+    const KIND: Kind = super::ENDED_SESSION;
 }

@@ -27,3 +27,5 @@ mod rfc9110;
 mod rfc9207;
 mod rfc9470;
 mod rfc9700;
+mod session_end;
+mod sessions;

@@ -29,7 +29,7 @@ pub(crate) fn session(kit: &Kit, id: u8, who: SignedIn) -> Jar {
     jar
 }
 
-fn signed_in(kit: &Kit, jar: &Jar) -> Option<SignedIn> {
+pub(crate) fn signed_in(kit: &Kit, jar: &Jar) -> Option<SignedIn> {
     block_on(kit.server.signed_in(&browser(kit, jar))).unwrap()
 }
 

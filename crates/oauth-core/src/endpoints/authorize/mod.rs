@@ -232,6 +232,19 @@ impl Server {
         self.is_anti_forgery(browser, self.secrets().consent_matter(interaction, who), shown)
     }
 
+    /// The anti-forgery value of a page about this thing that is shown to whoever is signed in, whatever cookie the host knows them
+    /// by: bound to user, session and login.
+    #[must_use]
+    pub fn anti_forgery_for(&self, who: &SignedIn, about: Id) -> String {
+        self.secrets().user_form(who, about).to_string()
+    }
+
+    /// Whether `shown` is the anti-forgery value of this user for this thing.
+    #[must_use]
+    pub fn is_anti_forgery_for(&self, who: &SignedIn, about: Id, shown: &str) -> bool {
+        countersign_primitives::SecretString::new(self.anti_forgery_for(who, about)).matches(shown)
+    }
+
     fn refused(&self, refusal: Refusal) -> Outcome {
         self.note_refusal(countersign_events::EventKind::AuthorizationRefused, &refusal, None);
         Outcome::Refused(refusal)

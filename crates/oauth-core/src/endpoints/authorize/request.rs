@@ -31,6 +31,16 @@ impl<T: Into<Refusal>> From<T> for Failure {
     }
 }
 
+impl Params {
+    /// Reads the parameters of a request that browsers bring: the query of a GET, the form of a POST (OpenID Connect Core §3.1.2.1).
+    ///
+    /// # Errors
+    /// When the body is longer than `limit` or no form, or the parameters are malformed.
+    pub fn of_request(parts: &Parts, body: &Bytes, limit: usize) -> Result<Self, Refusal> {
+        read(parts, body, limit)
+    }
+}
+
 /// Reads the parameters: the query of a GET, the form of a POST (OpenID Connect Core §3.1.2.1).
 pub(crate) fn read(parts: &Parts, body: &Bytes, limit: usize) -> Result<Params, Refusal> {
     // Also for a host that calls from a route of its own.
