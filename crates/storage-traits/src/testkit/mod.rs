@@ -43,6 +43,7 @@ mod payload;
 mod planted;
 mod reading;
 mod repeat;
+mod report;
 mod runner;
 mod scene;
 mod sweeping;
@@ -63,6 +64,7 @@ pub use payload::*;
 pub use planted::{Fault, Planted};
 pub use reading::*;
 pub use repeat::*;
+pub use report::{Report, report};
 pub use runner::{block_on, run};
 pub use sweeping::*;
 

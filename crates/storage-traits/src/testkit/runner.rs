@@ -12,7 +12,7 @@ use crate::Store;
 use super::Guarantee;
 
 type Task<'a> = Pin<&'a mut dyn Future<Output = ()>>;
-type Runner = Arc<dyn Fn(Task<'_>) + Send + Sync>;
+pub(super) type Runner = Arc<dyn Fn(Task<'_>) + Send + Sync>;
 
 thread_local! {
     /// What runs futures on this thread, and on the threads of a race that it starts.
@@ -50,12 +50,18 @@ pub fn run<S: Store>(
 ) {
     let guarantee: &Guarantee =
         super::GUARANTEES.iter().find(|guarantee| guarantee.name == name).expect("there is such a guarantee");
-    let runner: Runner = Arc::new(runner);
-    RUNNER.with_borrow_mut(|current| *current = Arc::clone(&runner));
+    let runner = install(runner);
     complete(&runner, async {
         let store = open.await;
         guarantee.prove(&store).await;
     });
+}
+
+/// Makes `runner` what runs futures on this thread, and on the threads of the races that it starts.
+pub(super) fn install(runner: impl Fn(Task<'_>) + Send + Sync + 'static) -> Runner {
+    let runner: Runner = Arc::new(runner);
+    RUNNER.with_borrow_mut(|current| *current = Arc::clone(&runner));
+    runner
 }
 
 /// Runs `racers` futures at once, each on a thread of its own, and waits for all of them.
@@ -78,7 +84,7 @@ pub(super) fn race<T: Send, F: Future<Output = T>>(racers: usize, racer: impl Fn
     })
 }
 
-fn complete<T>(runner: &Runner, future: impl Future<Output = T>) -> T {
+pub(super) fn complete<T>(runner: &Runner, future: impl Future<Output = T>) -> T {
     let mut value = None;
     {
         let mut task = pin!(async { value = Some(future.await) });

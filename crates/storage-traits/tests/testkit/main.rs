@@ -5,6 +5,7 @@
 mod encrypted;
 mod faulty;
 mod planted;
+mod report;
 
 mod sound {
     use countersign_storage_traits::testkit::{Fault, Planted};
