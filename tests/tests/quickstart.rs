@@ -87,6 +87,14 @@ fn a_start_that_fails_ends_with_1() {
 }
 
 #[test]
+fn promise_3_a_store_that_forgets_is_told_at_start() {
+    let mut forgetful = Quickstart::start(&["--store", "memory:"]);
+    assert!(forgetful.process().output().contains("not durable"), "{}", forgetful.process().output());
+    let mut durable = Quickstart::start(&[]);
+    assert!(!durable.process().output().contains("not durable"), "{}", durable.process().output());
+}
+
+#[test]
 fn demo_users_stay_on_loopback() {
     let (status, output) = refused(&["--listen", "0.0.0.0:0", "--issuer", "https://id.example.com"]);
     assert_eq!(status, Some(2), "{output}");

@@ -307,6 +307,7 @@ impl ServerBuilder {
             &*self.random,
         );
         let keys = keys.await?;
+        tell_what_the_store_cannot_keep(&*store);
         let tag_key = self.master.derive(&self.issuer, "oauth/refresh-token-tag");
         let refresh_tokens = RefreshTokens::new(Arc::clone(&self.crypto), 1, tag_key);
         let cookie_name = cookie_name(&config, &*self.crypto);
@@ -328,6 +329,15 @@ impl ServerBuilder {
             cookie_name,
             metadata: (document, etag),
         })))
+    }
+}
+
+/// A capability that the store lacks is declared, and told at start (promise 3).
+fn tell_what_the_store_cannot_keep(store: &dyn Store) {
+    if !store.capabilities().durable {
+        tracing::warn!(
+            "the store is not durable: what it answered may be lost, so a spent code or token may serve again after a crash"
+        );
     }
 }
 
