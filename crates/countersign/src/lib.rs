@@ -54,6 +54,7 @@
 //! | `pages` | the default pages, which a login has unless [`ServerBuilder::pages`] is given others | default |
 //! | `sqlite` | `store::SqlStore`; needs a C compiler and Rust 1.94 | default |
 //! | `memory` | `store::MemoryStore`, for tests | |
+//! | `testkit` | `store::testkit`, the suite that proves a storage adapter of one's own: for development dependencies | |
 //!
 //! # A login of one's own
 //!
