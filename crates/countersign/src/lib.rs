@@ -91,7 +91,7 @@ pub use countersign_mfa::StoredAccounts;
 pub use countersign_oauth_core::{
     Ask, AssertionAudience, Client, ClientId, ClientKeys, ClientKeysError, Clients, ConfigError, Consent, ConsentRule,
     Extension, Grant, GrantRequest, Issue, Lifetimes, Outcome, Peer, Pkce, Preset, Refusal, Registration, Resource,
-    Rotation, Scope, ScopeSet,
+    Rotation, Scope, ScopeSet, TokenFormat,
 };
 pub use countersign_oidc::ClaimsSource;
 pub use countersign_primitives::{

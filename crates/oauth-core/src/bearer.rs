@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use countersign_primitives::{Subject, UnixTime};
-use countersign_storage_traits::{Found, Key};
-use countersign_tokens::{AudienceRule, Expect, Jti};
 use http::request::Parts;
 use http::{Method, Response, StatusCode, header};
-use serde::Deserialize;
 
+use crate::access_token::KnownToken;
 use crate::endpoints::read_form;
-use crate::records::{self, GrantRecord};
+use crate::records::GrantRecord;
 use crate::transport::answer;
-use crate::{Cause, Client, ClientId, Refusal, ScopeSet, Server};
+use crate::{Cause, Client, Refusal, ScopeSet, Server};
 
 /// What an access token of ours allows, seen just now: its grant lives, and so does all that it rests on.
 #[derive(Debug)]
@@ -27,16 +25,10 @@ pub struct Access {
     pub subject: Subject,
     /// What it allows.
     pub scope: ScopeSet,
+    /// When it was issued.
+    pub issued_at: Option<UnixTime>,
     /// When it ends.
     pub expires_at: UnixTime,
-}
-
-#[derive(Deserialize)]
-struct Claims<'a> {
-    #[serde(borrow)]
-    client_id: std::borrow::Cow<'a, str>,
-    #[serde(default)]
-    scope: ScopeSet,
 }
 
 impl Server {
@@ -49,29 +41,15 @@ impl Server {
         self.inspect(&token).await?.ok_or_else(|| Cause::InvalidToken.into())
     }
 
-    /// Looks up an access token; none for one that is not valid here, or no more.
+    /// Looks up an access token for this server's own endpoints; none for one that is not valid here, or no more.
     async fn inspect(&self, token: &str) -> Result<Option<Access>, Refusal> {
-        let Ok(verified) = self.keys().verify(token, &Expect::typ("at+jwt")).await else { return Ok(None) };
-        let now = self.now();
-        let checked = || {
-            let registered = verified.registered()?;
-            registered.check_issuer(self.config().issuer().as_str())?;
-            registered.check_audience(AudienceRule::Contains(self.config().issuer().as_str()))?;
-            let expires_at = registered.require_expiry(now, std::time::Duration::ZERO)?;
-            let claims: Claims<'_> = verified.claims()?;
-            let subject = Subject::new(registered.require_subject()?);
-            let id = Jti::grant(self.crypto(), self.secrets().jti(), registered.require_jwt_id()?);
-            let client = ClientId::parse(&claims.client_id);
-            Ok::<_, countersign_tokens::JwtError>((expires_at, claims.scope, subject, id, client))
-        };
-        let Ok((expires_at, scope, subject, Some(id), Some(client_id))) = checked() else { return Ok(None) };
-        let key = Key::root(records::GRANT, id);
-        let Some(grant): Option<Found<GrantRecord>> = self.store().find(key, now).await? else { return Ok(None) };
-        let Some(client) = self.find_client(&client_id).await? else { return Ok(None) };
-        if grant.value.client_id != client_id || !self.stands(&client, &grant.value).await? {
+        let Some(known) = self.find_access_token(token).await? else { return Ok(None) };
+        let own = self.config().issuer().as_str();
+        if !known.audience.iter().any(|uri| uri == own) || !self.stands(&known.client, &known.grant.value).await? {
             return Ok(None);
         }
-        Ok(Some(Access { client, grant: grant.value, subject, scope, expires_at }))
+        let KnownToken { client, grant, subject, scope, issued_at, expires_at, .. } = known;
+        Ok(Some(Access { client, grant: grant.value, subject, scope, issued_at, expires_at }))
     }
 
     /// The answer to a request whose access token does not do (RFC 6750 §3).

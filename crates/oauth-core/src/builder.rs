@@ -19,6 +19,7 @@ use crate::endpoints::metadata::{self, JwksEndpoint, MetadataEndpoint};
 use crate::endpoints::register::{ConfigurationEndpoint, RegistrationEndpoint};
 use crate::endpoints::{entity_tag, token::TokenEndpoint};
 use crate::extension::{Extension, Grant};
+use crate::grants::BUILT_IN;
 use crate::keys::Keys;
 use crate::secrets::Secrets;
 use crate::server::{Assembled, Server};
@@ -270,7 +271,7 @@ impl ServerBuilder {
         let config = Config {
             scopes: self.extensions.iter().flat_map(|extension| extension.scopes()).chain(self.scopes).collect(),
             response_types: response_types(&self.extensions)?,
-            grant_types: ["authorization_code", "refresh_token"]
+            grant_types: BUILT_IN
                 .into_iter()
                 .map(str::to_owned)
                 .chain(grants.iter().map(|grant| grant.grant_type().to_owned()))
@@ -371,8 +372,7 @@ fn collect_grants(
     let grants: Vec<_> = extensions.iter().flat_map(|extension| extension.grants()).chain(own).collect();
     for (at, grant) in grants.iter().enumerate() {
         let name = grant.grant_type();
-        let built_in = ["authorization_code", "refresh_token"].contains(&name);
-        if built_in || grants[..at].iter().any(|earlier| earlier.grant_type() == name) {
+        if BUILT_IN.contains(&name) || grants[..at].iter().any(|earlier| earlier.grant_type() == name) {
             return Err(ConfigError::GrantTwice { grant_type: name.to_owned() });
         }
     }

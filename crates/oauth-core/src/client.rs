@@ -10,7 +10,7 @@ use countersign_tokens::{CryptoProvider, Ring};
 use serde::{Deserialize, Serialize};
 
 use crate::redirect_uri::{self, VerifiedRedirect};
-use crate::{ClientKeys, ConfigError, Members, Preset, ScopeSet};
+use crate::{ClientKeys, ConfigError, Members, Preset, ScopeSet, TokenFormat};
 
 /// The name of a client (RFC 6749 §2.2): 1 to 256 visible ASCII characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -126,6 +126,7 @@ pub struct Client {
     post_logout_redirect_uris: Vec<String>,
     scope: Option<String>,
     grant_types: Vec<String>,
+    token_format: TokenFormat,
     name: Option<String>,
     uri: Option<String>,
     logo_uri: Option<String>,
@@ -151,6 +152,7 @@ impl Client {
             post_logout_redirect_uris: Vec::new(),
             scope: None,
             grant_types: vec!["authorization_code".to_owned(), "refresh_token".to_owned()],
+            token_format: TokenFormat::default(),
             name: None,
             uri: None,
             logo_uri: None,
@@ -177,6 +179,20 @@ impl Client {
         client.weak_secret = estimated_bits(secret.expose()) < 128.0;
         client.secret_hash = Some(Ring.sha256(&[secret.expose().as_bytes()]));
         client
+    }
+
+    /// A confidential client without users: it asks for tokens of its own by the client credentials grant (RFC 6749 §4.4), and by
+    /// no other. A client that also has users adds `client_credentials` to its [`Client::grant_types`].
+    ///
+    /// ```
+    /// use countersign_oauth_core::Client;
+    ///
+    /// let billing = Client::service("billing", "5f0c9a1e7d3b48a6b2c4d6e8f0a1b3c5").scope("orders:read");
+    /// assert!(billing.may_use("client_credentials"));
+    /// ```
+    #[must_use]
+    pub fn service(client_id: impl Into<String>, secret: impl Into<SecretString>) -> Self {
+        Self::confidential(client_id, secret).grant_types(["client_credentials"])
     }
 
     /// A client whose secret was made here, and is known by its hash alone.
@@ -249,6 +265,13 @@ impl Client {
     #[must_use]
     pub fn grant_types(mut self, types: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.grant_types = types.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// What its access tokens look like, whatever they are for. A resource that wants opaque ones gets them from every client.
+    #[must_use]
+    pub fn token_format(mut self, format: TokenFormat) -> Self {
+        self.token_format = format;
         self
     }
 
@@ -427,6 +450,12 @@ impl Client {
         self.grant_types.iter().any(|own| own == grant_type)
     }
 
+    /// What its access tokens look like.
+    #[must_use]
+    pub fn format_of_tokens(&self) -> TokenFormat {
+        self.token_format
+    }
+
     /// The scopes its record names; none when every public scope is open to it.
     #[must_use]
     pub fn scopes(&self) -> Option<ScopeSet> {
@@ -459,6 +488,22 @@ impl Client {
 
     pub(crate) fn secret_hash(&self) -> Option<&[u8; 32]> {
         self.secret_hash.as_ref()
+    }
+
+    /// RFC 6749 §4.4: the grant is for clients that authenticate; and where users must prove something, nobody is there to.
+    fn check_client_credentials(&self) -> Result<(), String> {
+        if !self.may_use("client_credentials") {
+            return Ok(());
+        }
+        if self.is_public() {
+            return Err("the client credentials grant is for clients that authenticate (RFC 6749 §4.4)".to_owned());
+        }
+        if self.requires.is_none() {
+            return Ok(());
+        }
+        Err("its users must prove something, and in the client credentials grant there is no user; give the grant to a client \
+             of its own"
+            .to_owned())
     }
 
     fn check_links(&self) -> Result<(), String> {
@@ -500,6 +545,7 @@ impl Client {
         if self.may_use("authorization_code") && self.redirect_uris.is_empty() {
             return wrong("the authorization code grant needs a redirect URI".to_owned());
         }
+        self.check_client_credentials().or_else(wrong)?;
         if self.scope.as_deref().is_some_and(|scope| ScopeSet::parse(scope).is_err()) {
             return wrong("its scope does not follow RFC 6749 §3.3".to_owned());
         }

@@ -34,6 +34,16 @@ pub enum AssertionAudience {
     IssuerOrEndpoint,
 }
 
+/// What access tokens look like (RFC 6749 §1.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TokenFormat {
+    /// A JWT (RFC 9068): a resource server checks it by itself, and hears of no revocation before its end.
+    #[default]
+    Jwt,
+    /// A handle that says nothing, and is looked up by introspection (RFC 7662): revoked, it is dead everywhere at once.
+    Opaque,
+}
+
 /// How long things live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lifetimes {
@@ -144,19 +154,27 @@ impl Preset {
 pub struct Resource {
     uri: String,
     scopes: Vec<String>,
+    token_format: TokenFormat,
 }
 
 impl Resource {
     /// A resource by its absolute URI, which becomes the `aud` of its tokens.
     #[must_use]
     pub fn new(uri: impl Into<String>) -> Self {
-        Self { uri: uri.into(), scopes: Vec::new() }
+        Self { uri: uri.into(), scopes: Vec::new(), token_format: TokenFormat::default() }
     }
 
     /// A scope that belongs to it.
     #[must_use]
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scopes.push(scope.into());
+        self
+    }
+
+    /// What its tokens look like. One that is for several resources is opaque if one of them, or the client, wants it so.
+    #[must_use]
+    pub fn token_format(mut self, format: TokenFormat) -> Self {
+        self.token_format = format;
         self
     }
 
@@ -280,6 +298,13 @@ impl Config {
 
     pub(crate) fn resource(&self, uri: &str) -> Option<&Resource> {
         self.resources.iter().find(|resource| resource.uri == uri)
+    }
+
+    /// What a token of this client's for this audience looks like: opaque if the client or one of the resources wants it so.
+    pub(crate) fn token_format(&self, client: &Client, audience: &[String]) -> TokenFormat {
+        let opaque =
+            |resource: &Resource| resource.token_format == TokenFormat::Opaque && audience.contains(&resource.uri);
+        if self.resources.iter().any(opaque) { TokenFormat::Opaque } else { client.format_of_tokens() }
     }
 
     /// What a token of these scopes is for: the resources asked for, else those that own a scope, else the issuer, which also

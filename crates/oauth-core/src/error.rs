@@ -292,6 +292,8 @@ causes! {
     UnsupportedGrantType, "token.unsupported_grant_type", "RFC 6749 §5.2", BAD_REQUEST "unsupported_grant_type", "this grant_type is not served";
     /// The client may not use this grant type.
     UnauthorizedClient, "token.unauthorized_client", "RFC 6749 §5.2", BAD_REQUEST "unauthorized_client", "the client may not use this grant_type";
+    /// A client asked for itself for a scope that only a user can give.
+    UserScope, "client_credentials.user_scope", "RFC 6749 §4.4", BAD_REQUEST "invalid_scope", "a scope that needs a user is not given to a client for itself";
     /// The code is no code of ours.
     MalformedCode, "code.malformed", "RFC 6749 §5.2", BAD_REQUEST "invalid_grant", "the code is invalid, expired or spent";
     /// The code is unknown or has expired.

@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use countersign_events::{Event, EventKind};
-use countersign_primitives::{Acr, Amr, Requirement, SignedIn, Subject};
+use countersign_primitives::{Requirement, SecretString, SignedIn, Subject};
 use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
-use countersign_tokens::Jti;
 use http::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -18,42 +17,31 @@ use crate::{Cause, Client, Gathered, Refusal, ScopeSet, Server};
 /// Members of the token response that only the core sets (RFC 6749 §5.1).
 const RESERVED: &[&str] = &["access_token", "token_type", "expires_in", "refresh_token", "scope", "error"];
 
-/// An answer that waits for its commit.
-pub(crate) struct Prepared(Map<String, Value>);
+/// An answer that waits for its commit (RFC 6749 §5.1).
+#[derive(Serialize)]
+pub(crate) struct Prepared {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: u64,
+    // A scope has one token at least (RFC 6749 §3.3).
+    #[serde(skip_serializing_if = "ScopeSet::is_empty")]
+    scope: ScopeSet,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "exposed")]
+    refresh_token: Option<SecretString>,
+    /// What extensions add.
+    #[serde(flatten)]
+    members: Map<String, Value>,
+}
 
 impl Prepared {
     /// The answer. Only after the commit that decides it.
     pub(crate) fn release(self) -> Response<Bytes> {
-        answer::json(StatusCode::OK, &self.0)
+        answer::json(StatusCode::OK, &self)
     }
 }
 
-/// The claims of an access token (RFC 9068 §2.2).
-#[derive(Serialize)]
-struct AccessTokenClaims<'a> {
-    iss: &'a str,
-    sub: &'a str,
-    aud: Audience<'a>,
-    exp: u64,
-    iat: u64,
-    jti: &'a str,
-    client_id: &'a str,
-    #[serde(skip_serializing_if = "ScopeSet::is_empty")]
-    scope: &'a ScopeSet,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth_time: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    acr: Option<&'a Acr>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    amr: Vec<Amr>,
-}
-
-/// One audience is a string, several are an array (RFC 7519 §4.1.3).
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Audience<'a> {
-    One(&'a str),
-    Several(&'a [String]),
+fn exposed<S: serde::Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(SecretString::expose).serialize(serializer)
 }
 
 impl Server {
@@ -62,7 +50,7 @@ impl Server {
         &self,
         at: &At<'_>,
         grant_type: &str,
-        redemption: &Redemption,
+        redemption: &mut Redemption,
     ) -> Result<Prepared, Refusal> {
         let requirement = self.config().requirement_of(&redemption.scope);
         let requirement = requirement.and(at.client.requirement(), self.config().acr_table());
@@ -88,19 +76,15 @@ impl Server {
         for extension in self.extensions_with(Hook::Respond) {
             extension.respond(at, &issued, &mut out).await?;
         }
-        let mut members = out.finish()?;
-        let lifetime = self.config().preset().lifetimes.access_token.as_secs();
-        members.insert("access_token".to_owned(), access_token.into());
-        members.insert("token_type".to_owned(), "Bearer".into());
-        members.insert("expires_in".to_owned(), lifetime.into());
-        // A scope has one token at least (RFC 6749 §3.3).
-        if !redemption.scope.is_empty() {
-            members.insert("scope".to_owned(), redemption.scope.to_string().into());
-        }
-        if let Some(refresh_token) = &redemption.refresh_token {
-            members.insert("refresh_token".to_owned(), refresh_token.expose().into());
-        }
-        Ok(Prepared(members))
+        let members = out.finish()?;
+        Ok(Prepared {
+            access_token,
+            token_type: "Bearer",
+            expires_in: self.config().preset().lifetimes.access_token.as_secs(),
+            scope: redemption.scope.clone(),
+            refresh_token: redemption.refresh_token.take(),
+            members,
+        })
     }
 
     /// What extensions demand of a user, beside `requirement`.
@@ -132,35 +116,6 @@ impl Server {
             None => requirement.is_none(),
         };
         if met { Ok(()) } else { Err(Cause::GrantRequirement.into()) }
-    }
-
-    async fn access_token(
-        &self,
-        at: &At<'_>,
-        redemption: &Redemption,
-        subject: Option<&Subject>,
-    ) -> Result<String, Refusal> {
-        let audience = self.config().audience(&redemption.resources, &redemption.scope);
-        let jti = Jti::new(self.crypto(), self.secrets().jti(), self.random(), redemption.grant_id)?;
-        let who = redemption.grant.who();
-        let lifetime = self.config().preset().lifetimes.access_token;
-        let claims = AccessTokenClaims {
-            iss: self.config().issuer().as_str(),
-            sub: subject.map_or(at.client.id(), Subject::as_str),
-            aud: match audience.as_slice() {
-                [one] => Audience::One(one),
-                several => Audience::Several(several),
-            },
-            exp: at.now.plus(lifetime).as_secs(),
-            iat: at.now.as_secs(),
-            jti: &jti,
-            client_id: at.client.id(),
-            scope: &redemption.scope,
-            auth_time: who.map(|who| who.auth_time().as_secs()),
-            acr: redemption.grant.acr(),
-            amr: who.map(SignedIn::amr_values).unwrap_or_default(),
-        };
-        self.sign("at+jwt", &claims).await
     }
 
     /// Signs claims as a JWT of this `typ` with the issuer's key.

@@ -56,8 +56,7 @@
 //! OpenID Connect and the login of `countersign-mfa` are extensions, and use nothing that a stranger could not.
 //!
 //! # What this crate does not do
-//! It shows no pages, checks no passwords and listens on no socket. Revocation, introspection, client credentials, pushed
-//! requests, DPoP and the device flow are not part of this version; metadata says exactly what is.
+//! It shows no pages, checks no passwords and listens on no socket. Revocation, introspection, pushed requests, DPoP and the device flow are not part of this version; metadata says exactly what is.
 //!
 //! # Features
 //! None.
@@ -66,6 +65,7 @@
 //! `countersign-oidc` for ID tokens, `countersign-mfa` for a login, `countersign-axum` for a router, `countersign` for all of it in one
 //! dependency.
 
+mod access_token;
 mod bearer;
 mod browser;
 mod builder;
@@ -100,7 +100,7 @@ pub use browser::Browser;
 pub use builder::ServerBuilder;
 pub use client::{Client, ClientAuthenticationMethod, ClientId, Clients, ConsentRule};
 pub use client_keys::{ClientKeys, ClientKeysError};
-pub use config::{AssertionAudience, Config, Lifetimes, Pkce, Preset, Resource, Rotation};
+pub use config::{AssertionAudience, Config, Lifetimes, Pkce, Preset, Resource, Rotation, TokenFormat};
 pub use endpoints::metadata::MetadataEndpoint;
 pub use endpoints::{Ask, AskedScope, Consent, Outcome};
 pub use error::{Cause, ConfigError, Refusal};

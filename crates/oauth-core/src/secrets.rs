@@ -15,6 +15,7 @@ pub(crate) struct Secrets {
     crypto: Arc<dyn CryptoProvider>,
     ids: SecretBytes,
     jti: SecretBytes,
+    access_tokens: SecretBytes,
     anti_forgery: SecretBytes,
     codes: SecretBytes,
 }
@@ -31,6 +32,7 @@ impl Secrets {
             crypto,
             ids: master.derive(issuer, "oauth/ids"),
             jti: master.derive(issuer, "oauth/jti"),
+            access_tokens: master.derive(issuer, "oauth/access-tokens"),
             anti_forgery: master.derive(issuer, "oauth/anti-forgery"),
             codes: master.derive(issuer, "oauth/codes"),
         }
@@ -105,6 +107,11 @@ impl Secrets {
     /// The key under which the ids of grants are masked in the `jti` of access tokens.
     pub(crate) fn jti(&self) -> &[u8] {
         self.jti.expose()
+    }
+
+    /// The key under which the ids of grants are masked in opaque access tokens.
+    pub(crate) fn access_tokens(&self) -> &[u8] {
+        self.access_tokens.expose()
     }
 
     /// The value that a form under a cookie must repeat: bound to the browser and to what is being decided.

@@ -94,18 +94,19 @@ fn configured(mut builder: ServerBuilder, settings: &Settings, origin: &str) -> 
         builder = builder.scope(Scope::new(&scope.name, &scope.description).requires(scope.requirement()));
     }
     for resource in &file.resources {
-        let named = Resource::new(&resource.uri);
+        let named = Resource::new(&resource.uri).token_format(resource.token_format());
         builder = builder.resource(resource.scopes.iter().fold(named, |resource, scope| resource.scope(scope)));
     }
     for client in &file.clients {
         // On loopback a secret that somebody typed will do, and is told; elsewhere the server refuses it.
         let local = settings.listen.is_loopback();
-        let preset = client.preset();
+        let (preset, format) = (client.preset(), client.token_format());
         builder = builder.client_metadata_with(client.metadata(), client.requirement(), move |client| {
             let client = match preset {
                 Some(preset) => client.preset(preset),
                 None => client,
             };
+            let client = client.token_format(format);
             if local && client.has_weak_secret() {
                 tracing::warn!(
                     client = client.id(),

@@ -63,9 +63,9 @@ async fn issue(
     at: &At<'_>,
     grant_type: &str,
     form: &Params,
-    redemption: Redemption,
+    mut redemption: Redemption,
 ) -> Result<Option<Response<Bytes>>, Refusal> {
-    let prepared = at.server.prepare(at, grant_type, &redemption).await?;
+    let prepared = at.server.prepare(at, grant_type, &mut redemption).await?;
     at.server.keep_registered(at.client).await?;
     if let Some((key, until)) = redemption.once {
         spend_once(at, key, until).await?;

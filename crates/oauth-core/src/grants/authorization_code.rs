@@ -40,6 +40,7 @@ pub(crate) async fn redeem(at: &At<'_>, form: &Params) -> Result<Redemption, Ref
         resources,
         batch,
         refresh_token,
+        access_token: None,
         once: None,
         conflict: Conflict::CodeReplay,
         proofs_at: code.value.asked_at,

@@ -2,16 +2,20 @@
 //! commits, and none signs.
 
 pub(crate) mod authorization_code;
+mod client_credentials;
 mod custom;
 pub(crate) mod refresh_token;
 
 use countersign_primitives::{Id, SecretString, UnixTime};
 use countersign_storage_traits::{Batch, Key};
-use countersign_tokens::RefreshToken;
+use countersign_tokens::{Handle, RefreshToken};
 
 use crate::extension::At;
 use crate::records::{GrantRecord, RefreshState};
 use crate::{Cause, Params, Refusal, ScopeSet};
+
+/// The grants of the core's own, by their `grant_type`.
+pub(crate) const BUILT_IN: [&str; 3] = ["authorization_code", "refresh_token", "client_credentials"];
 
 /// A grant that was checked and is ready to be issued: nothing is spent yet.
 pub(crate) struct Redemption {
@@ -24,6 +28,8 @@ pub(crate) struct Redemption {
     /// What is spent and made, in the grant's partition.
     pub(crate) batch: Batch,
     pub(crate) refresh_token: Option<SecretString>,
+    /// An opaque access token that stands in the grant's own record already.
+    pub(crate) access_token: Option<Handle>,
     /// Something that serves once, filed in a partition of its own before the batch.
     pub(crate) once: Option<(Key, UnixTime)>,
     /// What a conflict of the batch means.
@@ -46,6 +52,7 @@ pub(crate) async fn redeem(at: &At<'_>, grant_type: &str, form: &Params) -> Resu
     match grant_type {
         "authorization_code" => authorization_code::redeem(at, form).await,
         "refresh_token" => refresh_token::redeem(at, form).await,
+        "client_credentials" => client_credentials::redeem(at, form),
         other => custom::redeem(at, other, form).await,
     }
 }

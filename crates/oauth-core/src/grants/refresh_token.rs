@@ -64,6 +64,7 @@ pub(crate) async fn redeem(at: &At<'_>, form: &Params) -> Result<Redemption, Ref
         resources,
         batch,
         refresh_token: Some(refresh_token),
+        access_token: None,
         once: None,
         conflict: Conflict::Again,
         proofs_at: at.now,

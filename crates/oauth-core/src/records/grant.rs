@@ -20,7 +20,7 @@ pub struct GrantRecord {
     /// the login reached, which is what requirements are checked against in either case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stated_acr: Option<Acr>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) epoch: u64,
     pub(crate) scope: ScopeSet,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -29,7 +29,7 @@ pub struct GrantRecord {
     pub(crate) members: Members,
     pub(crate) started_at: UnixTime,
     /// Whether a refresh token comes with it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) refreshable: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<SpentCode>,
@@ -37,9 +37,17 @@ pub struct GrantRecord {
     pub(crate) refresh: Option<RefreshState>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ended: Option<EndReason>,
+    /// The one opaque access token of a client that acts for itself, by the hash of its handle: such a grant yields no other, so
+    /// one record tells all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) access_token: Option<Id>,
     /// The lists it stands in, computed when it began.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) indexes: Vec<(u8, Id)>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl GrantRecord {

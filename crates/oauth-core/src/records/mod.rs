@@ -1,5 +1,6 @@
 //! What this crate stores. Each record lives under the partition that its commits need (see docs/storage.md).
 
+mod access_token;
 mod authorization_request;
 mod browser;
 mod client;
@@ -10,6 +11,7 @@ mod interaction;
 mod session;
 mod subject;
 
+pub(crate) use access_token::AccessTokenRecord;
 pub use authorization_request::{AuthorizationRequest, Prompt, ResponseMode};
 pub(crate) use browser::BrowserRecord;
 pub(crate) use client::ClientRecord;
@@ -34,6 +36,7 @@ pub(crate) const KEY_RING: Kind = Kind(8);
 pub(crate) const ONCE: Kind = Kind(9);
 pub(crate) const CLIENT: Kind = Kind(11);
 pub(crate) const ENDED_SESSION: Kind = Kind(16);
+pub(crate) const ACCESS_TOKEN: Kind = Kind(20);
 
 /// Names of the lists that records stand in.
 pub(crate) mod index {

@@ -107,7 +107,7 @@ impl Store for Noting {
 fn promise_4_no_secret_reaches_a_row_an_event_or_debug_output() {
     let (store, heard) = (Noting::default(), Arc::new(Mutex::new(String::new())));
     let noted = Arc::clone(&heard);
-    let server = builder(ISSUER, store.clone()).events(move |event: &countersign_events::Event| {
+    let server = services(builder(ISSUER, store.clone())).events(move |event: &countersign_events::Event| {
         noted.lock().unwrap().push_str(&format!("{event:?} {}", serde_json::to_string(event).unwrap()));
     });
     let mut kit = Kit::new();
@@ -123,6 +123,8 @@ fn promise_4_no_secret_reaches_a_row_an_event_or_debug_output() {
     kit.post_token(&redemption("web", &code).encode(), &[basic("web", "wr0ng-5ecret")]).is_error(401, "invalid_client");
     let second = kit.tokens("web", ALL);
     let third = kit.refresh("web", second.text("refresh_token")).ok();
+    let own = kit.own_token("vault", &[]).ok();
+    told.push_str(&format!("{:?}", kit.access(own.text("access_token")).unwrap()));
     told.push_str(&heard.lock().unwrap());
     told.push_str(&format!("{:?}", kit.server));
     let rows = String::from_utf8_lossy(&store.1.lock().unwrap()).into_owned();
@@ -133,6 +135,7 @@ fn promise_4_no_secret_reaches_a_row_an_event_or_debug_output() {
         tokens.text("refresh_token"),
         second.text("refresh_token"),
         third.text("refresh_token"),
+        own.text("access_token"),
         jar.value().unwrap(),
         SECRET,
         "wr0ng-5ecret",

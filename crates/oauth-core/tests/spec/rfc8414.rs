@@ -24,7 +24,7 @@ fn rfc8414_2_metadata_says_what_is_served() {
             "scopes_supported": ["read", "write", "openid", "offline_access", "pay", "fresh"],
             "response_types_supported": ["code"],
             "response_modes_supported": ["query", "fragment", "form_post"],
-            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
             "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "ES384", "PS256", "RS256"],
             "code_challenge_methods_supported": ["S256"],

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use countersign::{Acr, Lifetimes, Preset, Requirement};
+use countersign::{Acr, Lifetimes, Preset, Requirement, TokenFormat};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -62,6 +62,8 @@ pub struct ClientEntry {
     requires: Option<RequirementEntry>,
     #[serde(skip_serializing)]
     preset: Option<PresetEntry>,
+    #[serde(skip_serializing, default)]
+    token_format: TokenFormatEntry,
 }
 
 /// The switches of one client, by the name of their preset.
@@ -88,6 +90,11 @@ impl ClientEntry {
 
     pub(crate) fn requirement(&self) -> Requirement {
         requirement(self.requires.as_ref())
+    }
+
+    /// What its access tokens look like.
+    pub(crate) fn token_format(&self) -> TokenFormat {
+        self.token_format.into()
     }
 
     /// The client's own switches, in place of the server's.
@@ -129,15 +136,31 @@ pub struct ResourceEntry {
     #[serde(default)]
     pub(crate) scopes: Vec<String>,
     #[serde(default)]
-    #[expect(dead_code, reason = "read so that another format is refused with its line")]
-    token_format: TokenFormat,
+    token_format: TokenFormatEntry,
 }
 
-#[derive(Debug, Default, Deserialize)]
+impl ResourceEntry {
+    pub(crate) fn token_format(&self) -> TokenFormat {
+        self.token_format.into()
+    }
+}
+
+/// What access tokens look like.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum TokenFormat {
+enum TokenFormatEntry {
     #[default]
     Jwt,
+    Opaque,
+}
+
+impl From<TokenFormatEntry> for TokenFormat {
+    fn from(entry: TokenFormatEntry) -> Self {
+        match entry {
+            TokenFormatEntry::Jwt => Self::Jwt,
+            TokenFormatEntry::Opaque => Self::Opaque,
+        }
+    }
 }
 
 /// A least class of authentication and a greatest age.

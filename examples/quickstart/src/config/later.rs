@@ -57,11 +57,9 @@ const VALUES: &[(&str, &[&str])] = &[
     ("mfa.policy", &["adaptive"]),
     ("mfa.factors", &["passkey", "security_key", "sms", "email", "voice", "push"]),
     ("mfa.first_enrolment", &["verified_channel", "invitation"]),
-    ("resource.token_format", &["opaque"]),
     (
         "client.grant_types",
         &[
-            "client_credentials",
             "password",
             "implicit",
             "urn:ietf:params:oauth:grant-type:device_code",

@@ -4,7 +4,7 @@ use serde_json::json;
 use countersign::mfa::Policy;
 use std::time::Duration;
 
-use countersign::Requirement;
+use countersign::{Requirement, TokenFormat};
 use serde_json::Value;
 
 use super::*;
@@ -29,6 +29,11 @@ redirect_uris = ["https://robot.example/cb"]
 token_endpoint_auth_method = "private_key_jwt"
 token_endpoint_auth_signing_alg = "ES256"
 jwks = { keys = [{ kty = "EC", crv = "P-256", x = "eA", y = "eQ", kid = "1" }] }
+[[client]]
+client_id = "billing"
+client_secret = "correct-horse-battery-staple-0123456789"
+grant_types = ["client_credentials"]
+token_format = "opaque"
 [[scope]]
 name = "payments:write"
 description = "Make payments"
@@ -75,6 +80,12 @@ fn every_member_of_this_version_is_read() {
     assert_eq!(robot.preset(), Some(countersign::Preset::oidc()));
     assert_eq!(robot.metadata()["jwks"]["keys"][0]["kid"], "1");
     assert_eq!(robot.metadata()["token_endpoint_auth_signing_alg"], "ES256");
+    let billing = &config.clients[2];
+    assert_eq!(billing.metadata()["grant_types"], json!(["client_credentials"]));
+    assert_eq!((billing.token_format(), client.token_format()), (TokenFormat::Opaque, TokenFormat::Jwt));
+    assert_eq!(config.resources[0].token_format(), TokenFormat::Jwt);
+    let opaque = parse("[[resource]]\nuri = \"https://a\"\ntoken_format = \"opaque\"\n").unwrap();
+    assert_eq!(opaque.resources[0].token_format(), TokenFormat::Opaque);
     assert_eq!(client.requirement(), Requirement::MFA);
     let payments = config.scopes[0].requirement();
     assert_eq!(payments, Requirement::MFA.max_age(Duration::from_secs(300)));
@@ -118,12 +129,7 @@ fn what_comes_later_is_told_with_its_line() {
         ("[mfa]\nsms.code = { length = 6 }\n", 2, "mfa.sms "),
         ("mfa = { remember_device = \"30d\" }", 1, "mfa.remember_device "),
         ("[lifetimes]\ndevice_code = \"10m\"\n", 2, "lifetimes.device_code "),
-        ("[[resource]]\nuri = \"https://a\"\ntoken_format = \"opaque\"\n", 3, "resource.token_format = \"opaque\""),
-        (
-            "[[client]]\nclient_id = \"x\"\ngrant_types = [\"client_credentials\"]\n",
-            3,
-            "client.grant_types = \"client_c",
-        ),
+        ("[[client]]\nclient_id = \"x\"\ngrant_types = [\"password\"]\n", 3, "client.grant_types = \"password\""),
     ] {
         let told = error(text);
         assert!(told.starts_with(&format!("demo.toml, line {line}: {member}")), "{told}");
@@ -145,7 +151,7 @@ fn what_the_server_refuses_is_found_in_the_file() {
     assert_eq!(config.line_of(&client("shop")), Some(2));
     assert_eq!(config.line_of(&client("shopp")), None);
     let scope = ConfigError::Scope { scope: "payments:write".into(), problem: "x" };
-    assert_eq!(config.line_of(&scope), Some(21));
+    assert_eq!(config.line_of(&scope), Some(26));
     let what = "client \"shop\" requires phr".to_owned();
     assert_eq!(config.line_of(&ConfigError::Unreachable { what, cure: "x".into() }), Some(2));
 }

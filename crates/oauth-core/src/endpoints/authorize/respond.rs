@@ -176,6 +176,7 @@ impl Server {
             code: None,
             refresh: None,
             ended: None,
+            access_token: None,
             indexes,
         })
     }

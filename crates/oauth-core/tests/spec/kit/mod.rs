@@ -3,6 +3,7 @@
 mod answers;
 mod registering;
 mod sent;
+mod services;
 
 use std::future::Future;
 use std::sync::{Arc, Barrier, Mutex};
@@ -28,6 +29,7 @@ pub(crate) use std::time::Duration;
 pub(crate) use answers::*;
 pub(crate) use registering::*;
 pub(crate) use sent::*;
+pub(crate) use services::*;
 
 pub(crate) const ISSUER: &str = "https://id.example.com";
 pub(crate) const API: &str = "https://api.example.com/";
