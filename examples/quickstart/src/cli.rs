@@ -24,7 +24,7 @@ pub struct Cli {
     #[arg(long, env = "COUNTERSIGN_LISTEN", value_name = "ADDR", default_value = "localhost:4000")]
     pub(crate) listen: String,
 
-    /// The issuer: the URL that names this server; by default http:// and where it listens
+    /// The issuer: the URL that names this server; by default http:// (https:// with TLS) and where it listens
     #[arg(long, env = "COUNTERSIGN_ISSUER", value_name = "URL")]
     pub(crate) issuer: Option<String>,
 
@@ -32,7 +32,7 @@ pub struct Cli {
     #[arg(long, env = "COUNTERSIGN_STORE", value_name = "URL", hide_env_values = true)]
     pub(crate) store: Option<String>,
 
-    /// The data folder: store.db, master.key, outbox/
+    /// The data folder: store.db, master.key, outbox/, tls/
     #[arg(long, env = "COUNTERSIGN_DATA", value_name = "DIR", default_value = "quickstart-data")]
     pub(crate) data: PathBuf,
 
@@ -70,15 +70,15 @@ pub struct Cli {
     #[arg(long, env = "COUNTERSIGN_OPEN_DEMO", value_parser = FalseyValueParser::new())]
     pub(crate) open_demo: bool,
 
-    /// HTTPS with a certificate of its own: `self-signed` (later version)
+    /// HTTPS with a certificate of its own: `self-signed`; tell browsers to trust tls/ca.pem in the data folder
     #[arg(long, env = "COUNTERSIGN_TLS", value_name = "self-signed")]
     pub(crate) tls: Option<String>,
 
-    /// HTTPS with this certificate (later version)
+    /// HTTPS with the certificate of this PEM file, and those that lead to its root
     #[arg(long, env = "COUNTERSIGN_TLS_CERT", value_name = "FILE")]
     pub(crate) tls_cert: Option<PathBuf>,
 
-    /// The certificate's key (later version)
+    /// The certificate's key, in PEM
     #[arg(long, env = "COUNTERSIGN_TLS_KEY", value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
 
@@ -103,9 +103,6 @@ impl Cli {
     /// The first switch given that this version does not have yet.
     pub(crate) fn later_switch(&self) -> Option<&'static str> {
         let given = [
-            ("--tls", self.tls.is_some()),
-            ("--tls-cert", self.tls_cert.is_some()),
-            ("--tls-key", self.tls_key.is_some()),
             ("--mtls-listen", self.mtls_listen.is_some()),
             ("--admin-token", self.admin_token.is_some()),
             ("--fetch-allow", !self.fetch_allow.is_empty()),
@@ -153,15 +150,9 @@ mod tests {
 
     #[test]
     fn switches_of_later_versions_are_named() {
-        for switch in [
-            &["--tls", "self-signed"][..],
-            &["--tls-cert", "x"],
-            &["--tls-key", "x"],
-            &["--mtls-listen", "x"],
-            &["--admin-token", "x"],
-            &["--fetch-allow", "x"],
-            &["--ciba-auto-approval"],
-        ] {
+        for switch in
+            [&["--mtls-listen", "x"][..], &["--admin-token", "x"], &["--fetch-allow", "x"], &["--ciba-auto-approval"]]
+        {
             let cli = Cli::parse_from([&["quickstart"], switch].concat());
             assert_eq!(cli.later_switch(), Some(switch[0]));
         }

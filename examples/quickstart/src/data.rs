@@ -1,4 +1,4 @@
-//! The data folder: `store.db`, `master.key`, `outbox/`, readable by their owner alone.
+//! The data folder: `store.db`, `master.key`, `outbox/`, `tls/`, readable by their owner alone.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -77,7 +77,7 @@ pub(crate) fn master_key(settings: &Settings) -> Result<MasterKey, DataError> {
     }
 }
 
-fn private_folder(path: &Path) -> Result<(), DataError> {
+pub(crate) fn private_folder(path: &Path) -> Result<(), DataError> {
     let failed = |source| DataError::Folder { path: path.to_owned(), source };
     let mut builder = DirBuilder::new();
     builder.recursive(true);

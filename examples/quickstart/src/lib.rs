@@ -25,9 +25,11 @@ mod demo;
 mod listen;
 mod outbox;
 mod running;
+mod serve;
 mod settings;
 #[cfg(test)]
 mod testing;
+mod tls;
 mod users;
 
 use countersign::ConfigError;
@@ -43,6 +45,7 @@ pub use listen::ListenError;
 pub use outbox::{Outbox, OutgoingMessage};
 pub use running::{Running, start, start_with_clock};
 pub use settings::{DemoUser, Listen, PresetName, Settings, SettingsError, StoreChoice};
+pub use tls::{CertificateProblem, TlsChoice, TlsError};
 pub use users::UsersError;
 
 /// The quickstart did not start.
@@ -58,6 +61,9 @@ pub enum StartError {
     /// The data folder is not as it must be.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// There is no HTTPS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -75,6 +81,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Settings(_) => 2,
+            Self::Tls(error) if error.is_a_setting() => 2,
             _ => 1,
         }
     }

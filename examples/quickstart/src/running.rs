@@ -1,6 +1,5 @@
 //! Starting, serving, and ending in good order.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +11,17 @@ use axum::response::Response;
 use countersign::oauth::answer::escape;
 use countersign::{Clock, Server};
 use http::{StatusCode, header};
+use rustls::pki_types::UnixTime;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use crate::demo::{self, Provider as _};
 use crate::listen::Bound;
 use crate::outbox::Outbox;
+use crate::serve::{self, Patience, Site};
 use crate::settings::{Listen, Settings};
+use crate::tls::{Tls, TlsError};
 use crate::{StartError, assembly, data, listen};
 
 /// How long requests under way may take when it ends.
@@ -32,7 +35,8 @@ pub struct Running {
     outbox: PathBuf,
     stop: watch::Sender<bool>,
     serving: JoinSet<()>,
-    maintenance: JoinHandle<()>,
+    /// What goes on beside the requests; it ends with this value.
+    upkeep: JoinSet<()>,
 }
 
 /// Starts the server, and returns when it serves.
@@ -54,8 +58,12 @@ pub async fn start_with_clock(settings: Settings, clock: impl Clock + 'static) -
 async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Running, StartError> {
     // Bound first: with port 0 the issuer is known only then, and a port in use spoils nothing.
     let bound = listen::bind(settings.listen).await?;
-    let issuer = settings.issuer.clone().unwrap_or_else(|| default_issuer(settings.listen, bound.port));
+    let issuer = settings.issuer.clone().unwrap_or_else(|| default_issuer(&settings, bound.port));
     let origin = origin_of(&issuer).to_owned();
+    let tls = match &settings.tls {
+        Some(choice) => Some(Tls::load(choice, &settings.data, &issuer, UnixTime::now())?),
+        None => None,
+    };
     data::make_folders(&settings)?;
     let key = data::master_key(&settings)?;
     let (server, offers) = assembly::assemble(&settings, &issuer, &origin, key, clock).await?;
@@ -63,26 +71,31 @@ async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Run
     let users = settings.users.iter().map(|user| user.name.clone()).collect();
     let own = demo::routes(Arc::new(server.clone()), offers, users).merge(outbox.routes());
     let app = own.layer(middleware::from_fn_with_state(server.clone(), only_our_host));
-    let app = app.merge(countersign::axum::router(&server));
-    Ok(serve(bound, &app, server, settings))
+    let app = app.merge(countersign::axum::router(&server)).layer(middleware::from_fn(serve::in_time));
+    Ok(serve(bound, &app, tls, server, settings)?)
 }
 
-fn serve(bound: Bound, app: &Router, server: Server, settings: Settings) -> Running {
+fn serve(
+    bound: Bound,
+    app: &Router,
+    tls: Option<Tls>,
+    server: Server,
+    settings: Settings,
+) -> Result<Running, TlsError> {
     let (stop, stopped) = watch::channel(false);
+    let acceptor = tls.as_ref().map(Tls::config).transpose()?.map(|config| TlsAcceptor::from(Arc::new(config)));
+    let site = Site { app: app.clone(), tls: acceptor, stopped, patience: Patience::default() };
     let mut serving = JoinSet::new();
     for listener in bound.listeners {
-        let app = app.clone().into_make_service_with_connect_info::<SocketAddr>();
-        let mut stopped = stopped.clone();
-        serving.spawn(async move {
-            let stopped = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
-            if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(stopped).await {
-                tracing::error!(%error, "a listener failed");
-            }
-        });
+        serving.spawn(serve::serve(listener, site.clone()));
     }
-    let maintenance = tokio::spawn(countersign::maintenance(&server));
+    let mut upkeep = JoinSet::new();
+    upkeep.spawn(countersign::maintenance(&server));
+    if let Some(tls) = tls {
+        upkeep.spawn(tls.renewals());
+    }
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
-    Running { server, data: absolute(settings.data), outbox: absolute(settings.outbox), stop, serving, maintenance }
+    Ok(Running { server, data: absolute(settings.data), outbox: absolute(settings.outbox), stop, serving, upkeep })
 }
 
 impl Running {
@@ -117,16 +130,17 @@ impl Running {
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
             tracing::warn!("some requests took too long and were cut off");
         }
-        self.maintenance.abort();
+        self.upkeep.shutdown().await;
     }
 }
 
-fn default_issuer(listen: Listen, port: u16) -> String {
-    match listen {
-        Listen::Localhost(_) => format!("http://localhost:{port}"),
+fn default_issuer(settings: &Settings, port: u16) -> String {
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    match settings.listen {
+        Listen::Localhost(_) => format!("{scheme}://localhost:{port}"),
         Listen::Address(mut address) => {
             address.set_port(port);
-            format!("http://{address}")
+            format!("{scheme}://{address}")
         }
     }
 }
@@ -155,13 +169,23 @@ async fn only_our_host(State(server): State<Server>, request: Request, next: Nex
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn the_issuer_follows_from_where_it_listens() {
-        assert_eq!(default_issuer(Listen::Localhost(0), 4711), "http://localhost:4711");
-        assert_eq!(default_issuer(Listen::Address("127.0.0.1:0".parse().unwrap()), 7), "http://127.0.0.1:7");
-        assert_eq!(default_issuer(Listen::Address("[::1]:0".parse().unwrap()), 7), "http://[::1]:7");
+        for (switches, issuer) in [
+            (&["--listen=localhost:0"][..], "http://localhost:7"),
+            (&["--listen=127.0.0.1:0"], "http://127.0.0.1:7"),
+            (&["--listen=[::1]:0"], "http://[::1]:7"),
+            (&["--listen=localhost:0", "--tls=self-signed"], "https://localhost:7"),
+            (&["--listen=[::1]:0", "--tls-cert=c", "--tls-key=k"], "https://[::1]:7"),
+        ] {
+            let cli = Cli::parse_from([&["quickstart"], switches].concat());
+            assert_eq!(default_issuer(&Settings::from_cli(&cli).unwrap(), 7), issuer);
+        }
     }
 
     #[test]

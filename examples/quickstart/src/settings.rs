@@ -7,6 +7,7 @@ use countersign::{ConfigError, SecretString};
 
 use crate::cli::Cli;
 use crate::config::{ConfigFileError, FileConfig};
+use crate::tls::TlsChoice;
 
 /// Where to listen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +76,8 @@ pub struct Settings {
     pub listen: Listen,
     /// The issuer, unless it follows from where the server listens.
     pub issuer: Option<String>,
+    /// Where the certificate comes from; plain HTTP without one.
+    pub tls: Option<TlsChoice>,
     /// Where records live.
     pub store: StoreChoice,
     /// The data folder.
@@ -106,6 +109,18 @@ pub enum SettingsError {
     /// `--issuer` is missing where it cannot be told from the address.
     #[error("--issuer is needed with --listen {0}: say the https:// URL that browsers reach this server at")]
     NoIssuer(SocketAddr),
+    /// `--tls` names no way to get a certificate.
+    #[error("--tls {0:?}: write --tls self-signed, or name a certificate of your own with --tls-cert and --tls-key")]
+    Tls(String),
+    /// `--tls` stands beside `--tls-cert`.
+    #[error("--tls self-signed and --tls-cert name two certificates: leave one of them out")]
+    TwoCertificates,
+    /// One of `--tls-cert` and `--tls-key` is missing.
+    #[error("{0} is needed too: a certificate is served with its key")]
+    HalfCertificate(&'static str),
+    /// The issuer is not served by HTTPS.
+    #[error("--issuer {0} is plain HTTP, and TLS is switched on: write https://, or leave the switch for TLS out")]
+    PlainIssuer(String),
     /// `--store` names a store of a later version.
     #[error("--store {0}: comes with a later version; use sqlite:FILE or memory:")]
     LaterStore(&'static str),
@@ -175,6 +190,7 @@ impl Settings {
         let settings = Self {
             listen,
             issuer: cli.issuer.clone(),
+            tls: tls(cli)?,
             store: store(cli)?,
             data: cli.data.clone(),
             master_key: cli.master_key.clone(),
@@ -221,6 +237,22 @@ fn listen(text: &str) -> Result<Listen, SettingsError> {
     match text.strip_prefix("localhost:") {
         Some(port) => port.parse().map(Listen::Localhost).map_err(|_| wrong()),
         None => text.parse().map(Listen::Address).map_err(|_| wrong()),
+    }
+}
+
+fn tls(cli: &Cli) -> Result<Option<TlsChoice>, SettingsError> {
+    let choice = match (cli.tls.as_deref(), &cli.tls_cert, &cli.tls_key) {
+        (None, None, None) => return Ok(None),
+        (Some("self-signed"), None, None) => TlsChoice::SelfSigned,
+        (None, Some(certificate), Some(key)) => TlsChoice::Files { certificate: certificate.clone(), key: key.clone() },
+        (Some("self-signed"), ..) => return Err(SettingsError::TwoCertificates),
+        (Some(other), ..) => return Err(SettingsError::Tls(other.to_owned())),
+        (None, Some(_), None) => return Err(SettingsError::HalfCertificate("--tls-key")),
+        (None, None, Some(_)) => return Err(SettingsError::HalfCertificate("--tls-cert")),
+    };
+    match cli.issuer.as_deref().filter(|issuer| issuer.starts_with("http://")) {
+        Some(issuer) => Err(SettingsError::PlainIssuer(issuer.to_owned())),
+        None => Ok(Some(choice)),
     }
 }
 
@@ -324,7 +356,10 @@ mod tests {
             ("--throttle=maybe", "on or off"),
             ("--demo-user=hunter2", "NAME:PASSWORD"),
             ("--demo-user=:hunter2", "NAME:PASSWORD"),
-            ("--tls=self-signed", "later version"),
+            ("--tls=letsencrypt", "--tls self-signed"),
+            ("--tls-cert=c", "--tls-key"),
+            ("--tls-key=k", "--tls-cert"),
+            ("--mtls-listen=localhost:0", "later version"),
             ("--config=no/such/file.toml", "no/such/file.toml"),
         ] {
             let error = settings(&[switch]).unwrap_err().to_string();
@@ -332,6 +367,10 @@ mod tests {
             assert!(!error.contains("hunter2") && !error.contains('\n'), "{error}");
         }
         assert!(settings(&["--demo-user=a:1", "--demo-user=a:2"]).is_err());
+        let two = settings(&["--tls=self-signed", "--tls-cert=c", "--tls-key=k"]);
+        assert!(matches!(two, Err(SettingsError::TwoCertificates)));
+        let plain = settings(&["--tls=self-signed", "--issuer=http://localhost:4000"]);
+        assert!(matches!(plain, Err(SettingsError::PlainIssuer(_))));
     }
 
     #[test]
