@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::scratch::artifact;
+use crate::trust;
 use crate::webdriver::{Refusal, Session};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,7 +33,14 @@ impl Browser {
     #[must_use]
     #[track_caller]
     pub fn start(name: &str) -> Self {
-        Self { session: Session::start(), name: name.to_owned() }
+        Self { session: Session::start(&trust::authorities()), name: name.to_owned() }
+    }
+
+    /// Starts one that knows none of the authorities of this test's servers.
+    #[must_use]
+    #[track_caller]
+    pub fn distrustful(name: &str) -> Self {
+        Self { session: Session::start(&[]), name: name.to_owned() }
     }
 
     /// Opens an address and waits for the page to load.

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::trust;
 use crate::webdriver::variable;
 
 /// Runs `tests/clients/python/SCRIPT` with these settings and returns what it says; any claim that fails there fails here.
@@ -44,6 +45,12 @@ fn clients() -> PathBuf {
 #[track_caller]
 fn converse(command: &mut Command, settings: &Value) -> Value {
     let program = format!("{command:?}");
+    // What each library calls the file of authorities that it shall trust.
+    if let Some(authority) = settings["issuer"].as_str().and_then(trust::authority_of) {
+        for variable in ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"] {
+            command.env(variable, &authority);
+        }
+    }
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.unwrap_or_else(|error| panic!("{program}: {error}"));
     if let Some(mut stdin) = child.stdin.take() {

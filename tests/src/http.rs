@@ -1,4 +1,4 @@
-//! Plain HTTP requests, as they are: no redirect is followed and no status is an error.
+//! HTTP requests, as they are, with or without TLS: no redirect is followed and no status is an error.
 
 use std::time::Duration;
 
@@ -6,6 +6,9 @@ use serde_json::Value;
 use ureq::Agent;
 use ureq::Body;
 use ureq::http::Response;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+use crate::trust;
 
 /// An HTTP client without cookies.
 #[derive(Debug, Clone)]
@@ -25,10 +28,13 @@ pub struct Reply {
 }
 
 impl Http {
-    /// A client that waits half a minute at most.
+    /// A client that waits half a minute at most, and trusts the servers of this test alone.
     #[must_use]
     pub fn new() -> Self {
-        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0);
+        let roots: Vec<_> = trust::roots().iter().map(|root| Certificate::from_der(root).to_owned()).collect();
+        let roots = RootCerts::Specific(std::sync::Arc::new(roots));
+        let tls = TlsConfig::builder().unversioned_rustls_crypto_provider(trust::provider()).root_certs(roots);
+        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).tls_config(tls.build());
         Self { agent: config.timeout_global(Some(Duration::from_secs(30))).build().into() }
     }
 

@@ -6,6 +6,7 @@
 #![expect(clippy::panic, reason = "a helper's failure is the failure of the test that called it")]
 
 mod browser;
+mod connection;
 mod foreign;
 mod http;
 mod jar;
@@ -15,10 +16,12 @@ mod relying_party;
 mod scratch;
 mod site;
 mod steps;
+mod trust;
 mod webdriver;
 mod wire;
 
 pub use browser::{Browser, Element};
+pub use connection::Connection;
 pub use foreign::{node_client, python_client};
 pub use http::{Http, Reply};
 pub use jar::Jar;
@@ -28,4 +31,5 @@ pub use relying_party::{Callback, Tokens};
 pub use scratch::{Scratch, artifact};
 pub use site::{Asked, Page, site};
 pub use steps::{FrontEnd, User, at_once};
+pub use trust::{Trusted, trust};
 pub use wire::Wire;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::process::Process;
 use crate::scratch::Scratch;
+use crate::trust::{Trusted, trust};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -21,6 +22,8 @@ pub struct Quickstart {
     data: PathBuf,
     switches: Vec<String>,
     scratch: Scratch,
+    /// Its own authority, where it serves by `--tls self-signed`.
+    trusted: Option<Trusted>,
 }
 
 impl Quickstart {
@@ -29,6 +32,13 @@ impl Quickstart {
     #[track_caller]
     pub fn start(switches: &[&str]) -> Self {
         Self::launch(Scratch::new(), switches)
+    }
+
+    /// The same by HTTPS, with a certificate of its own, which everything here then trusts.
+    #[must_use]
+    #[track_caller]
+    pub fn secure(switches: &[&str]) -> Self {
+        Self::start(&[&["--tls", "self-signed"], switches].concat())
     }
 
     /// The same with a configuration file of this text.
@@ -46,7 +56,9 @@ impl Quickstart {
         let data = scratch.path().join("data").to_string_lossy().into_owned();
         let switches: Vec<String> = [&["--data", &data], switches].concat().into_iter().map(str::to_owned).collect();
         let (process, [issuer, outbox, data]) = serve(&scratch, "localhost:0", &switches);
-        Self { process, issuer, outbox: outbox.into(), data: data.into(), switches, scratch }
+        let authority = Path::new(&data).join("tls/ca.pem");
+        let trusted = (issuer.starts_with("https://") && authority.exists()).then(|| trust(&issuer, &authority));
+        Self { process, issuer, outbox: outbox.into(), data: data.into(), switches, scratch, trusted }
     }
 
     /// Ends it as an operator does, and starts it again at the same address with the same data.
@@ -67,10 +79,22 @@ impl Quickstart {
 
     #[track_caller]
     fn start_again(&mut self) {
-        let address = self.issuer.strip_prefix("http://").unwrap_or_default().to_owned();
+        let address = self.issuer.split_once("://").unwrap_or_default().1.to_owned();
         let (process, [issuer, ..]) = serve(&self.scratch, &address, &self.switches);
         assert_eq!(issuer, self.issuer, "another issuer after the restart");
         self.process = process;
+    }
+
+    /// The status and output of a start that is refused, in this folder, and on a free port unless the switches say another.
+    #[must_use]
+    #[track_caller]
+    pub fn refused(folder: &Path, switches: &[&str]) -> (Option<i32>, String) {
+        let mut command = Self::command(folder);
+        if !switches.contains(&"--listen") {
+            command.args(["--listen", "localhost:0"]);
+        }
+        let mut process = Process::start(command.args(switches));
+        (process.wait(PATIENCE).code(), process.output())
     }
 
     /// The program, in this folder and with nothing from the environment; its switches are the caller's.
@@ -108,6 +132,12 @@ impl Quickstart {
     #[must_use]
     pub fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// The certificate of its own authority, which a client must be told to trust; nothing where it serves without.
+    #[must_use]
+    pub fn authority(&self) -> Option<&Path> {
+        self.trusted.as_ref().map(Trusted::authority)
     }
 
     /// The process itself.

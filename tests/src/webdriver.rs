@@ -1,5 +1,7 @@
 //! The WebDriver protocol, as much of it as a login needs.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -31,9 +33,13 @@ pub(crate) struct Refusal {
 
 impl Session {
     #[track_caller]
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(authorities: &[PathBuf]) -> Self {
         let profile = Scratch::new();
-        let mut driver = Process::start(Command::new(variable("COUNTERSIGN_TEST_CHROMEDRIVER")).arg("--port=0"));
+        let mut driver = Command::new(variable("COUNTERSIGN_TEST_CHROMEDRIVER"));
+        // The browser keeps whom it trusts in the home folder.
+        driver.arg("--port=0").env("HOME", profile.path());
+        import_authorities(profile.path(), authorities);
+        let mut driver = Process::start(&mut driver);
         let port = driver.wait_for(PATIENCE, |line| {
             let (_, port) = line.split_once("started successfully on port ")?;
             Some(port.trim_end_matches('.').to_owned())
@@ -48,8 +54,7 @@ impl Session {
             &format!("--user-data-dir={}", profile.path().display()),
         ];
         let options = json!({ "binary": variable("COUNTERSIGN_TEST_CHROMIUM"), "args": arguments });
-        let wanted =
-            json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });
+        let wanted = json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "acceptInsecureCerts": false, "goog:chromeOptions": options } } });
         let http = Http::new();
         let base = format!("http://127.0.0.1:{port}/session");
         let session = match value(&http.post_json(&base, &wanted, &[])) {
@@ -94,6 +99,31 @@ impl Drop for Session {
     fn drop(&mut self) {
         // The driver tells its browser to end, and only then ends itself. A driver that is gone already has nothing to tell.
         self.http.delete(&self.url).ok();
+    }
+}
+
+/// Tells a browser with this home folder to trust the authorities of the servers of this test.
+#[track_caller]
+fn import_authorities(home: &Path, authorities: &[PathBuf]) {
+    if authorities.is_empty() {
+        return;
+    }
+    let folder = home.join(".pki/nssdb");
+    if let Err(error) = fs::create_dir_all(&folder) {
+        panic!("{}: {error}", folder.display());
+    }
+    let database = format!("sql:{}", folder.display());
+    let certutil = |words: &[&str]| {
+        let mut command = Command::new("certutil");
+        let output = command.args(["-d", &database]).args(words).output();
+        let output = output.unwrap_or_else(|error| panic!("certutil (Debian: libnss3-tools): {error}"));
+        assert!(output.status.success(), "certutil {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    certutil(&["-N", "--empty-password"]);
+    for (number, authority) in authorities.iter().enumerate() {
+        let (name, file) = (format!("authority {number}"), authority.to_string_lossy());
+        // Trusted for servers alone.
+        certutil(&["-A", "-n", &name, "-t", "C,,", "-i", &file]);
     }
 }
 

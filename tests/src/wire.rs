@@ -1,9 +1,9 @@
 //! HTTP requests byte by byte, for those that no client library would send.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
+use crate::connection::Connection;
 use crate::http::Reply;
 
 /// A server that says nothing for so long hangs.
@@ -79,15 +79,12 @@ impl Wire {
     #[must_use]
     #[track_caller]
     pub fn send(&self, issuer: &str) -> Reply {
-        let authority = issuer.strip_prefix("http://").unwrap_or_default();
-        let mut stream = TcpStream::connect(authority).unwrap_or_else(|error| panic!("{authority}: {error}"));
-        if let Err(error) = stream.set_read_timeout(Some(PATIENCE)) {
-            panic!("{authority}: {error}");
-        }
+        let authority = issuer.split_once("://").unwrap_or_default().1;
+        let mut stream = Connection::to(issuer, PATIENCE);
         // A server may answer, and close, before it has read everything.
         stream.write_all(&self.bytes(authority)).ok();
         if self.hangs_up {
-            stream.shutdown(Shutdown::Write).ok();
+            stream.hang_up();
         }
         let mut answer = Vec::new();
         match stream.read_to_end(&mut answer) {

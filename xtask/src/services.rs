@@ -64,6 +64,10 @@ fn missing_packages() -> Vec<&'static str> {
     if chromium().is_none() || chromedriver().is_none() {
         missing.extend(["chromium", "chromium-driver", "fonts-dejavu-core"]);
     }
+    // The browser is told by it whom to trust.
+    if on_path("certutil").is_none() {
+        missing.push("libnss3-tools");
+    }
     if base_python().is_none() {
         missing.extend(["python3", "python3-venv"]);
     }

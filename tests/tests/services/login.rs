@@ -3,6 +3,7 @@
 use countersign_tests::{Browser, Quickstart};
 use serde_json::json;
 
+use crate::WAYS;
 use crate::person::{Shop, agree_until, enter_code, enter_password, enter_refused_code, next_code};
 
 /// The class of a login with two factors (OpenID PAPE 1.0).
@@ -10,10 +11,17 @@ const MULTI_FACTOR: &str = "http://schemas.openid.net/pape/policies/2007/06/mult
 
 #[test]
 fn the_demo_client_shows_who_signed_in() {
-    let quickstart = Quickstart::start(&[]);
-    let browser = Browser::start("demo");
+    for (way, name) in WAYS.into_iter().zip(["demo", "demo-https"]) {
+        signs_in_to_the_demo(&Quickstart::start(way), name);
+    }
+}
+
+fn signs_in_to_the_demo(quickstart: &Quickstart, name: &str) {
+    let browser = Browser::start(name);
     browser.goto(quickstart.issuer());
     browser.screenshot("0-home");
+    let secure = browser.execute("return window.isSecureContext && location.origin");
+    assert_eq!(secure, quickstart.issuer());
     browser.wait_for_button("sign in").click_away();
     enter_password(&browser, "alice", "alice-password");
     agree_until(&browser, &quickstart.url("/demo"));
@@ -22,6 +30,19 @@ fn the_demo_client_shows_who_signed_in() {
     for claim in ["sub", "auth_time", quickstart.issuer()] {
         assert!(shown.contains(claim), "{claim} is not shown:\n{shown}");
     }
+}
+
+#[test]
+fn a_browser_that_was_not_told_of_the_authority_shows_no_page_of_it() {
+    let quickstart = Quickstart::secure(&["--store", "memory:"]);
+    let stranger = Browser::distrustful("demo-distrust");
+    stranger.goto(quickstart.issuer());
+    let shown = stranger.text();
+    assert!(shown.contains("ERR_CERT_AUTHORITY_INVALID"), "{shown}");
+    // The other tests look at pages by HTTPS with the same browser: it was told, and ignores nothing.
+    let browser = Browser::start("demo-trust");
+    browser.goto(quickstart.issuer());
+    browser.wait_for_button("sign in");
 }
 
 #[test]

@@ -10,3 +10,6 @@ mod own_clients;
 mod pages;
 mod person;
 mod relying_parties;
+
+/// The switches of each way to serve: plain HTTP on loopback, and HTTPS with a certificate that clients are told to trust.
+const WAYS: [&[&str]; 2] = [&[], &["--tls", "self-signed"]];

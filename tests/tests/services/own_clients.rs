@@ -3,6 +3,8 @@
 use countersign_tests::{Quickstart, node_client, python_client};
 use serde_json::{Value, json};
 
+use crate::WAYS;
+
 const REDIRECT_URI: &str = "https://client.example/callback";
 
 /// The key of RFC 7515, Appendix A.3.
@@ -36,7 +38,7 @@ fn settings(quickstart: &Quickstart, method: &str) -> Value {
 }
 
 /// A quickstart that knows the client `robot` by its key.
-fn provider() -> Quickstart {
+fn provider(switches: &[&str]) -> Quickstart {
     let x = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
     let y = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0";
     let toml = format!(
@@ -50,26 +52,30 @@ fn provider() -> Quickstart {
         preset = "oidc"
         "#
     );
-    Quickstart::configured(&toml, &[])
+    Quickstart::configured(&toml, switches)
 }
 
 #[test]
 fn authlib_signs_in_with_a_key_of_its_own() {
-    let quickstart = provider();
-    let answer = python_client("authlib_client.py", &settings(&quickstart, "private_key_jwt"));
-    assert_eq!(answer["userinfo"]["sub"], answer["claims"]["sub"], "{answer}");
+    for way in WAYS {
+        let quickstart = provider(way);
+        let answer = python_client("authlib_client.py", &settings(&quickstart, "private_key_jwt"));
+        assert_eq!(answer["userinfo"]["sub"], answer["claims"]["sub"], "{answer}");
+    }
 }
 
 #[test]
 fn openid_client_signs_in_with_a_key_of_its_own() {
-    let quickstart = provider();
-    let answer = node_client("openid_client.mjs", &settings(&quickstart, "private_key_jwt"));
-    assert_eq!(answer["userinfo"]["sub"], answer["claims"]["sub"], "{answer}");
+    for way in WAYS {
+        let quickstart = provider(way);
+        let answer = node_client("openid_client.mjs", &settings(&quickstart, "private_key_jwt"));
+        assert_eq!(answer["userinfo"]["sub"], answer["claims"]["sub"], "{answer}");
+    }
 }
 
 #[test]
 fn openid_client_registers_itself_signs_in_and_leaves() {
-    let quickstart = provider();
+    let quickstart = provider(&[]);
     for method in ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"] {
         let mut settings = settings(&quickstart, method);
         settings["register"] = if method == "private_key_jwt" { json!({ "jwks": jwks() }) } else { json!({}) };

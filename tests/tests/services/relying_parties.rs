@@ -1,15 +1,17 @@
-//! OpenID Connect clients that others wrote, against the quickstart over a loopback socket.
+//! OpenID Connect clients that others wrote, against the quickstart over a loopback socket, with and without TLS.
 //!
 //! What they check stands in their own files under `tests/clients`, a function a claim.
 
 use countersign_tests::{Quickstart, node_client, python_client};
 use serde_json::{Value, json};
 
+use crate::WAYS;
+
 const SECRET: &str = "N4hVb1mSxQy7cKp0TzWf9RgJ3uLdEa6o";
 const REDIRECT_URI: &str = "https://client.example/callback";
 
 /// A quickstart that knows a client of each kind, and what each tells its program.
-fn provider() -> (Quickstart, [Value; 3]) {
+fn provider(switches: &[&str]) -> (Quickstart, [Value; 3]) {
     let methods = ["client_secret_basic", "client_secret_post", "none"];
     let entry = |method: &str| {
         let secret = if method == "none" { String::new() } else { format!("client_secret = \"{SECRET}\"") };
@@ -27,7 +29,7 @@ fn provider() -> (Quickstart, [Value; 3]) {
             "#
         )
     };
-    let quickstart = Quickstart::configured(&methods.map(entry).concat(), &["--preset", "oidc"]);
+    let quickstart = Quickstart::configured(&methods.map(entry).concat(), &[&["--preset", "oidc"], switches].concat());
     let settings = methods.map(|method| {
         json!({
             "issuer": quickstart.issuer(),
@@ -52,12 +54,16 @@ fn agree(answers: &[Value; 3]) {
 
 #[test]
 fn authlib_signs_in_refreshes_and_sees_attacks_fail() {
-    let (_quickstart, settings) = provider();
-    agree(&settings.map(|settings| python_client("authlib_client.py", &settings)));
+    for way in WAYS {
+        let (_quickstart, settings) = provider(way);
+        agree(&settings.map(|settings| python_client("authlib_client.py", &settings)));
+    }
 }
 
 #[test]
 fn openid_client_signs_in_refreshes_and_sees_attacks_fail() {
-    let (_quickstart, settings) = provider();
-    agree(&settings.map(|settings| node_client("openid_client.mjs", &settings)));
+    for way in WAYS {
+        let (_quickstart, settings) = provider(way);
+        agree(&settings.map(|settings| node_client("openid_client.mjs", &settings)));
+    }
 }
