@@ -84,6 +84,8 @@ kinds! {
     GuessingThrottled => "guessing.throttled",
     /// An operator opened an account to strangers again, whose guesses had been stopped.
     GuessingUnlocked => "guessing.unlocked",
+    /// A question what a token is worth was refused; the cause says why (RFC 7662).
+    IntrospectionRefused => "introspection.refused",
     /// A signing key was made.
     KeyCreated => "key.created",
     /// A password or user name was wrong.
@@ -102,6 +104,8 @@ kinds! {
     RefreshTokenReused => "refresh_token.reused",
     /// A request to register a client, or to see or change a registration, was refused; the cause says why.
     RegistrationRefused => "registration.refused",
+    /// A request to revoke a token was refused; the cause says why (RFC 7009).
+    RevocationRefused => "revocation.refused",
     /// A session began.
     SessionStarted => "session.started",
     /// A session ended.
@@ -112,6 +116,8 @@ kinds! {
     TokenIssued => "token.issued",
     /// A request at the token endpoint was refused; the cause says why.
     TokenRefused => "token.refused",
+    /// An access token was revoked by the client that held it (RFC 7009). A refresh token ends its grant.
+    TokenRevoked => "token.revoked",
     /// Something that is ours to keep working failed: a store, a signer, a source of randomness.
     Failure => "failure",
 }

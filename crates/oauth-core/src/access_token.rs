@@ -52,7 +52,7 @@ impl<'a> Audience<'a> {
     }
 }
 
-/// An access token that this server made and that has not expired. Whether its grant, and all that rests on, still stands is
+/// An access token that this server made and that has not expired and was not revoked. Whether its grant, and all that rests on, still stands is
 /// another question: [`Server::stands`].
 #[derive(Debug)]
 pub(crate) struct KnownToken {
@@ -66,6 +66,28 @@ pub(crate) struct KnownToken {
     pub(crate) audience: Vec<String>,
     pub(crate) issued_at: Option<UnixTime>,
     pub(crate) expires_at: UnixTime,
+    pub(crate) place: Place,
+}
+
+/// What tells a token from others of its grant, and where its end is written down.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// A JWT, by its `jti`: nowhere, until it is revoked.
+    Jwt(String),
+    /// A record of its own beside the grant.
+    Record(Id),
+    /// The grant's own record: both end together.
+    Grant(Id),
+}
+
+impl Place {
+    /// The token's name among all others (RFC 7662 §2.2).
+    pub(crate) fn jti(&self) -> String {
+        match self {
+            Self::Jwt(jti) => jti.clone(),
+            Self::Record(id) | Self::Grant(id) => id.to_string(),
+        }
+    }
 }
 
 /// The claims that are read beside the registered ones.
@@ -82,6 +104,7 @@ struct Said {
     subject: Subject,
     client_id: ClientId,
     grant: Id,
+    jti: String,
     scope: ScopeSet,
     audience: Vec<String>,
     issued_at: Option<UnixTime>,
@@ -147,7 +170,7 @@ impl Server {
         Ok(Handle::generate_masked(self.crypto(), key, HandleKind::ACCESS_TOKEN, grant, self.random())?)
     }
 
-    /// Looks up an access token of either format; none for what is no token of ours or has expired.
+    /// Looks up an access token of either format; none for what is no token of ours, has expired or was revoked.
     pub(crate) async fn find_access_token(&self, token: &str) -> Result<Option<KnownToken>, Refusal> {
         match Handle::parse(HandleKind::ACCESS_TOKEN, token) {
             Ok(handle) => self.find_opaque(&handle).await,
@@ -172,7 +195,8 @@ impl Server {
                 let found: Found<AccessTokenRecord> = Found::decode(token, &record)?;
                 let AccessTokenRecord { scope, audience, issued_at } = found.value;
                 let (issued_at, expires_at) = (Some(issued_at), found.expires_at);
-                Some(KnownToken { client, grant, subject, scope, audience, issued_at, expires_at })
+                let place = Place::Record(id);
+                Some(KnownToken { client, grant, subject, scope, audience, issued_at, expires_at, place })
             }
             None if grant.value.access_token == Some(id) => Some(KnownToken {
                 client,
@@ -181,6 +205,7 @@ impl Server {
                 audience: grant.value.resources.clone(),
                 issued_at: Some(grant.value.started_at),
                 expires_at: grant.expires_at,
+                place: Place::Grant(id),
                 grant,
             }),
             None => None,
@@ -191,13 +216,17 @@ impl Server {
         let Ok(verified) = self.keys().verify(token, &Expect::typ("at+jwt")).await else { return Ok(None) };
         let Ok(Some(said)) = self.said(&verified) else { return Ok(None) };
         let key = Key::root(records::GRANT, said.grant);
-        let Some(grant) = self.store().find::<GrantRecord>(key, self.now()).await? else { return Ok(None) };
+        let [revoked, Some(grant)] = self.read([self.revoked_jwt(said.grant, &said.jti), key]).await? else {
+            return Ok(None);
+        };
+        let grant: Found<GrantRecord> = Found::decode(key, &grant)?;
         let Some(client) = self.find_client(&said.client_id).await? else { return Ok(None) };
-        if grant.value.client_id != said.client_id {
+        if revoked.is_some() || grant.value.client_id != said.client_id {
             return Ok(None);
         }
-        let Said { subject, scope, audience, issued_at, expires_at, .. } = said;
-        Ok(Some(KnownToken { client, grant, subject, scope, audience, issued_at, expires_at }))
+        let Said { subject, jti, scope, audience, issued_at, expires_at, .. } = said;
+        let place = Place::Jwt(jti);
+        Ok(Some(KnownToken { client, grant, subject, scope, audience, issued_at, expires_at, place }))
     }
 
     /// RFC 9068 §4, but for the audience, which is the caller's to judge.
@@ -207,12 +236,14 @@ impl Server {
         let expires_at = registered.require_expiry(self.now(), Duration::ZERO)?;
         let claims: OwnClaims<'_> = verified.claims()?;
         let subject = Subject::new(registered.require_subject()?);
-        let grant = Jti::grant(self.crypto(), self.secrets().jti(), registered.require_jwt_id()?);
+        let jti = registered.require_jwt_id()?;
+        let grant = Jti::grant(self.crypto(), self.secrets().jti(), jti);
         let (Some(grant), Some(client_id)) = (grant, ClientId::parse(&claims.client_id)) else { return Ok(None) };
         Ok(Some(Said {
             subject,
             client_id,
             grant,
+            jti: jti.to_owned(),
             scope: claims.scope,
             audience: registered.audiences().map(str::to_owned).collect(),
             issued_at: registered.issued_at(),

@@ -15,8 +15,10 @@ use serde_json::{Map, Value};
 use crate::client::{ClientTable, Clients};
 use crate::client_metadata;
 use crate::config::{Config, Preset, Resource};
+use crate::endpoints::introspect::IntrospectionEndpoint;
 use crate::endpoints::metadata::{self, JwksEndpoint, MetadataEndpoint};
 use crate::endpoints::register::{ConfigurationEndpoint, RegistrationEndpoint};
+use crate::endpoints::revoke::RevocationEndpoint;
 use crate::endpoints::{entity_tag, token::TokenEndpoint};
 use crate::extension::{Extension, Grant};
 use crate::grants::BUILT_IN;
@@ -383,6 +385,8 @@ fn collect_routes(config: &Config, extensions: &[Arc<dyn Extension>]) -> Result<
     let prefix = config.issuer().path();
     let mut routes = vec![
         Route::new(Method::POST, "/oauth/token", TokenEndpoint).cors().needs_peer(),
+        Route::new(Method::POST, "/oauth/revoke", RevocationEndpoint).cors(),
+        Route::new(Method::POST, "/oauth/introspect", IntrospectionEndpoint),
         Route::new(Method::GET, "/.well-known/jwks.json", JwksEndpoint).cors(),
         Route::new(Method::GET, "/.well-known/oauth-authorization-server", MetadataEndpoint).cors(),
     ];
@@ -431,6 +435,11 @@ fn check_clients(config: &Config, clients: &[Client]) -> Result<(), ConfigError>
         let scopes = client.scopes().unwrap_or_default();
         if let Some(unknown) = scopes.iter().find(|token| config.scope(token).is_none()) {
             return wrong(format!("scope {unknown:?} is not declared; add it to the server's scopes"));
+        }
+        if let Some(unknown) = client.introspected().iter().find(|uri| config.resource(uri).is_none()) {
+            return wrong(format!(
+                "it introspects {unknown:?}, which is no resource of this server; add it to the resources"
+            ));
         }
         if client.requirement().acr_value().is_some_and(|acr| config.acr.strength(acr).is_none()) {
             return wrong("it requires an acr that this server's table does not know".to_owned());

@@ -127,6 +127,7 @@ pub struct Client {
     scope: Option<String>,
     grant_types: Vec<String>,
     token_format: TokenFormat,
+    introspects: Vec<String>,
     name: Option<String>,
     uri: Option<String>,
     logo_uri: Option<String>,
@@ -153,6 +154,7 @@ impl Client {
             scope: None,
             grant_types: vec!["authorization_code".to_owned(), "refresh_token".to_owned()],
             token_format: TokenFormat::default(),
+            introspects: Vec::new(),
             name: None,
             uri: None,
             logo_uri: None,
@@ -193,6 +195,21 @@ impl Client {
     #[must_use]
     pub fn service(client_id: impl Into<String>, secret: impl Into<SecretString>) -> Self {
         Self::confidential(client_id, secret).grant_types(["client_credentials"])
+    }
+
+    /// An API that asks what the tokens sent to it are worth (RFC 7662), and gets none itself. [`Client::introspects`] says
+    /// which it may ask about.
+    ///
+    /// ```
+    /// use countersign_oauth_core::Client;
+    ///
+    /// let orders = Client::resource_server("orders", "5f0c9a1e7d3b48a6b2c4d6e8f0a1b3c5");
+    /// let orders = orders.introspects("https://orders.example.com/");
+    /// assert!(orders.may_introspect("https://orders.example.com/"));
+    /// ```
+    #[must_use]
+    pub fn resource_server(client_id: impl Into<String>, secret: impl Into<SecretString>) -> Self {
+        Self::confidential(client_id, secret).grant_types([""; 0])
     }
 
     /// A client whose secret was made here, and is known by its hash alone.
@@ -272,6 +289,14 @@ impl Client {
     #[must_use]
     pub fn token_format(mut self, format: TokenFormat) -> Self {
         self.token_format = format;
+        self
+    }
+
+    /// One more resource whose tokens it may ask about, whoever holds them (RFC 7662 §2.1). Tokens that were issued to the client
+    /// itself it may always ask about; others look to it as if they were not there.
+    #[must_use]
+    pub fn introspects(mut self, resource: impl Into<String>) -> Self {
+        self.introspects.push(resource.into());
         self
     }
 
@@ -456,6 +481,18 @@ impl Client {
         self.token_format
     }
 
+    /// Whether it may ask about tokens for this resource.
+    #[must_use]
+    pub fn may_introspect(&self, resource: &str) -> bool {
+        self.introspects.iter().any(|own| own == resource)
+    }
+
+    /// The resources whose tokens it may ask about.
+    #[must_use]
+    pub fn introspected(&self) -> &[String] {
+        &self.introspects
+    }
+
     /// The scopes its record names; none when every public scope is open to it.
     #[must_use]
     pub fn scopes(&self) -> Option<ScopeSet> {
@@ -546,6 +583,9 @@ impl Client {
             return wrong("the authorization code grant needs a redirect URI".to_owned());
         }
         self.check_client_credentials().or_else(wrong)?;
+        if self.is_public() && !self.introspects.is_empty() {
+            return wrong("a client that introspects authenticates (RFC 7662 §2.1)".to_owned());
+        }
         if self.scope.as_deref().is_some_and(|scope| ScopeSet::parse(scope).is_err()) {
             return wrong("its scope does not follow RFC 6749 §3.3".to_owned());
         }

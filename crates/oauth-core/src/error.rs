@@ -362,6 +362,8 @@ causes! {
     UpdateMember, "registration.update_member", "RFC 7592 §2.2", BAD_REQUEST "invalid_request", "a member was sent that is not the client's to change";
     /// An update names a secret that is not the client's own.
     UpdateSecret, "registration.update_secret", "RFC 7592 §2.2", BAD_REQUEST "invalid_request", "client_secret is not the one that was issued";
+    /// A public client asked what a token is worth.
+    PublicIntrospection, "introspection.public_client", "RFC 7662 §2.1", UNAUTHORIZED "invalid_client", "client authentication failed";
     /// The access token is missing.
     MissingToken, "bearer.missing", "RFC 6750 §3", UNAUTHORIZED "", "";
     /// The access token was sent in two places, or malformed.

@@ -56,7 +56,7 @@
 //! OpenID Connect and the login of `countersign-mfa` are extensions, and use nothing that a stranger could not.
 //!
 //! # What this crate does not do
-//! It shows no pages, checks no passwords and listens on no socket. Revocation, introspection, pushed requests, DPoP and the device flow are not part of this version; metadata says exactly what is.
+//! It shows no pages, checks no passwords and listens on no socket. Pushed requests, DPoP and the device flow are not part of this version; metadata says exactly what is.
 //!
 //! # Features
 //! None.
@@ -87,6 +87,7 @@ mod params;
 mod records;
 mod redirect_uri;
 mod registration;
+mod revocation;
 mod scope;
 mod secrets;
 mod server;

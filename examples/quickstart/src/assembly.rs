@@ -100,13 +100,13 @@ fn configured(mut builder: ServerBuilder, settings: &Settings, origin: &str) -> 
     for client in &file.clients {
         // On loopback a secret that somebody typed will do, and is told; elsewhere the server refuses it.
         let local = settings.listen.is_loopback();
-        let (preset, format) = (client.preset(), client.token_format());
+        let (preset, format, introspects) = (client.preset(), client.token_format(), client.introspects());
         builder = builder.client_metadata_with(client.metadata(), client.requirement(), move |client| {
             let client = match preset {
                 Some(preset) => client.preset(preset),
                 None => client,
             };
-            let client = client.token_format(format);
+            let client = introspects.into_iter().fold(client.token_format(format), Client::introspects);
             if local && client.has_weak_secret() {
                 tracing::warn!(
                     client = client.id(),

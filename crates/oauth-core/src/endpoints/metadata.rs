@@ -58,6 +58,8 @@ fn core(config: &Config) -> Map<String, Value> {
     let issuer = config.issuer();
     let scopes: Vec<_> = config.scopes().iter().filter(|scope| scope.is_public()).map(|scope| scope.token()).collect();
     let methods: Vec<_> = Method::ALL.iter().map(|method| method.as_str()).collect();
+    // A token is shown to nobody who does not authenticate (RFC 7662 §2.1).
+    let confidential: Vec<_> = methods.iter().filter(|method| **method != Method::None.as_str()).collect();
     let algorithms: Vec<_> = SigningAlgorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
     let value = json!({
         "issuer": issuer.as_str(),
@@ -70,6 +72,12 @@ fn core(config: &Config) -> Map<String, Value> {
         "grant_types_supported": config.grant_types,
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        "revocation_endpoint": issuer.url("/oauth/revoke"),
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+        "introspection_endpoint": issuer.url("/oauth/introspect"),
+        "introspection_endpoint_auth_methods_supported": confidential,
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
     });

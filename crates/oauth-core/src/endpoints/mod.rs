@@ -1,8 +1,10 @@
 //! The endpoints, a file each: parse, authenticate, validate, decide, store, respond.
 
 pub(crate) mod authorize;
+pub(crate) mod introspect;
 pub(crate) mod metadata;
 pub(crate) mod register;
+pub(crate) mod revoke;
 pub(crate) mod token;
 
 pub(crate) use authorize::CODE_HANDLE;
@@ -11,12 +13,14 @@ pub use authorize::{Ask, AskedScope, Consent, Outcome};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use countersign_events::EventKind;
 use countersign_tokens::CryptoProvider;
 use http::request::Parts;
 use http::{Response, StatusCode, header};
 
+use crate::client_authentication::AuthenticatedClient;
 use crate::transport::answer;
-use crate::{Cause, Params, Refusal};
+use crate::{Cause, Params, Refusal, Server};
 
 /// The entity tag of a document that changes rarely (RFC 9110 §8.8.3).
 pub(crate) fn entity_tag(crypto: &dyn CryptoProvider, body: &[u8]) -> String {
@@ -48,4 +52,21 @@ pub(crate) fn read_form(parts: &Parts, body: &Bytes) -> Result<Params, Refusal> 
     }
     let form = Params::parse(body).map_err(|error| Refusal::from(Cause::MalformedParameters).source(error))?;
     if form.repeated().is_some() { Err(Cause::RepeatedParameter.into()) } else { Ok(form) }
+}
+
+/// The error answer to a client that authenticates (RFC 6749 §5.2, RFC 7009 §2.2.1, RFC 7662 §2.3). 401 names a scheme, whether
+/// or not the client tried it (RFC 9110 §15.5.2).
+pub(crate) fn client_refused(
+    server: &Server,
+    kind: EventKind,
+    client: Option<&AuthenticatedClient>,
+    refusal: &Refusal,
+) -> Response<Bytes> {
+    let kind = if refusal.error() == "invalid_client" { EventKind::ClientRefused } else { kind };
+    server.note_refusal(kind, refusal, client.map(|client| client.id()));
+    let mut response = answer::refusal(refusal);
+    if refusal.status() == StatusCode::UNAUTHORIZED {
+        answer::set(&mut response, header::WWW_AUTHENTICATE, "Basic realm=\"token endpoint\"");
+    }
+    response
 }

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use countersign_events::{Event, EventKind};
 use countersign_storage_traits::{Batch, CommitError, Expect};
 use http::request::Parts;
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response};
 
-use super::read_form;
+use super::{client_refused, read_form};
 use crate::client_authentication::{self, AuthenticatedClient};
 use crate::extension::At;
 use crate::grants::{self, Conflict, Redemption, authorization_code};
-use crate::transport::{Endpoint, answer};
+use crate::transport::Endpoint;
 use crate::{Cause, Params, Refusal, Server};
 
 /// How often a request is judged anew when another writer moved its record.
@@ -27,7 +27,7 @@ impl Endpoint for TokenEndpoint {
         let mut client = None;
         match token(server, &parts, &body, &mut client).await {
             Ok(answer) => answer,
-            Err(refusal) => refused(server, client.as_ref(), &refusal),
+            Err(refusal) => client_refused(server, EventKind::TokenRefused, client.as_ref(), &refusal),
         }
     }
 }
@@ -110,15 +110,4 @@ fn announce(at: &At<'_>, redemption: &Redemption) {
         event = event.with_subject(who.subject());
     }
     at.server.event(&event);
-}
-
-/// The error answer (RFC 6749 §5.2). 401 names a scheme, whether or not the client tried it (RFC 9110 §15.5.2).
-fn refused(server: &Server, client: Option<&AuthenticatedClient>, refusal: &Refusal) -> Response<Bytes> {
-    let kind = if refusal.error() == "invalid_client" { EventKind::ClientRefused } else { EventKind::TokenRefused };
-    server.note_refusal(kind, refusal, client.map(|client| client.id()));
-    let mut response = answer::refusal(refusal);
-    if refusal.status() == StatusCode::UNAUTHORIZED {
-        answer::set(&mut response, header::WWW_AUTHENTICATE, "Basic realm=\"token endpoint\"");
-    }
-    response
 }

@@ -37,6 +37,7 @@ pub(crate) const ONCE: Kind = Kind(9);
 pub(crate) const CLIENT: Kind = Kind(11);
 pub(crate) const ENDED_SESSION: Kind = Kind(16);
 pub(crate) const ACCESS_TOKEN: Kind = Kind(20);
+pub(crate) const REVOKED_JWT: Kind = Kind(21);
 
 /// Names of the lists that records stand in.
 pub(crate) mod index {

@@ -1,6 +1,6 @@
 //! Opaque access tokens: handles that say nothing, and are dead the moment that their grant is (RFC 6749 §1.4, §10.10).
 
-use countersign_oauth_core::{Client, ConsentRule, Resource, TokenFormat};
+use countersign_oauth_core::{Resource, TokenFormat};
 use countersign_storage_memory::MemoryStore;
 use countersign_storage_traits::testkit::{Call, CommitFault};
 use countersign_tokens::{Handle, HandleKind};
@@ -9,16 +9,13 @@ use crate::kit::*;
 
 const OPAQUE: &str = "https://opaque.example.com/";
 
-/// A client whose tokens are opaque, `bff`, and a resource that wants them so from everybody.
+/// The client `bff`, whose tokens are opaque, and a resource that wants them so from everybody.
 fn kit() -> Kit {
     Kit::with(opaque)
 }
 
 fn opaque(builder: countersign_oauth_core::ServerBuilder) -> countersign_oauth_core::ServerBuilder {
-    let bff = Client::public("bff").redirect_uri("https://bff.example.com/cb").consent(ConsentRule::Implied);
-    services(builder)
-        .client(bff.token_format(TokenFormat::Opaque))
-        .resource(Resource::new(OPAQUE).scope("write").token_format(TokenFormat::Opaque))
+    services(builder).resource(Resource::new(OPAQUE).scope("write").token_format(TokenFormat::Opaque))
 }
 
 #[track_caller]

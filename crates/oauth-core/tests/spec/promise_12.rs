@@ -153,10 +153,10 @@ fn promise_12_a_session_that_was_dropped_signs_nobody_in_by_either_value_of_the_
 
 /// The host's users: who is there, who is barred, and whether anybody answers.
 #[derive(Clone, Default)]
-struct Users(Arc<Mutex<(HashMap<String, bool>, bool)>>);
+pub(crate) struct Users(Arc<Mutex<(HashMap<String, bool>, bool)>>);
 
 impl Users {
-    fn set(&self, subject: &str, enabled: bool) {
+    pub(crate) fn set(&self, subject: &str, enabled: bool) {
         self.0.lock().unwrap().0.insert(subject.to_owned(), enabled);
     }
 }

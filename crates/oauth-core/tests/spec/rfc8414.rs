@@ -27,6 +27,12 @@ fn rfc8414_2_metadata_says_what_is_served() {
             "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
             "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "ES384", "PS256", "RS256"],
+            "revocation_endpoint": "https://id.example.com/oauth/revoke",
+            "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
+            "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "ES384", "PS256", "RS256"],
+            "introspection_endpoint": "https://id.example.com/oauth/introspect",
+            "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+            "introspection_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "ES384", "PS256", "RS256"],
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": true,
         })
@@ -47,7 +53,14 @@ fn promise_10_every_endpoint_and_mode_that_metadata_names_is_there() {
     }
     let path = |member: &str| metadata[member].as_str().unwrap().strip_prefix(ISSUER).unwrap().to_owned();
     assert_eq!(kit.get(&path("jwks_uri")).status, 200);
-    assert_eq!(kit.get(&path("token_endpoint")).status, 405);
+    for member in ["token_endpoint", "revocation_endpoint", "introspection_endpoint"] {
+        assert_eq!(kit.get(&path(member)).status, 405, "{member}");
+        // Each method that it names is one that the endpoint takes, and none else.
+        for method in ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"] {
+            let named = metadata[format!("{member}_auth_methods_supported")].as_array().unwrap();
+            assert_eq!(named.contains(&json!(method)), method != "none" || member != "introspection_endpoint");
+        }
+    }
     // Without a login of the kit's own, the host answers /authorize.
     assert_eq!(kit.get(&path("authorization_endpoint")).status, 404);
 }

@@ -64,6 +64,8 @@ pub struct ClientEntry {
     preset: Option<PresetEntry>,
     #[serde(skip_serializing, default)]
     token_format: TokenFormatEntry,
+    #[serde(skip_serializing, default)]
+    introspects: Vec<String>,
 }
 
 /// The switches of one client, by the name of their preset.
@@ -95,6 +97,11 @@ impl ClientEntry {
     /// What its access tokens look like.
     pub(crate) fn token_format(&self) -> TokenFormat {
         self.token_format.into()
+    }
+
+    /// The resources whose tokens it may ask about.
+    pub(crate) fn introspects(&self) -> Vec<String> {
+        self.introspects.clone()
     }
 
     /// The client's own switches, in place of the server's.

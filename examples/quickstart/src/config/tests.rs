@@ -34,6 +34,7 @@ client_id = "billing"
 client_secret = "correct-horse-battery-staple-0123456789"
 grant_types = ["client_credentials"]
 token_format = "opaque"
+introspects = ["https://api.example/"]
 [[scope]]
 name = "payments:write"
 description = "Make payments"
@@ -83,6 +84,7 @@ fn every_member_of_this_version_is_read() {
     let billing = &config.clients[2];
     assert_eq!(billing.metadata()["grant_types"], json!(["client_credentials"]));
     assert_eq!((billing.token_format(), client.token_format()), (TokenFormat::Opaque, TokenFormat::Jwt));
+    assert_eq!((billing.introspects(), client.introspects()), (vec!["https://api.example/".to_owned()], Vec::new()));
     assert_eq!(config.resources[0].token_format(), TokenFormat::Jwt);
     let opaque = parse("[[resource]]\nuri = \"https://a\"\ntoken_format = \"opaque\"\n").unwrap();
     assert_eq!(opaque.resources[0].token_format(), TokenFormat::Opaque);
@@ -151,7 +153,7 @@ fn what_the_server_refuses_is_found_in_the_file() {
     assert_eq!(config.line_of(&client("shop")), Some(2));
     assert_eq!(config.line_of(&client("shopp")), None);
     let scope = ConfigError::Scope { scope: "payments:write".into(), problem: "x" };
-    assert_eq!(config.line_of(&scope), Some(26));
+    assert_eq!(config.line_of(&scope), Some(27));
     let what = "client \"shop\" requires phr".to_owned();
     assert_eq!(config.line_of(&ConfigError::Unreachable { what, cure: "x".into() }), Some(2));
 }

@@ -148,7 +148,8 @@ impl Kit {
     /// The access token opens this server's own endpoints.
     #[track_caller]
     pub(crate) fn access_own(&self, tokens: &Answer) {
-        if tokens.claims()["aud"] == ISSUER {
+        // What an opaque one is for, only the server knows.
+        if tokens.text("access_token").contains('.') && tokens.claims()["aud"] == ISSUER {
             assert!(self.access(tokens.text("access_token")).is_ok());
         }
     }
