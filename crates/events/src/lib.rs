@@ -80,6 +80,8 @@ kinds! {
     GrantEnded => "grant.ended",
     /// A code was exchanged, and a grant began.
     GrantStarted => "grant.started",
+    /// So many guesses at a factor failed in a row that it was closed to strangers.
+    GuessingClosed => "guessing.closed",
     /// Guessing was stopped by a limit.
     GuessingThrottled => "guessing.throttled",
     /// An operator opened an account to strangers again, whose guesses had been stopped.
@@ -94,6 +96,9 @@ kinds! {
     LoginSucceeded => "login.succeeded",
     /// A request to sign out was refused; the cause says why (OpenID Connect RP-Initiated Logout 1.0 §4).
     LogoutRefused => "logout.refused",
+    /// The owner of an account is to be told that somebody guesses: the host sends the message. Comes once for each row of
+    /// failures, and once a day and account at most, so that who guesses floods nobody.
+    OwnerWarned => "owner.warned",
     /// The password of an account was changed.
     PasswordChanged => "password.changed",
     /// A recovery code was used.

@@ -1,24 +1,48 @@
-//! Who calls: the browser, where it calls from, and whether it was here before.
+//! Who calls: the browser or client, where it calls from, and whether it was here before.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use countersign_primitives::{Id, SessionId};
+use ring::digest::{SHA256, digest};
 
-/// The browser that a step comes from.
+/// The browser that a step comes from, or the client where no browser is.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub(crate) browser: Id,
     pub(crate) address: Option<IpAddr>,
     pub(crate) marks: BrowserMarks,
     pub(crate) session: Option<SessionId>,
+    /// The client that calls, where no browser does.
+    pub(crate) client: Option<String>,
 }
 
 impl Caller {
     /// A browser by the id that its cookie stands for. The host has checked the cookie; a login answers no other browser.
     #[must_use]
     pub fn new(browser: Id) -> Self {
-        Self { browser, address: None, marks: BrowserMarks::default(), session: None }
+        Self { browser, address: None, marks: BrowserMarks::default(), session: None, client: None }
+    }
+
+    /// A client that calls by itself, without a browser and its cookies: a login through an API. A login is that client's alone,
+    /// and guesses are counted by the client and the address that it calls from. Give it that [address](Self::address): the one
+    /// of the user's device where the client calls from there. Once a login was done from it, client and address are known to
+    /// the account as a browser would be.
+    ///
+    /// The host has made sure which client it is; where clients are public, anybody can be any of them, and nothing rests on it.
+    ///
+    /// ```
+    /// use countersign_mfa::Caller;
+    ///
+    /// let caller = Caller::of_client("mobile-app").address([192, 0, 2, 1].into());
+    /// # let _ = caller;
+    /// ```
+    #[must_use]
+    pub fn of_client(client_id: impl Into<String>) -> Self {
+        let client_id = client_id.into();
+        let mut browser = [0; 16];
+        browser.copy_from_slice(&digest(&SHA256, client_id.as_bytes()).as_ref()[..16]);
+        Self { client: Some(client_id), ..Self::new(Id::from_bytes(browser)) }
     }
 
     /// The address of the connection, or what a configured proxy says of it. Guesses are counted by it, except from loopback.
@@ -36,7 +60,7 @@ impl Caller {
         self
     }
 
-    /// The marks in the browser's cookie.
+    /// The marks in the browser's cookie. A client has none.
     #[must_use]
     pub fn marks(mut self, marks: BrowserMarks) -> Self {
         self.marks = marks;

@@ -1,7 +1,7 @@
 //! What is derived from the master key: where records live, and the hashes that stand for what must not be stored.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use async_trait::async_trait;
 use countersign_mfa_otp::CodeKey;
@@ -76,17 +76,21 @@ impl Keys {
 
     /// The counter of an address; of an IPv6 address, of the /64 that one subscriber has.
     pub(crate) fn address_counter(&self, address: IpAddr) -> CounterKey {
-        match address.to_canonical() {
-            IpAddr::V4(address) => self.counter("address", &[&address.octets()]),
-            IpAddr::V6(address) => self.counter("address", &[&network(address)]),
-        }
+        self.counter("address", &[&subscriber(address)])
+    }
+
+    /// Stands for a client at an address; of an IPv6 address, at any of its /64.
+    pub(crate) fn client(&self, client_id: &str, address: Option<IpAddr>) -> Id {
+        let address = address.map(subscriber).unwrap_or_default();
+        self.id("client at address", &[client_id.as_bytes(), &address])
     }
 }
 
-fn network(address: Ipv6Addr) -> [u8; 8] {
-    let mut network = [0; 8];
-    network.copy_from_slice(&address.octets()[..8]);
-    network
+fn subscriber(address: IpAddr) -> Vec<u8> {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets()[..8].to_vec(),
+    }
 }
 
 /// What changed about a subject's authenticators.

@@ -13,7 +13,7 @@ use countersign_storage_traits::{Encrypted, Found, Key, MasterKey, Store, StoreE
 use crate::enrolments::KnownBrowsers;
 use crate::factor::{Factor, RECOVERY_CODE, RecoveryFactor};
 use crate::keys::{KNOWN_BROWSER, Keys, OwnSubjects};
-use crate::limits::SECTION;
+use crate::limits::{PASSWORD, SECTION};
 use crate::{Authenticators, Caller, Limits, Method, MfaConfigError, PasswordCost, PasswordHasher, Policy, Subjects};
 
 /// Login, factors and policy as one value. A cheap clone.
@@ -80,8 +80,9 @@ impl Mfa {
     }
 
     /// Forgets the guesses at an account, so that its owner gets in from a new browser at once: for a help desk that has made
-    /// sure who is asking. What a browser that signed in before has used up is forgotten too. Budgets of addresses are not
-    /// touched, since they are no account's.
+    /// sure who is asking. Factors that were closed open again. What a browser that signed in before has used up is forgotten
+    /// too. Budgets of addresses are not touched, since they are no account's, and neither are those of clients at addresses
+    /// from which nobody signed in yet.
     ///
     /// # Errors
     /// When the store fails; calling it again does the rest.
@@ -98,7 +99,8 @@ impl Mfa {
         let partition = inner.subjects.partition(subject);
         let known: Option<Found<KnownBrowsers>> = inner.store.find(Key::root(KNOWN_BROWSER, partition), now).await?;
         let marks: Vec<_> = known.iter().flat_map(|found| found.value.ids()).collect();
-        inner.limits.unlock(&*inner.store, &inner.keys, partition, &marks, now).await?;
+        let methods: Vec<_> = inner.guessed().collect();
+        inner.limits.unlock(&*inner.store, &inner.keys, partition, (&methods, &marks), now).await?;
         inner.tell(EventKind::GuessingUnlocked, None, |event| {
             event.with_subject(subject).with_cause("guessing.unlocked_by_operator", SECTION)
         });
@@ -124,6 +126,11 @@ impl Inner {
 
     pub(crate) fn factor(&self, method: &str) -> Option<(&Method, &Arc<dyn Factor>)> {
         self.factors.iter().find(|(candidate, _)| candidate.name() == method).map(|(method, factor)| (method, factor))
+    }
+
+    /// Everything whose failures are counted in rows.
+    pub(crate) fn guessed(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(PASSWORD).chain(self.factors.iter().map(|(method, _)| method.name()))
     }
 
     pub(crate) fn tell(&self, kind: EventKind, caller: Option<&Caller>, fill: impl FnOnce(Event) -> Event) {
@@ -361,7 +368,7 @@ fn named(factors: Vec<Arc<dyn Factor>>) -> Result<Factors, MfaConfigError> {
     let mut named = Factors::with_capacity(factors.len() + 1);
     for factor in factors {
         let method = factor.method();
-        if !method.has_good_name() || ["password", "pwd", "enrol", RECOVERY_CODE].contains(&method.name()) {
+        if !method.has_good_name() || [PASSWORD, "pwd", "enrol", RECOVERY_CODE].contains(&method.name()) {
             return Err(MfaConfigError::MethodName(method.name().to_owned()));
         }
         if named.iter().any(|(earlier, _)| earlier.name() == method.name()) {

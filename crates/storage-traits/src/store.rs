@@ -156,7 +156,7 @@ pub struct Page {
 pub struct Charge {
     /// Which counter.
     pub counter: CounterKey,
-    /// How much; negative is a refund.
+    /// How much; negative is a refund, and nothing only reads.
     pub add: i32,
     /// What the counter may reach at most.
     pub limit: u32,

@@ -164,6 +164,13 @@ impl Method {
         self.phishing_resistant
     }
 
+    /// Whether guessing could hit it. What cannot be phished signs with a key that nobody guesses: no number of failures closes
+    /// it, and none counts against its account, so no stranger keeps an owner from it.
+    #[must_use]
+    pub fn is_guessable(&self) -> bool {
+        !self.phishing_resistant
+    }
+
     pub(crate) fn is_backup(&self) -> bool {
         self.backup
     }

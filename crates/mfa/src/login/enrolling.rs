@@ -37,24 +37,24 @@ impl Inner {
         let Some(enrolling) = turn.login.enrolling.clone() else { return Ok(Looked::Elsewhere) };
         let Some((method, factor)) = self.factor(&enrolling.method) else { return Ok(Looked::Elsewhere) };
         let partition = self.subjects.partition(subject);
-        let paid = self.pay(Guess::SecondFactor, partition, Some(subject), caller, turn.now).await?;
+        let (paid, _) = self.pay(Guess::SecondFactor(method), partition, Some(subject), caller, turn.now).await?;
         let answered = Answered { turn, subject, name: situation.name(subject), factor: &**factor, answer };
         match self.put_in_force(&answered, &enrolling, caller).await {
             Ok(Confirmed::Yes) => {
-                paid.refund(&*self.store, turn.now).await?;
+                paid.refund(&*self.store, self.now()).await?;
                 turn.login.enrolling = None;
                 turn.login.epoch = self.epoch(subject).await?; // the change itself may have raised it
                 turn.login.prove(Proven::factor(method, turn.now, true));
                 turn.login.to_keep = enrolling.recovery.map(|recovery| recovery.codes).unwrap_or_default();
                 Ok(Looked::On(None))
             }
-            Ok(Confirmed::Wrong) => Ok(self.wrong(method, subject, caller)),
+            Ok(Confirmed::Wrong) => self.wrong(paid, method, subject, caller).await,
             Ok(Confirmed::Overtaken) => {
-                paid.refund(&*self.store, turn.now).await?;
+                paid.refund(&*self.store, self.now()).await?;
                 Ok(Looked::Elsewhere)
             }
             Err(error) => {
-                paid.refund(&*self.store, turn.now).await?;
+                paid.refund(&*self.store, self.now()).await?;
                 Err(error)
             }
         }

@@ -11,7 +11,7 @@ use super::record::{Login, Proven};
 use super::second_factor::TRIES;
 use crate::enrolments::{BROWSER_KNOWN, KnownBrowser, KnownBrowsers};
 use crate::keys::{KNOWN_BROWSER, normalised};
-use crate::limits::{Guess, Guesser, Paid, SECTION};
+use crate::limits::{Guess, PASSWORD};
 use crate::mfa::Inner;
 use crate::password::{Checked, PasswordHasher};
 use crate::{Answer, Caller, LoginError, StepError};
@@ -47,10 +47,10 @@ impl Inner {
         let subject = account.as_ref().map(|account| account.subject().clone());
         // Read before anything is compared, and for nobody too.
         let epoch = self.epoch(subject.as_ref().unwrap_or(&Subject::new("nobody"))).await?;
-        let paid = self.pay(Guess::Password, partition, subject.as_ref(), caller, turn.now).await?;
+        let (paid, guesser) = self.pay(Guess::Password, partition, subject.as_ref(), caller, turn.now).await?;
         match check(&**accounts, hasher, account, password).await {
             Ok(Outcome::Right { account, aged }) => {
-                paid.refund(&*self.store, turn.now).await?;
+                paid.succeeded(self.counting(), &guesser, std::iter::once(PASSWORD), self.now()).await?;
                 if !self.is_present(&**accounts, &account).await? {
                     return Err(LoginError::Contended);
                 }
@@ -64,16 +64,17 @@ impl Inner {
             }
             Ok(Outcome::Wrong { cause, account }) => {
                 self.tell(EventKind::LoginFailed, Some(caller), |event| {
-                    let event = event.with_method("password").with_cause(cause, "RFC 6749 §10.10");
+                    let event = event.with_method(PASSWORD).with_cause(cause, "RFC 6749 §10.10");
                     match &account {
                         Some(account) => event.with_subject(account.subject()),
                         None => event,
                     }
                 });
+                self.failed_guess(paid, Guess::Password, subject.as_ref(), caller).await?;
                 Ok(Looked::On(Some(StepError::WrongPassword)))
             }
             Err(error) => {
-                paid.refund(&*self.store, turn.now).await?; // nothing was compared
+                paid.refund(&*self.store, self.now()).await?; // nothing was compared
                 Err(error)
             }
         }
@@ -85,35 +86,6 @@ impl Inner {
         Ok(present.is_some_and(|present| present.password() == checked.password()))
     }
 
-    /// Charges an attempt, or says when the next one is welcome.
-    pub(super) async fn pay(
-        &self,
-        guess: Guess,
-        partition: Id,
-        subject: Option<&Subject>,
-        caller: &Caller,
-        now: UnixTime,
-    ) -> Result<Paid, LoginError> {
-        let known = self.known_browser(partition, caller, now).await?;
-        // A browser that proved the password alone has no budget of its own for codes: whoever learnt the password has as
-        // many of those as he likes.
-        let known = known.filter(|browser| browser.second_factor || matches!(guess, Guess::Password));
-        let guesser = Guesser { account: partition, known: known.map(|browser| browser.id), address: caller.address };
-        match self.limits.charge(&*self.store, &self.keys, guess, &guesser, now).await? {
-            Ok(paid) => Ok(paid),
-            Err(stopped) => {
-                self.tell(EventKind::GuessingThrottled, Some(caller), |event| {
-                    let event = event.with_method(guess.label()).with_cause("guessing.throttled", SECTION);
-                    match subject {
-                        Some(subject) => event.with_subject(subject),
-                        None => event,
-                    }
-                });
-                Err(LoginError::Throttled { retry_after: stopped.retry_after })
-            }
-        }
-    }
-
     /// What is remembered of the browser by the account, if anything is.
     pub(super) async fn known_browser(
         &self,
@@ -121,12 +93,21 @@ impl Inner {
         caller: &Caller,
         now: UnixTime,
     ) -> Result<Option<KnownBrowser>, LoginError> {
-        let marks: Vec<_> = caller.marks.iter().map(|mark| self.mark_id(partition, mark)).collect();
+        let marks = match self.client_of(partition, caller) {
+            Some(client) => vec![client],
+            None => caller.marks.iter().map(|mark| self.mark_id(partition, mark)).collect(),
+        };
         if marks.is_empty() {
             return Ok(None);
         }
         let found: Option<Found<KnownBrowsers>> = self.store.find(Key::root(KNOWN_BROWSER, partition), now).await?;
         Ok(found.and_then(|found| found.value.find(&marks, now).cloned()))
+    }
+
+    /// What the account remembers of a client that called from this address.
+    fn client_of(&self, partition: Id, caller: &Caller) -> Option<Id> {
+        let client = self.keys.client(caller.client.as_deref()?, caller.address);
+        Some(self.keys.id("known client", &[partition.as_bytes(), client.as_bytes()]))
     }
 
     fn mark_id(&self, partition: Id, mark: Id) -> Id {
@@ -152,7 +133,10 @@ impl Inner {
         let browser = match self.known_browser(partition, caller, now).await?.filter(|_| !login.marks_browser) {
             Some(known) if known.second_factor || !second_factor => return Ok(()),
             Some(known) => known.id,
-            None => self.mark_id(partition, self.mark_of(id)),
+            None => {
+                let client = self.client_of(partition, caller);
+                client.unwrap_or_else(|| self.mark_id(partition, self.mark_of(id)))
+            }
         };
         let key = Key::root(KNOWN_BROWSER, partition);
         for _ in 0..TRIES {

@@ -3,6 +3,7 @@
 mod engine;
 mod enrolling;
 mod first_factor;
+mod guesses;
 pub(crate) mod machine;
 pub(crate) mod record;
 mod second_factor;

@@ -10,7 +10,7 @@ use super::machine::Stage;
 use super::record::Proven;
 use crate::enrolments::{Read, SpentBy};
 use crate::factor::{Challenge, Enrolled, Factor, Verdict};
-use crate::limits::Guess;
+use crate::limits::{Guess, Paid, SECTION};
 use crate::mfa::Inner;
 use crate::{Answer, Caller, LoginError, Method, StepError};
 
@@ -50,30 +50,38 @@ impl Inner {
         let found = situation.enrolments.find(authenticator).and_then(|one| self.factor(&one.method));
         let Some((method, factor)) = found else { return Ok(Looked::Elsewhere) };
         let partition = self.subjects.partition(subject);
-        let paid = self.pay(Guess::SecondFactor, partition, Some(subject), caller, turn.now).await?;
+        let (paid, guesser) = self.pay(Guess::SecondFactor(method), partition, Some(subject), caller, turn.now).await?;
         let answered = Answered { turn, subject, name: situation.name(subject), factor: &**factor, answer };
         match self.spend(&answered, authenticator, &asked.challenge).await {
             Ok(true) => {
-                paid.refund(&*self.store, turn.now).await?;
+                // Whoever proves two factors is the owner, and no row of failures is left.
+                paid.succeeded(self.counting(), &guesser, self.guessed(), self.now()).await?;
                 turn.login.prove(Proven::factor(method, turn.now, false));
                 let kind = if method.is_backup() { EventKind::RecoveryCodeUsed } else { EventKind::FactorVerified };
                 self.tell(kind, Some(caller), |event| event.with_subject(subject).with_method(method.name()));
                 Ok(Looked::On(None))
             }
-            Ok(false) => Ok(self.wrong(method, subject, caller)),
+            Ok(false) => self.wrong(paid, method, subject, caller).await,
             Err(error) => {
-                paid.refund(&*self.store, turn.now).await?; // nobody learnt anything
+                paid.refund(&*self.store, self.now()).await?; // nobody learnt anything
                 Err(error)
             }
         }
     }
 
-    pub(super) fn wrong(&self, method: &Method, subject: &Subject, caller: &Caller) -> Looked {
+    pub(super) async fn wrong(
+        &self,
+        paid: Paid,
+        method: &Method,
+        subject: &Subject,
+        caller: &Caller,
+    ) -> Result<Looked, LoginError> {
         self.tell(EventKind::FactorFailed, Some(caller), |event| {
             let event = event.with_subject(subject).with_method(method.name());
-            event.with_cause("wrong_code", "NIST SP 800-63B-4 §3.2.2")
+            event.with_cause("wrong_code", SECTION)
         });
-        Looked::On(Some(StepError::WrongCode))
+        self.failed_guess(paid, Guess::SecondFactor(method), Some(subject), caller).await?;
+        Ok(Looked::On(Some(StepError::WrongCode)))
     }
 
     /// Judges an answer and spends what it used, naming the login. Of requests that were judged by one state one wins; the

@@ -36,8 +36,8 @@ impl Inner {
             Stage::Enrol { others, .. } => self.show_enrolment(login, others, situation),
             Stage::KeepCodes => Step::RecoveryCodes(RecoveryCodesStep { codes: login.to_keep.clone() }),
             Stage::Done(signed_in) => {
-                let marks =
-                    if login.marks_browser { caller.marks.with(self.mark_of(id)) } else { caller.marks.clone() };
+                let new = login.marks_browser && caller.client.is_none();
+                let marks = if new { caller.marks.with(self.mark_of(id)) } else { caller.marks.clone() };
                 let at = login.done_at.unwrap_or(login.begun_at);
                 Step::Done(Done { signed_in: signed_in.clone(), at, marks })
             }

@@ -3,13 +3,13 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use countersign_mfa::{Answer, BrowserMarks, LoginError, LoginRequest, Step, StepError};
+use countersign_mfa::{Answer, BrowserMarks, LoginError, LoginId, LoginRequest, Step, StepError};
 use countersign_primitives::Requirement;
 
 use crate::support::{Bench, from};
 
 #[expect(clippy::needless_pass_by_value, reason = "an outcome is looked at once")]
-fn throttled(step: Result<&Step, LoginError>) -> Option<Duration> {
+pub(crate) fn throttled(step: Result<&Step, LoginError>) -> Option<Duration> {
     match step {
         Err(LoginError::Throttled { retry_after }) => Some(retry_after),
         _ => None,
@@ -278,6 +278,26 @@ async fn promise_6_the_operator_unlocks_an_account() {
         unlocked.map(|event| (event.subject().unwrap().as_str(), event.cause(), event.section())).collect();
     let cause = (Some("guessing.unlocked_by_operator"), Some("NIST SP 800-63B-4 §3.2.2"));
     assert_eq!(told, ["u-2", "u-1", "u-1"].map(|subject| (subject, cause.0, cause.1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn promise_6_racers_over_two_engines_never_get_more_than_the_budget() {
+    let bench = Bench::new().await;
+    let second = bench.engine();
+    let mut racers = tokio::task::JoinSet::new();
+    for n in 0..256 {
+        let mfa = if n % 2 == 0 { bench.mfa.clone() } else { second.clone() };
+        let (id, caller) = (LoginId(bench.id()), bench.browser());
+        racers.spawn(async move {
+            mfa.begin(id, LoginRequest::new(), &caller).await.unwrap();
+            mfa.answer(id, &Answer::password("alice", "guess"), &caller).await.is_ok()
+        });
+    }
+    let compared = racers.join_all().await.into_iter().filter(|compared| *compared).count();
+    assert_eq!(compared, 10, "so many of 256 guesses were compared");
+    assert!(!bench.heard().contains(&"guessing.closed"), "guesses that were not compared are no failures");
+    let mut next = bench.begin(LoginRequest::new(), bench.browser()).await;
+    assert!(throttled(next.try_answer(&Answer::password("alice", "guess")).await).is_some());
 }
 
 fn mfa() -> LoginRequest {

@@ -7,6 +7,8 @@ mod assurance;
 mod crash;
 mod ended;
 mod guessing;
+mod guessing_in_a_row;
+mod guessing_without_cookies;
 mod host_factor;
 mod one_time_codes;
 mod recovery_codes;

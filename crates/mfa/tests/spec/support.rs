@@ -59,12 +59,18 @@ pub(crate) enum Stop {
 pub(crate) struct Crashing {
     inner: MemoryStore,
     commits: Arc<AtomicU64>,
+    charges: Arc<AtomicU64>,
     stop: Arc<Mutex<Option<Stop>>>,
 }
 
 impl Crashing {
     pub(crate) fn commits(&self) -> u64 {
         self.commits.load(Ordering::SeqCst)
+    }
+
+    /// How often counters were touched.
+    pub(crate) fn charges(&self) -> u64 {
+        self.charges.load(Ordering::SeqCst)
     }
 
     /// Stops at a commit from now on; or goes on for good.
@@ -105,7 +111,10 @@ impl Store for Crashing {
         self.inner.list(index, after, limit, now).await
     }
     async fn charge(&self, charges: &[Charge], now: UnixTime) -> Result<Vec<Charged>, StoreError> {
-        self.inner.charge(charges, now).await
+        self.charges.fetch_add(1, Ordering::SeqCst);
+        let charged = self.inner.charge(charges, now).await;
+        tokio::task::yield_now().await; // lets racers read the same counters
+        charged
     }
     async fn sweep(&self, now: UnixTime, limit: u32) -> Result<Swept, StoreError> {
         self.inner.sweep(now, limit).await
@@ -113,6 +122,23 @@ impl Store for Crashing {
     async fn health(&self) -> Result<Health, StoreError> {
         self.inner.health().await
     }
+}
+
+fn parts<'a>(
+    store: &Crashing,
+    key: &'a MasterKey,
+    users: &StoredAccounts,
+    pool: &Arc<Pool>,
+    clock: &ManualClock,
+) -> MfaBuilder<'a> {
+    Mfa::builder(store.clone(), key)
+        .realm(REALM)
+        .accounts(Arc::new(users.clone()))
+        .pool(pool.clone())
+        .password_cost(CHEAP)
+        .factor(Totp::new("Example"))
+        .policy(Policy::never().first_enrolment(FirstEnrolment::ThisLogin))
+        .clock(Arc::new(clock.clone()))
 }
 
 /// The parts, and an engine made of them.
@@ -144,19 +170,17 @@ impl Bench {
         }
         let heard: Arc<Mutex<Vec<Event>>> = Arc::default();
         let events = heard.clone();
+        let sink = Events::none().and(move |event: &Event| events.lock().unwrap().push(event.clone()));
         let key = key();
-        let builder = Mfa::builder(store.clone(), &key)
-            .realm(REALM)
-            .accounts(Arc::new(users.clone()))
-            .pool(pool.clone())
-            .password_cost(CHEAP)
-            .factor(Totp::new("Example"))
-            .policy(Policy::never().first_enrolment(FirstEnrolment::ThisLogin))
-            .events(Events::none().and(move |event: &Event| events.lock().unwrap().push(event.clone())))
-            .clock(Arc::new(clock.clone()));
+        let builder = parts(&store, &key, &users, &pool, &clock).events(sink);
         let mfa = change(builder).build().unwrap();
         pool.runs.store(0, Ordering::SeqCst);
         Self { mfa, store, clock, pool, users, events: heard, next: AtomicU64::new(1) }
+    }
+
+    /// Another engine on the same store, as a second node has it.
+    pub(crate) fn engine(&self) -> Mfa {
+        parts(&self.store, &key(), &self.users, &self.pool, &self.clock).build().unwrap()
     }
 
     pub(crate) fn id(&self) -> Id {

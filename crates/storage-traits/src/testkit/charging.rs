@@ -76,6 +76,21 @@ pub async fn a_window_runs_by_the_callers_clock(store: &dyn Store) {
     assert!(!charged(store, short, past).await.admitted, "the window of a caller in the past has not ended");
 }
 
+/// A charge of nothing reads: it is admitted, tells count and end of the window as they are, and changes neither, nor makes a
+/// counter. Whose limit and window it names does not matter.
+pub async fn a_charge_of_nothing_reads(store: &dyn Store) {
+    let (scene, counter) = (Scene::new(store), CounterKey(fresh_id()));
+    let read = Charge { window: HOUR * 5, ..charge(counter, 0, u32::MAX) };
+    assert_eq!(charged(store, read, scene.now).await.count, 0);
+    let half = scene.now.plus(Duration::from_secs(1_800));
+    let begun = charged(store, charge(counter, 3, 3), half).await;
+    assert_eq!(begun.resets_at, half.plus(HOUR), "reading what is not there begins nothing");
+    let later = half.plus(Duration::from_secs(60));
+    assert_eq!(charged(store, read, later).await, Charged { admitted: true, count: 3, resets_at: begun.resets_at });
+    assert!(!charged(store, charge(counter, 1, 3), begun.resets_at.minus(TICK)).await.admitted);
+    assert_eq!(charged(store, read, begun.resets_at).await.count, 0, "a counter that has ended counts nothing");
+}
+
 /// Several charges in one call are each admitted or refused on their own, in order.
 pub async fn charges_stand_each_by_itself(store: &dyn Store) {
     let (scene, a, b, c) = (Scene::new(store), CounterKey(fresh_id()), CounterKey(fresh_id()), CounterKey(fresh_id()));

@@ -144,6 +144,7 @@ macro_rules! testkit {
             a_refused_charge_is_not_counted
             a_refund_never_falls_below_zero
             a_window_runs_by_the_callers_clock
+            a_charge_of_nothing_reads
             charges_stand_each_by_itself
             extreme_charges_do_not_overflow
             a_sweep_takes_only_what_expired_long_ago

@@ -83,6 +83,8 @@ pub enum Fault {
     RefundResets,
     /// A refund falls below zero.
     RefundBelowZero,
+    /// A charge of nothing begins a counter.
+    ReadsBegin,
     /// Each charge prolongs the window.
     WindowSlides,
     /// The window runs by the server's clock.
@@ -299,7 +301,9 @@ impl Planted {
         if self.is(Fault::WindowSlides) {
             resets_at = now.plus(charge.window);
         }
-        state.counters.insert(charge.counter, (after, resets_at));
+        if after != count || self.is(Fault::WindowSlides) || self.is(Fault::ReadsBegin) {
+            state.counters.insert(charge.counter, (after, resets_at));
+        }
         Charged { admitted, count: u32::try_from(after.max(0)).unwrap_or(u32::MAX), resets_at }
     }
 }

@@ -61,7 +61,8 @@ planted! {
     RefusedCounted => a_refused_charge_is_not_counted;
     RefundResets => a_refund_never_falls_below_zero, extreme_charges_do_not_overflow;
     RefundBelowZero => a_refund_never_falls_below_zero;
-    WindowSlides => a_window_runs_by_the_callers_clock;
+    ReadsBegin => a_charge_of_nothing_reads;
+    WindowSlides => a_window_runs_by_the_callers_clock, a_charge_of_nothing_reads;
     WindowByBackend => a_window_runs_by_the_callers_clock;
     OneRefusalStopsAll => charges_stand_each_by_itself;
     SweepWithoutMargin => a_sweep_takes_only_what_expired_long_ago;
