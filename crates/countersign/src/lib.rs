@@ -63,7 +63,7 @@
 //!
 //! # What it does not do yet
 //!
-//! Revocation, introspection, sign-out, dynamic registration, passkeys, delivered codes and PostgreSQL are not part of this
+//! Revocation, introspection, back-channel logout, passkeys, delivered codes and PostgreSQL are not part of this
 //! version. The feature table in the repository's README says what is, specification by specification.
 //!
 //! # Where next
@@ -72,6 +72,7 @@
 //! rely on one.
 
 mod help_desk;
+mod logout;
 #[cfg(feature = "tokio")]
 mod maintenance;
 #[cfg(feature = "tokio")]
@@ -93,7 +94,7 @@ pub use countersign_oauth_core::{
     Extension, Grant, GrantRequest, Issue, Lifetimes, Outcome, Peer, Pkce, Preset, Refusal, Registration, Resource,
     Rotation, Scope, ScopeSet, TokenFormat,
 };
-pub use countersign_oidc::ClaimsSource;
+pub use countersign_oidc::{ClaimsSource, Logout, LogoutAsk, SignedOut, Stayed};
 pub use countersign_primitives::{
     Acr, AcrClass, AcrTable, Amr, BoxError, Clock, ManualClock, Proof, Random, RandomError, Requirement, SecretString,
     SessionId, SignedIn, Subject, SystemClock, SystemRandom, UnixTime, WorkPool,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use countersign_accounts::Accounts;
 use countersign_events::EventSink;
 use countersign_mfa::oauth::Login;
@@ -11,11 +12,13 @@ use countersign_mfa::{Factor, Limits, Mfa, PasswordCost, Policy, Presenter, Stor
 use countersign_oauth_core::{
     Client, Clients, ConfigError, Extension, Grant, Preset, Registration, Resource, Scope, ServerBuilder as CoreBuilder,
 };
-use countersign_oidc::{ClaimsSource, Oidc};
-use countersign_primitives::{AcrTable, BoxError, Clock, Requirement, WorkPool};
+use countersign_oidc::{ClaimsSource, Logout, Oidc};
+use countersign_primitives::{AcrTable, BoxError, Clock, Requirement, SignedIn, WorkPool};
 use countersign_storage_traits::{MasterKey, Store};
+use http::Request;
 use serde_json::{Map, Value};
 
+use crate::logout;
 use crate::subjects::SharedSubjects;
 
 /// An authorization server with everything that this crate's features bring. It is
@@ -58,6 +61,8 @@ impl Server {
             cost: PasswordCost::default(),
             presenter: None,
             login_page: None,
+            logout_page: None,
+            logout_by_host: false,
             pool: None,
             required: Vec::new(),
         }
@@ -67,6 +72,27 @@ impl Server {
     #[must_use]
     pub fn stored_accounts(&self) -> Option<&StoredAccounts> {
         self.stored_accounts.as_ref()
+    }
+
+    /// Answers a logout request, or says what the host must do for the answer (OpenID Connect RP-Initiated Logout 1.0 §2): for a host
+    /// with sessions of its own, at `/logout` by GET and POST. See [`countersign_oidc::end_session`] and
+    /// [`ServerBuilder::logout_by_host`].
+    ///
+    /// ```no_run
+    /// # use bytes::Bytes;
+    /// # use countersign::{Logout, Server, SignedIn};
+    /// # async fn logout(server: Server, request: http::Request<Bytes>, who: Option<SignedIn>) -> http::Response<Bytes> {
+    /// match server.end_session(request, who).await {
+    ///     Logout::NeedsConfirmation(ask) => ask.page("<form method=post action=...>"), // posts to ask.action("/logout")
+    ///     Logout::SignedOut(done) => done.reply("<h1>You are signed out</h1>"), // the host ends its own session first
+    ///     Logout::Stayed(stayed) => stayed.page("<h1>You are still signed in</h1>"),
+    ///     Logout::Refused(refusal) => refusal.page("<h1>This link does not work</h1>"),
+    ///     Logout::Done(reply) => reply,
+    /// }
+    /// # }
+    /// ```
+    pub async fn end_session(&self, request: Request<Bytes>, who: Option<SignedIn>) -> Logout {
+        countersign_oidc::end_session(&self.core, request, who).await
     }
 
     /// The login engine, where the server has one: to look after users' factors, say.
@@ -96,6 +122,8 @@ pub struct ServerBuilder {
     cost: PasswordCost,
     presenter: Option<Arc<dyn Presenter>>,
     login_page: Option<String>,
+    logout_page: Option<String>,
+    logout_by_host: bool,
     pool: Option<Arc<dyn WorkPool>>,
     /// What is required where, to be compared with what the factors reach.
     required: Vec<(String, Requirement)>,
@@ -282,6 +310,22 @@ impl ServerBuilder {
         self
     }
 
+    /// Sends the browser to a page of the host's own, with `?logout=ID`, when it must be asked whether to sign out. The page reads and
+    /// answers `/logout?request=ID` as JSON, from the issuer's origin.
+    #[must_use]
+    pub fn logout_page(mut self, path: impl Into<String>) -> Self {
+        self.logout_page = Some(path.into());
+        self
+    }
+
+    /// The host serves `/logout` by a route of its own, which calls [`Server::end_session`]: discovery says so. With a login of
+    /// this server's own there is no need to.
+    #[must_use]
+    pub fn logout_by_host(mut self) -> Self {
+        self.logout_by_host = true;
+        self
+    }
+
     /// Where passwords are hashed. By default tokio's blocking threads, with feature `tokio`.
     #[must_use]
     pub fn pool(mut self, pool: impl WorkPool + 'static) -> Self {
@@ -316,20 +360,27 @@ impl ServerBuilder {
             Some(path) => login.login_page(path),
             None => login,
         };
-        let core = self.core.accounts(accounts).extension(self.oidc).extension(login).build().await?;
+        let oidc = if self.logout_by_host {
+            self.oidc.logout_by_host()
+        } else {
+            self.oidc.logout(logout::Pages { login: login.clone(), page: self.logout_page.take() })
+        };
+        let core = self.core.accounts(accounts).extension(oidc).extension(login).build().await?;
         Ok(Server { core, stored_accounts: stored, mfa: Some(mfa) })
     }
 
     /// A host with a login of its own: it owns `/authorize`.
     async fn build_without_login(self) -> Result<Server, ConfigError> {
-        let parts_of_a_login = self.policy.is_some() || self.presenter.is_some() || self.login_page.is_some();
+        let own_pages = self.login_page.is_some() || self.logout_page.is_some();
+        let parts_of_a_login = self.policy.is_some() || self.presenter.is_some() || own_pages;
         if !self.factors.is_empty() || parts_of_a_login {
             return Err(ConfigError::Unreachable {
                 what: "factors, a policy or pages".to_owned(),
                 cure: "they belong to a login, which needs users: add stored_accounts() or accounts(…)".to_owned(),
             });
         }
-        let core = self.core.extension(self.oidc).build().await?;
+        let oidc = if self.logout_by_host { self.oidc.logout_by_host() } else { self.oidc };
+        let core = self.core.extension(oidc).build().await?;
         Ok(Server { core, stored_accounts: None, mfa: None })
     }
 

@@ -105,7 +105,10 @@ pub use login::{LoginId, LoginRequest};
 pub use mfa::{Mfa, MfaBuilder};
 pub use password::{PasswordCost, PasswordError, PasswordHasher};
 pub use policy::{FirstEnrolment, Policy};
-pub use screen::{ConsentScreen, Frame, Look, Presenter, RefusedScreen, Screen, ScreenClient, ScreenScope, StepScreen};
+pub use screen::{
+    ConsentScreen, Frame, LoggedOutScreen, LogoutScreen, Look, Presenter, RefusedScreen, Screen, ScreenClient,
+    ScreenScope, StepScreen,
+};
 pub use step::{
     ChooseStep, CodeStep, Done, EnrolStep, PasswordStep, RecoveryCodesStep, Refused, RefusedReason, Shown, Step,
     StepError, Way,

@@ -179,6 +179,51 @@ impl Screen for RefusedScreen<'_> {
     }
 }
 
+/// The screen `logout`: whether to sign out.
+#[derive(Debug)]
+pub struct LogoutScreen<'a> {
+    /// What stands around it.
+    pub frame: &'a Frame,
+    /// The name that the user knows the account by.
+    pub account: String,
+    /// What names the request while its user is asked; the form repeats it.
+    pub request: String,
+}
+
+impl Screen for LogoutScreen<'_> {
+    fn name(&self) -> &'static str {
+        "logout"
+    }
+
+    fn data(&self) -> Value {
+        self.frame.around(self.name(), json!({ "account": self.account, "request": self.request }), None)
+    }
+}
+
+/// The screens `signed_out` and `still_signed_in`: what came of it.
+#[derive(Debug)]
+pub struct LoggedOutScreen<'a> {
+    /// What stands around it.
+    pub frame: &'a Frame,
+    /// Whether the user was signed out, or said no.
+    pub signed_out: bool,
+    /// Where a front end goes now.
+    pub redirect_to: Option<String>,
+    /// Where a link may lead.
+    pub return_to: Option<String>,
+}
+
+impl Screen for LoggedOutScreen<'_> {
+    fn name(&self) -> &'static str {
+        if self.signed_out { "signed_out" } else { "still_signed_in" }
+    }
+
+    fn data(&self) -> Value {
+        let own = json!({ "redirect_to": self.redirect_to, "return_to": self.return_to });
+        self.frame.around(self.name(), own, None)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

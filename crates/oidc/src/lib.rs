@@ -1,4 +1,4 @@
-//! OpenID Connect as an extension of `countersign-oauth-core`: ID tokens, userinfo, discovery.
+//! OpenID Connect as an extension of `countersign-oauth-core`: ID tokens, userinfo, discovery, sign-out.
 //!
 //! ```
 //! # futures_util::FutureExt::now_or_never(async {
@@ -27,8 +27,11 @@
 //!
 //! Claims come from the host's accounts, and from a [`ClaimsSource`] where there is more to tell.
 //!
+//! Sign-out at a client's wish is served where somebody answers at `/logout`: the host, by [`end_session`] and
+//! [`Oidc::logout_by_host`], or this extension for the kit's own sessions, by [`Oidc::logout`].
+//!
 //! # What this crate does not do
-//! Sign-out, the `claims` parameter, request objects, pairwise subjects, encrypted tokens. Discovery says so.
+//! Front- and back-channel logout, the `claims` parameter, request objects, pairwise subjects, encrypted tokens. Discovery says so.
 //!
 //! # Features
 //! None.
@@ -39,6 +42,7 @@
 mod claims;
 mod client;
 mod id_token;
+mod logout;
 mod userinfo;
 
 use std::fmt;
@@ -53,11 +57,13 @@ use http::Method;
 use serde_json::{Map, Value, json};
 
 pub use claims::{ClaimsSource, StandardScope};
+pub use logout::{Logout, LogoutAsk, LogoutPages, SignedOut, Stayed, end_session};
 
 /// OpenID Connect.
 #[derive(Clone, Default)]
 pub struct Oidc {
     sources: Vec<Arc<dyn ClaimsSource>>,
+    logout: Option<logout::Served>,
 }
 
 impl fmt::Debug for Oidc {
@@ -79,6 +85,20 @@ impl Oidc {
         self.sources.push(Arc::new(source));
         self
     }
+
+    /// Serves `/logout` for sessions of the kit's own, with these pages (OpenID Connect RP-Initiated Logout 1.0).
+    #[must_use]
+    pub fn logout(mut self, pages: impl LogoutPages + 'static) -> Self {
+        self.logout = Some(logout::Served::Here(Arc::new(pages)));
+        self
+    }
+
+    /// The host serves `/logout` itself, by a route that calls [`end_session`]: discovery says so.
+    #[must_use]
+    pub fn logout_by_host(mut self) -> Self {
+        self.logout = Some(logout::Served::ByHost);
+        self
+    }
 }
 
 #[async_trait]
@@ -93,11 +113,18 @@ impl Extension for Oidc {
 
     fn routes(&self, _: &Config) -> Vec<Route> {
         let userinfo = Arc::new(userinfo::Userinfo::new(self.sources.clone()));
-        vec![
+        let mut routes = vec![
             Route::shared(Method::GET, "/userinfo", userinfo.clone()).cors(),
             Route::shared(Method::POST, "/userinfo", userinfo).cors(),
             Route::new(Method::GET, "/.well-known/openid-configuration", MetadataEndpoint).cors(),
-        ]
+        ];
+        if let Some(logout::Served::Here(pages)) = &self.logout {
+            let endpoint = Arc::new(logout::LogoutEndpoint(Arc::clone(pages)));
+            routes.extend(
+                [Method::GET, Method::POST].map(|method| Route::shared(method, logout::PATH, endpoint.clone())),
+            );
+        }
+        routes
     }
 
     fn scopes(&self) -> Vec<Scope> {
@@ -107,6 +134,9 @@ impl Extension for Oidc {
 
     fn metadata(&self, config: &Config, out: &mut Gathered) {
         out.add("userinfo_endpoint", config.issuer().url("/userinfo"));
+        if self.logout.is_some() {
+            out.add("end_session_endpoint", config.issuer().url(logout::PATH));
+        }
         out.add("subject_types_supported", json!(["public"]));
         out.add("id_token_signing_alg_values_supported", json!([config.preset().signing_algorithm.as_str()]));
         out.add("claim_types_supported", json!(["normal"]));

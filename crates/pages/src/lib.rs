@@ -1,4 +1,4 @@
-//! Accessible default pages for the login, as plain HTML.
+//! Accessible default pages for the login and the sign-out, as plain HTML.
 //!
 //! A login shows *screens*: a name and data. These pages turn one into HTML that works without script, reads well by ear
 //! and on a phone, follows the system's dark mode, and loads nothing from anywhere. [`Pages`] plugs into the login of
@@ -32,6 +32,7 @@
 //! | `enrol` | `code` |
 //! | `recovery_codes` | none |
 //! | `consent` | `decision`: `allow` or `deny` |
+//! | `logout` | `request`, and `decision`: `sign_out` or `stay` |
 //!
 //! # The content security policy
 //!

@@ -19,8 +19,19 @@ use crate::texts::{Catalogue, Language, filled};
 use crate::view;
 
 /// The pages that a host may replace: the frame around all of them, and each screen.
-pub(crate) const NAMES: [&str; 8] =
-    ["base", "password", "choose", "code", "enrol", "recovery_codes", "consent", "refused"];
+pub(crate) const NAMES: [&str; 11] = [
+    "base",
+    "password",
+    "choose",
+    "code",
+    "enrol",
+    "recovery_codes",
+    "consent",
+    "refused",
+    "logout",
+    "signed_out",
+    "still_signed_in",
+];
 
 /// What is shown when nothing else can be.
 const LAST_RESORT: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Error</title></head>\
@@ -110,7 +121,8 @@ impl Pages {
     }
 
     /// Replaces one page by a template of the host's own (minijinja), at run time. `name` is a screen (`password`,
-    /// `choose`, `code`, `enrol`, `recovery_codes`, `consent`, `refused`) or `base`, the frame around them.
+    /// `choose`, `code`, `enrol`, `recovery_codes`, `consent`, `refused`, `logout`, `signed_out`, `still_signed_in`) or `base`, the
+    /// frame around them.
     ///
     /// The template sees the screen's data and `brand`, `logo`, `style`, `lang`, `direction`, and the function `t(key)`
     /// for texts; it may `{% extends "base.html" %}` and include `hidden.html`, `error.html`, `client.html`,
@@ -274,6 +286,9 @@ fn built_in(name: &str) -> Option<&'static str> {
         "recovery_codes.html" => include_str!("../templates/recovery_codes.html"),
         "consent.html" => include_str!("../templates/consent.html"),
         "refused.html" => include_str!("../templates/refused.html"),
+        "logout.html" => include_str!("../templates/logout.html"),
+        "signed_out.html" => include_str!("../templates/signed_out.html"),
+        "still_signed_in.html" => include_str!("../templates/still_signed_in.html"),
         _ => return None,
     })
 }

@@ -48,6 +48,9 @@ fn members(screen: &str) -> Value {
             "message": "The application sent you here with an address that is not registered for it.",
             "cause": "redirect_uri_unknown",
         }),
+        "logout" => json!({"account": "alice", "request": "sample-request"}),
+        "signed_out" => json!({"return_to": "https://shop.example.com/signed-out"}),
+        "still_signed_in" => json!({}),
         _ => json!({"login_hint": null, "or": []}),
     }
 }

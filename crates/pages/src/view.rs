@@ -15,6 +15,8 @@ pub(crate) fn context(step: &str, data: &Value, language: Language<'_>) -> Optio
     view.insert("action".into(), data["action"].as_str().map_or("", own_path).into());
     let logout = data["logout"].as_str().map(own_path).filter(|logout| !logout.is_empty());
     view.insert("logout".into(), logout.into());
+    let back = data["return_to"].as_str().filter(|uri| web_address(uri).is_some() || is_of_an_app(uri));
+    view.insert("return_to".into(), back.into());
     view.insert("client".into(), client(&data["client"]));
     view.insert("error".into(), error(&data["error"], language));
     view.insert("others".into(), ways(&data["or"], language));
@@ -52,6 +54,12 @@ fn client(client: &Value) -> Value {
         "uri": client["uri"].as_str().and_then(web_address),
         "logo_uri": client["logo_uri"].as_str().and_then(web_address),
     })
+}
+
+/// An address of an application on the user's machine: its scheme is a reversed domain name (RFC 8252 §7.1), which runs nothing here.
+fn is_of_an_app(uri: &str) -> bool {
+    let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
+    scheme.contains('.') && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 fn web_address(uri: &str) -> Option<&str> {

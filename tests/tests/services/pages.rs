@@ -4,7 +4,18 @@ use countersign_pages::Pages;
 use countersign_tests::{Browser, Page, site};
 use serde_json::{Value, json};
 
-const SCREENS: [&str; 7] = ["password", "choose", "code", "enrol", "recovery_codes", "consent", "refused"];
+const SCREENS: [&str; 10] = [
+    "password",
+    "choose",
+    "code",
+    "enrol",
+    "recovery_codes",
+    "consent",
+    "refused",
+    "logout",
+    "signed_out",
+    "still_signed_in",
+];
 
 /// A site with a page for each screen, under the policy that the pages are made for.
 fn previews() -> String {

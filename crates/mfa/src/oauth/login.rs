@@ -18,6 +18,7 @@ use http::{Request, Response};
 
 use super::Login;
 use super::cookies::{caller, remember};
+use super::pages::account_name;
 use super::reply::{Form, Replies, is_json, is_type};
 use crate::{
     Answer, BrowserMarks, Caller, ConsentAnswer, Done, LoginError, LoginId, LoginRequest, Step, StepError, Submission,
@@ -205,7 +206,10 @@ impl<'a> Visit<'a> {
             Outcome::Done(reply) => self.send(self.replies.done(reply)),
             Outcome::Refused(refusal) => self.send(self.replies.refused(&refusal)),
             Outcome::NeedsConsent(ask) => {
-                let account = self.account(ask.who()).await;
+                let account = match ask.who() {
+                    Some(who) => account_name(self.replies.server, who).await,
+                    None => String::new(),
+                };
                 self.send(self.replies.consent(self.id, &ask, account))
             }
             // Whoever is signed in is the wrong one, or must sign in anew: nothing of that login counts.
@@ -260,17 +264,6 @@ impl<'a> Visit<'a> {
         let csrf = self.replies.server.anti_forgery(&self.browser, self.id.0);
         let page = self.replies.step(self.id, csrf, ask, step);
         self.send(page)
-    }
-
-    /// The name that the user knows the account by.
-    async fn account(&self, who: Option<&SignedIn>) -> String {
-        let (Some(who), Some(accounts)) = (who, self.replies.server.accounts()) else { return String::new() };
-        let account = accounts.by_subject(who.subject()).await.ok().flatten();
-        let named = account.as_ref().and_then(|account| {
-            let email = account.email_address().map(|(address, _)| address);
-            account.name().or(email).map(str::to_owned)
-        });
-        named.unwrap_or_else(|| who.subject().to_string())
     }
 
     fn send(&self, response: Response<Bytes>) -> Response<Bytes> {

@@ -8,6 +8,7 @@
 mod authorize;
 mod cookies;
 mod login;
+mod pages;
 mod reply;
 
 use std::fmt;

@@ -102,6 +102,11 @@ impl<'a> Replies<'a> {
 
     /// An error that must not be redirected.
     pub(super) fn refused(&self, refusal: &Refusal) -> Response<Bytes> {
+        self.refused_as("This sign-in cannot go on", refusal)
+    }
+
+    /// The same under a heading that says what cannot go on.
+    pub(super) fn refused_as(&self, title: &str, refusal: &Refusal) -> Response<Bytes> {
         if self.form == Form::Json || self.login.presenter.is_none() {
             return answer::refusal(refusal);
         }
@@ -109,7 +114,7 @@ impl<'a> Replies<'a> {
         let failure = refusal.is_failure();
         let screen = RefusedScreen {
             frame: &frame,
-            title: if failure { "That did not work" } else { "This sign-in cannot go on" }.to_owned(),
+            title: if failure { "That did not work" } else { title }.to_owned(),
             message: sentence(refusal.description()),
             cause: Some(refusal.cause_id().to_owned()),
         };
@@ -134,16 +139,12 @@ impl<'a> Replies<'a> {
     }
 
     fn frame(&self, id: LoginId, csrf: String, ask: Option<&Ask>) -> Frame {
-        let client = ask.map(Ask::client).map(|client| ScreenClient {
-            name: client.display_name().to_owned(),
-            uri: client.home_page().map(str::to_owned),
-            logo_uri: client.logo().map(str::to_owned),
-        });
+        let client = ask.map(Ask::client).map(ScreenClient::of);
         let path = self.server.config().issuer().path();
         Frame { action: format!("{path}/login/{}", id.0), csrf: SecretString::new(csrf), client }
     }
 
-    fn screen(&self, status: StatusCode, screen: &dyn Screen, ui_locales: Option<&str>) -> Response<Bytes> {
+    pub(super) fn screen(&self, status: StatusCode, screen: &dyn Screen, ui_locales: Option<&str>) -> Response<Bytes> {
         match (&self.login.presenter, self.form) {
             (Some(presenter), Form::Page) => {
                 let look = look(ui_locales.unwrap_or_default(), &self.languages);

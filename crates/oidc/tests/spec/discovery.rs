@@ -93,12 +93,20 @@ fn oidc_registration_2_members_that_cannot_be_served_are_refused_at_start() {
     };
     assert!(build("subject_type", json!("public")).is_ok());
     assert!(build("default_max_age", json!(60)).is_ok());
+    let places = json!(["https://rp.example/out", "http://localhost:8000/out", "com.example.app:/out"]);
+    assert!(build("post_logout_redirect_uris", places).is_ok());
     for (member, value) in [
         ("subject_type", json!("pairwise")),
         ("id_token_signed_response_alg", json!("none")),
         ("id_token_signed_response_alg", json!("RS256")),
         ("default_max_age", json!("soon")),
         ("require_auth_time", json!("yes")),
+        ("post_logout_redirect_uris", json!("https://rp.example/out")),
+        ("post_logout_redirect_uris", json!(["http://rp.example/out"])),
+        ("post_logout_redirect_uris", json!(["https://rp.example/out#x"])),
+        ("post_logout_redirect_uris", json!(["javascript:alert(1)"])),
+        ("post_logout_redirect_uris", json!([7])),
+        ("post_logout_redirect_uris", json!(vec!["https://rp.example/out"; 33])),
         ("unheard_of", json!(1)),
     ] {
         let error = build(member, value).unwrap_err().to_string();

@@ -12,12 +12,15 @@ use countersign_oauth_core::{Client, ConsentRule, Outcome, Peer, Server, ServerB
 use countersign_oidc::Oidc;
 use countersign_primitives::{Acr, Amr, BoxError, Clock, ManualClock, SignedIn, Subject, UnixTime};
 use countersign_storage_memory::MemoryStore;
-use countersign_storage_traits::MasterKey;
+use countersign_storage_traits::testkit::block_on;
+use countersign_storage_traits::{MasterKey, Store};
 use http::{Request, Response};
 use serde_json::Value;
 
 pub(crate) const ISSUER: &str = "https://id.example.com";
 pub(crate) const CALLBACK: &str = "https://rp.example/cb";
+/// Where the client wants the browser after a sign-out.
+pub(crate) const SIGNED_OUT: &str = "https://rp.example/out?a=b";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
@@ -31,7 +34,11 @@ impl Accounts for Users {
 
     async fn by_subject(&self, subject: &Subject) -> Result<Option<Account>, BoxError> {
         let alice = Account::new("u-1").username("alice").email("alice@example.com", true).claim("name", "Alice");
-        Ok((subject.as_str() == "u-1").then_some(alice))
+        match subject.as_str() {
+            "u-1" => Ok(Some(alice)),
+            "u-2" => Ok(Some(Account::new("u-2").username("bob"))),
+            _ => Ok(None),
+        }
     }
 }
 
@@ -58,41 +65,17 @@ impl Kit {
 
     /// The answer to an authorization request: where the browser is sent.
     pub(crate) fn authorize(&self, query: &str, who: Option<SignedIn>) -> Outcome {
-        let base = [("client_id", "shop"), ("redirect_uri", CALLBACK), ("response_type", "code")];
-        let base = form_urlencoded::Serializer::new(String::new()).extend_pairs(base).finish();
-        let uri = format!("{ISSUER}/authorize?{base}&code_challenge={CHALLENGE}&code_challenge_method=S256&{query}");
-        wait(self.server.authorize(Request::get(uri).body(Bytes::new()).unwrap(), who))
+        wait(self.server.authorize(Request::get(authorization_url(query)).body(Bytes::new()).unwrap(), who))
     }
 
     /// The tokens that follow from an authorization request.
     pub(crate) fn tokens(&self, query: &str, who: SignedIn) -> Value {
         let Outcome::Done(reply) = self.authorize(query, Some(who)) else { panic!("the request was not granted") };
-        let code = parameter(&reply, "code").expect("a code");
-        self.post(
-            "/oauth/token",
-            &[
-                ("grant_type", "authorization_code"),
-                ("client_id", "shop"),
-                ("code", &code),
-                ("redirect_uri", CALLBACK),
-                ("code_verifier", VERIFIER),
-            ],
-        )
+        redeem(&self.server, &reply)
     }
 
     pub(crate) fn refresh(&self, tokens: &Value) -> Value {
-        let token = tokens["refresh_token"].as_str().unwrap();
-        self.post("/oauth/token", &[("grant_type", "refresh_token"), ("client_id", "shop"), ("refresh_token", token)])
-    }
-
-    fn post(&self, path: &str, form: &[(&str, &str)]) -> Value {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let request = Request::post(format!("{ISSUER}{path}"))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .extension(Peer::new([127, 0, 0, 1].into()))
-            .body(Bytes::from(body))
-            .unwrap();
-        json(&wait(self.server.handle(request)))
+        refresh_of(&self.server, tokens)
     }
 
     pub(crate) fn get(&self, path: &str, bearer: Option<&str>) -> Response<Bytes> {
@@ -108,12 +91,65 @@ impl Kit {
     }
 }
 
+/// The tokens that a client gets for this scope.
+pub(crate) fn tokens_of(server: &Server, scope: &str, who: SignedIn) -> Value {
+    let request =
+        Request::get(authorization_url(&format!("scope={}", scope.replace(' ', "+")))).body(Bytes::new()).unwrap();
+    let Outcome::Done(reply) = block_on(server.authorize(request, Some(who))) else { panic!("not granted") };
+    redeem(server, &reply)
+}
+
+pub(crate) fn refresh_of(server: &Server, tokens: &Value) -> Value {
+    let token = tokens["refresh_token"].as_str().unwrap();
+    post(server, &[("grant_type", "refresh_token"), ("client_id", "shop"), ("refresh_token", token)])
+}
+
+fn redeem(server: &Server, reply: &Response<Bytes>) -> Value {
+    let code = parameter(reply, "code").expect("a code");
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("client_id", "shop"),
+        ("code", &code),
+        ("redirect_uri", CALLBACK),
+        ("code_verifier", VERIFIER),
+    ];
+    post(server, &form)
+}
+
+fn post(server: &Server, form: &[(&str, &str)]) -> Value {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    let request = Request::post(format!("{ISSUER}/oauth/token"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .extension(Peer::new([127, 0, 0, 1].into()))
+        .body(Bytes::from(body))
+        .unwrap();
+    json(&block_on(server.handle(request)))
+}
+
+fn authorization_url(query: &str) -> String {
+    let base = [("client_id", "shop"), ("redirect_uri", CALLBACK), ("response_type", "code")];
+    let base = form_urlencoded::Serializer::new(String::new()).extend_pairs(base).finish();
+    format!("{ISSUER}/authorize?{base}&code_challenge={CHALLENGE}&code_challenge_method=S256&{query}")
+}
+
 pub(crate) fn builder(clock: &ManualClock, oidc: Oidc) -> ServerBuilder {
-    Server::builder(ISSUER, MemoryStore::new(), MasterKey::from_bytes([7; 32]))
+    builder_on(MemoryStore::new(), clock, oidc)
+}
+
+pub(crate) fn builder_on(store: impl Store + 'static, clock: &ManualClock, oidc: Oidc) -> ServerBuilder {
+    Server::builder(ISSUER, store, MasterKey::from_bytes([7; 32]))
         .extension(oidc)
         .accounts(Arc::new(Users))
         .clock(clock.clone())
-        .client(Client::public("shop").redirect_uri(CALLBACK).consent(ConsentRule::Implied))
+        .client(
+            Client::public("shop")
+                .redirect_uri(CALLBACK)
+                .post_logout_redirect_uri(SIGNED_OUT)
+                .post_logout_redirect_uri("http://127.0.0.1:8000/out")
+                .post_logout_redirect_uri("com.example.app:/out")
+                .consent(ConsentRule::Implied),
+        )
+        .client(Client::public("second").redirect_uri("https://other.example/cb"))
 }
 
 pub(crate) fn json(response: &Response<Bytes>) -> Value {

@@ -5,4 +5,6 @@ mod discovery;
 mod id_token;
 mod kit;
 mod registration;
+mod rp_initiated_logout;
+mod signing_out;
 mod userinfo;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use countersign_oauth_core::{Peer, Registration, Server};
-use countersign_oidc::Oidc;
+use countersign_oidc::{Logout, Oidc};
 use countersign_primitives::{ManualClock, UnixTime};
 use http::{Request, Response};
 use serde_json::{Value, json};
@@ -34,6 +34,7 @@ fn oidc_registration_2_members_of_openid_connect_are_read_and_told_back() {
         "require_auth_time": true,
         "default_max_age": 600,
         "contacts": ["ops@rp.example"],
+        "post_logout_redirect_uris": ["https://rp.example/out?a=b", "https://rp.example/out"],
         "scope": "openid email",
     });
     let answer = register(&server, &members);
@@ -59,6 +60,11 @@ fn oidc_registration_2_what_is_not_served_is_refused() {
         json!({ "require_auth_time": "yes" }),
         json!({ "default_max_age": -1 }),
         json!({ "default_max_age": "600" }),
+        json!({ "post_logout_redirect_uris": "https://rp.example/out" }),
+        json!({ "post_logout_redirect_uris": ["http://rp.example/out"] }),
+        json!({ "post_logout_redirect_uris": ["https://rp.example/out#top"] }),
+        json!({ "post_logout_redirect_uris": ["javascript:alert(1)"] }),
+        json!({ "post_logout_redirect_uris": [true] }),
         json!({ "application_type": "web", "redirect_uris": ["com.example.app:/cb"] }),
         json!({ "response_types": ["id_token"] }),
         json!({ "grant_types": ["implicit"] }),
@@ -80,4 +86,21 @@ fn oidc_registration_3_discovery_names_the_endpoint_where_it_is_open() {
     };
     assert_eq!(discovery(&server())["registration_endpoint"], format!("{ISSUER}/oauth/register"));
     assert_eq!(discovery(&crate::kit::Kit::new().server).get("registration_endpoint"), None);
+}
+
+#[test]
+fn oidc_rp_initiated_logout_3_1_a_client_that_registered_itself_gets_its_browser_back_where_it_said() {
+    let server = server();
+    let told = body(&register(&server, &json!({ "post_logout_redirect_uris": ["https://rp.example/out"] })));
+    let link = |uri: &str| {
+        let query = crate::rp_initiated_logout::encode(&[
+            ("client_id", told["client_id"].as_str().unwrap()),
+            ("post_logout_redirect_uri", uri),
+        ]);
+        let request = Request::get(format!("{ISSUER}/logout?{query}")).body(Bytes::new()).unwrap();
+        wait(countersign_oidc::end_session(&server, request, None))
+    };
+    let Logout::SignedOut(done) = link("https://rp.example/out") else { panic!() };
+    assert_eq!(done.return_to(), Some("https://rp.example/out"));
+    assert!(matches!(link("https://rp.example/elsewhere"), Logout::Refused(_)));
 }

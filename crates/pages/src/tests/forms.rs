@@ -5,7 +5,7 @@ use serde_json::json;
 use super::html::Page;
 use super::{SCREENS, page, recovery_code};
 
-const FORMS: [&str; 6] = ["password", "choose", "code", "enrol", "recovery_codes", "consent"];
+const FORMS: [&str; 7] = ["password", "choose", "code", "enrol", "recovery_codes", "consent", "logout"];
 
 fn submit_buttons(page: &Page) -> Vec<(&str, &str)> {
     page.all("button").iter().map(|button| (button.attribute("name"), button.attribute("value"))).collect()

@@ -12,7 +12,18 @@ use crate::Pages;
 use crate::samples::sample;
 use html::Page;
 
-const SCREENS: [&str; 7] = ["password", "choose", "code", "enrol", "recovery_codes", "consent", "refused"];
+const SCREENS: [&str; 10] = [
+    "password",
+    "choose",
+    "code",
+    "enrol",
+    "recovery_codes",
+    "consent",
+    "refused",
+    "logout",
+    "signed_out",
+    "still_signed_in",
+];
 
 /// The page of a screen whose sample data has these members changed.
 fn page(screen: &str, changes: &[(&str, Value)]) -> Page {

@@ -128,3 +128,32 @@ fn a_refusal_has_no_form_and_tells_its_cause() {
     assert_eq!(page.by_id("cause").unwrap().text, "redirect_uri_unknown");
     assert_eq!(page.by_id("message").unwrap().attribute("role"), "alert");
 }
+
+#[test]
+fn the_logout_screen_tells_who_asks_and_who_is_signed_in_and_repeats_the_request() {
+    let page = page("logout", &[]);
+    for told in ["Shop", "alice"] {
+        assert!(page.one("main").text.contains(told), "{told}");
+    }
+    assert_eq!(page.input("request").attribute("value"), "sample-request");
+    let buttons: Vec<_> = page.all("button").iter().map(|b| (b.attribute("name"), b.attribute("value"))).collect();
+    assert_eq!(buttons, [("decision", "sign_out"), ("decision", "stay")]);
+    // Whoever opens the address himself is asked in the same way.
+    let page = super::page("logout", &[("client", json!(null))]);
+    assert!(!page.one("main").text.contains("asks"));
+}
+
+#[test]
+fn promise_5_the_signed_out_screen_links_to_the_web_or_an_application_and_runs_nothing() {
+    let link = |to: &str| {
+        page("signed_out", &[("return_to", json!(to))]).by_id("return").map(|a| a.attribute("href").to_owned())
+    };
+    for good in ["https://shop.example.com/signed-out", "com.example.app:/out"] {
+        assert_eq!(link(good).as_deref(), Some(good));
+    }
+    for bad in ["javascript:alert(1)", "data:text/html,x", "//evil.example", "java.script\n:alert(1)", ""] {
+        assert_eq!(link(bad), None, "{bad}");
+    }
+    assert!(page("still_signed_in", &[]).by_id("return").is_some());
+    assert!(page("signed_out", &[]).all("form").is_empty());
+}
