@@ -243,6 +243,13 @@ impl ServerBuilder {
         self
     }
 
+    /// How many authorization requests that wait for their users one address may begin within the lifetime of a login.
+    #[must_use]
+    pub fn requests_per_address(mut self, requests: u32) -> Self {
+        self.core = self.core.requests_per_address(requests);
+        self
+    }
+
     /// The longest body that a request may have.
     #[must_use]
     pub fn body_limit(mut self, bytes: usize) -> Self {

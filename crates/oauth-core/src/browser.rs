@@ -11,7 +11,7 @@ use http::header::{self, HeaderValue};
 use http::request::Parts;
 
 use crate::records::{self, BrowserRecord};
-use crate::transport::cookie;
+use crate::transport::{Peer, cookie};
 use crate::{Cause, Refusal, Server};
 
 const HANDLE: HandleKind = HandleKind::new("cs_browser");
@@ -24,6 +24,8 @@ pub struct Browser {
     /// A new value for the cookie, not yet told to the browser.
     fresh: Option<Handle>,
     has_session: bool,
+    /// Where the request came from, as far as the adapter told.
+    peer: Option<Peer>,
 }
 
 impl Browser {
@@ -37,6 +39,10 @@ impl Browser {
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.found.is_some()
+    }
+
+    pub(crate) fn peer(&self) -> Option<Peer> {
+        self.peer
     }
 
     pub(crate) fn session(&self) -> Option<Id> {
@@ -70,16 +76,17 @@ impl Server {
     /// # Errors
     /// When the store or the source of randomness fails.
     pub async fn browser(&self, parts: &Parts) -> Result<Browser, Refusal> {
+        let peer = Peer::of(parts);
         if let Some(handle) = cookie(parts, self.cookie_name()).and_then(|text| Handle::parse(HANDLE, text).ok()) {
             let key = Key::root(records::BROWSER, handle.id());
             if let Some(found) = self.store().find::<BrowserRecord>(key, self.now()).await?
                 && found.value.secret.matches(&handle.hash(self.crypto()))
             {
                 let has_session = found.value.session.is_some();
-                return Ok(Browser { id: handle.id(), found: Some(found), fresh: None, has_session });
+                return Ok(Browser { id: handle.id(), found: Some(found), fresh: None, has_session, peer });
             }
         }
-        Ok(Browser { id: self.random().id()?, found: None, fresh: None, has_session: false })
+        Ok(Browser { id: self.random().id()?, found: None, fresh: None, has_session: false, peer })
     }
 
     /// Records what a browser gained. A session or a factor also replaces the cookie's value.

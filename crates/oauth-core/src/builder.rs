@@ -68,6 +68,7 @@ pub struct ServerBuilder {
     crypto: Arc<dyn CryptoProvider>,
     body_limit: usize,
     registration: Registration,
+    requests_per_address: u32,
 }
 
 impl fmt::Debug for ServerBuilder {
@@ -101,6 +102,7 @@ impl ServerBuilder {
             crypto: Arc::new(Ring),
             body_limit: Config::BODY_LIMIT,
             registration: Registration::closed(),
+            requests_per_address: Config::REQUESTS_PER_ADDRESS,
         }
     }
 
@@ -214,6 +216,15 @@ impl ServerBuilder {
         self
     }
 
+    /// How many authorization requests that wait for their users one address (an IPv6 subscriber's /64) may begin within the
+    /// lifetime of a login; loopback as many as it likes. Each keeps two small records until then, so strangers fill no store.
+    /// Default: [`Config::REQUESTS_PER_ADDRESS`].
+    #[must_use]
+    pub fn requests_per_address(mut self, requests: u32) -> Self {
+        self.requests_per_address = requests;
+        self
+    }
+
     /// The store as this server uses it, every payload sealed: for parts that are assembled beside it.
     #[must_use]
     pub fn sealed_store(&self) -> Arc<dyn Store> {
@@ -284,6 +295,7 @@ impl ServerBuilder {
             resources: self.resources,
             body_limit: self.body_limit,
             registration: self.registration,
+            requests_per_address: self.requests_per_address,
         };
         config.check()?;
         let mut clients = self.clients;

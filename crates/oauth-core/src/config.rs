@@ -212,11 +212,15 @@ pub struct Config {
     pub(crate) response_types: Vec<&'static str>,
     pub(crate) grant_types: Vec<String>,
     pub(crate) registration: Registration,
+    pub(crate) requests_per_address: u32,
 }
 
 impl Config {
     /// The longest body that a request may have, by default.
     pub const BODY_LIMIT: usize = 64 * 1024;
+    /// How many requests of one address may wait for their users, by default: more than people behind one address begin in a
+    /// quarter of an hour, and no more than two megabytes of a store.
+    pub const REQUESTS_PER_ADDRESS: u32 = 1_000;
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         if self.registration.has_weak_token() {
@@ -287,6 +291,12 @@ impl Config {
     #[must_use]
     pub fn body_limit(&self) -> usize {
         self.body_limit
+    }
+
+    /// How many authorization requests that wait for their users one address may begin within the lifetime of a login.
+    #[must_use]
+    pub fn requests_per_address(&self) -> u32 {
+        self.requests_per_address
     }
 
     /// What must be proven for these scopes, together.

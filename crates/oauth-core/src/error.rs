@@ -1,6 +1,7 @@
 //! Refusals: what the client is told, and why, for the operator alone.
 
 use std::fmt;
+use std::time::Duration;
 
 use countersign_primitives::{BoxError, PoolFull, RandomError};
 use countersign_storage_traits::{CommitError, StoreError};
@@ -27,6 +28,7 @@ struct Inner {
     members: Map<String, Value>,
     id: &'static str,
     section: &'static str,
+    retry_after: Option<Duration>,
     source: Option<BoxError>,
 }
 
@@ -41,6 +43,7 @@ impl Refusal {
             members: Map::new(),
             id: "extension",
             section: "",
+            retry_after: None,
             source: None,
         }))
     }
@@ -69,6 +72,13 @@ impl Refusal {
     #[must_use]
     pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.0.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// How long to wait before the next attempt: the answer's `Retry-After` (RFC 9110 §10.2.3).
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
         self
     }
 
@@ -113,6 +123,13 @@ impl Refusal {
     #[must_use]
     pub fn section(&self) -> &'static str {
         self.0.section
+    }
+
+    /// The seconds of `Retry-After`, where the answer bears one: what was said, else one where a part of ours is at fault.
+    #[must_use]
+    pub fn seconds_to_wait(&self) -> Option<u64> {
+        let failure = self.0.status == StatusCode::SERVICE_UNAVAILABLE;
+        self.0.retry_after.map(|wait| wait.as_secs().max(1)).or(failure.then_some(1))
     }
 
     /// The error behind it.
@@ -267,6 +284,8 @@ causes! {
     RequestNotSupported, "authorize.request_object", "OpenID Connect Core §3.1.2.6", BAD_REQUEST "request_not_supported", "request objects are not served";
     /// A request object by reference was sent, which this server does not read.
     RequestUriNotSupported, "authorize.request_uri", "OpenID Connect Core §3.1.2.6", BAD_REQUEST "request_uri_not_supported", "request objects by reference are not served";
+    /// Too many requests that wait for their users came from this address.
+    AuthorizeThrottled, "authorize.throttled", "promise 7", TOO_MANY_REQUESTS "temporarily_unavailable", "too many sign-ins were begun from this address; try again later";
     /// The user said no.
     Denied, "authorize.denied", "RFC 6749 §4.1.2.1", BAD_REQUEST "access_denied", "the request was denied";
     /// Nobody is signed in, and the client asked that nobody be asked.

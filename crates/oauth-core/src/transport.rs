@@ -33,6 +33,19 @@ impl Peer {
         self.address
     }
 
+    /// What is counted for the address: itself, or the /64 that an IPv6 subscriber has; nothing for loopback.
+    pub(crate) fn counted(self) -> Option<String> {
+        let address = self.address.to_canonical();
+        match address {
+            address if address.is_loopback() => None,
+            IpAddr::V4(address) => Some(address.to_string()),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Some(format!("{a:x}:{b:x}:{c:x}:{d:x}"))
+            }
+        }
+    }
+
     /// The peer of a request, where the adapter told it.
     #[must_use]
     pub fn of(parts: &Parts) -> Option<Self> {
@@ -197,10 +210,15 @@ pub mod answer {
             object.extend(refusal.members().clone());
         }
         let mut response = json(refusal.status(), &body);
-        if refusal.status() == StatusCode::SERVICE_UNAVAILABLE {
-            set(&mut response, header::RETRY_AFTER, "1");
-        }
+        retry_after(&mut response, refusal);
         response
+    }
+
+    /// Says when to try again, where the refusal knows (RFC 9110 §10.2.3).
+    pub fn retry_after(response: &mut Response<Bytes>, refusal: &Refusal) {
+        if let Some(seconds) = refusal.seconds_to_wait() {
+            set(response, header::RETRY_AFTER, &seconds.to_string());
+        }
     }
 
     /// An HTML page with the headers that keep it from being framed, sniffed, cached or leaked by referrer.

@@ -136,6 +136,31 @@ async fn promise_6_a_help_desk_unlocks_an_account_and_resets_its_factors() {
 }
 
 #[tokio::test]
+async fn promise_7_an_address_that_begins_too_many_requests_is_told_when_to_come_back() {
+    let bench = Bench::with(|builder| builder.requests_per_address(2)).await;
+    bench.user("u-1", "alice", "alice-password").await;
+    let mut browser = bench.browser();
+    let login = browser.authorize("scope=orders:read").await;
+    bench.browser().authorize("scope=orders:read").await;
+    let target = format!(
+        "/authorize?response_type=code&client_id=shop&code_challenge={}&code_challenge_method=S256",
+        crate::support::CHALLENGE
+    );
+    let request = Request::get(&target).body(bytes::Bytes::new()).unwrap();
+    let answer = bench.browser().send(request).await;
+    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(answer.headers()[header::RETRY_AFTER], "900");
+    assert_eq!(
+        answer.headers()[header::CONTENT_TYPE],
+        "text/html; charset=utf-8",
+        "a page, since nobody is redirected"
+    );
+    // A login that was begun goes on.
+    let step = browser.password(&login, "alice").await;
+    assert!(browser.tokens(&login, &step).await["access_token"].is_string());
+}
+
+#[tokio::test]
 async fn promise_7_hostile_input_is_answered_without_a_server_error() {
     let bench = Bench::new().await;
     let mut browser = bench.browser();

@@ -119,9 +119,7 @@ impl<'a> Replies<'a> {
             cause: Some(refusal.cause_id().to_owned()),
         };
         let mut response = self.screen(refusal.status(), &screen, None);
-        if refusal.status() == StatusCode::SERVICE_UNAVAILABLE {
-            answer::set(&mut response, header::RETRY_AFTER, "1");
-        }
+        answer::retry_after(&mut response, refusal);
         response
     }
 

@@ -46,8 +46,8 @@ async fn register(server: &Server, parts: &Parts, body: &Bytes) -> Result<Respon
         return Err(Cause::InitialAccessToken.into());
     }
     let asked = Asked::read(server, &read(parts, body)?)?;
-    let address = Peer::of(parts).ok_or(Cause::NoPeer)?.address();
-    if let Some(charge) = registration.charge(server, address) {
+    let peer = Peer::of(parts).ok_or(Cause::NoPeer)?;
+    if let Some(charge) = registration.charge(server, peer) {
         let charged = server.store().charge(&[charge], server.now()).await?;
         if charged.iter().any(|charged| !charged.admitted) {
             return Err(Cause::RegistrationThrottled.into());

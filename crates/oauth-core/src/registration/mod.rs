@@ -4,15 +4,14 @@ mod metadata;
 mod stored;
 
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use countersign_primitives::SecretString;
 use countersign_storage_traits::{Charge, CounterKey};
 use countersign_tokens::{CryptoProvider as _, HandleHash, Ring};
 
-use crate::Server;
 use crate::client::estimated_bits;
+use crate::{Peer, Server};
 
 pub(crate) use metadata::Asked;
 pub(crate) use stored::{Registered, TOKEN_HANDLE};
@@ -130,19 +129,9 @@ impl Registration {
         }
     }
 
-    /// What a registration from this address costs; nothing from loopback, and nothing for who was invited.
-    pub(crate) fn charge(&self, server: &Server, address: IpAddr) -> Option<Charge> {
-        let address = address.to_canonical();
-        if !self.is_open() || address.is_loopback() {
-            return None;
-        }
-        let subscriber = match address {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                format!("{a:x}:{b:x}:{c:x}:{d:x}")
-            }
-        };
+    /// What a registration by this peer costs; nothing from loopback, and nothing for who was invited.
+    pub(crate) fn charge(&self, server: &Server, peer: Peer) -> Option<Charge> {
+        let subscriber = peer.counted().filter(|_| self.is_open())?;
         let counter = CounterKey(server.secrets().id("registrations", &[&subscriber]));
         Some(Charge { counter, add: 1, limit: self.per_hour, window: Duration::from_secs(3_600) })
     }

@@ -9,6 +9,7 @@ mod host_login;
 mod kit;
 mod oidc_core_prompt;
 mod opaque;
+mod open_requests;
 mod promise_12;
 mod promises;
 mod properties;

@@ -1,12 +1,12 @@
 //! Requests that wait for their user.
 
 use countersign_primitives::{Id, UnixTime};
-use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
+use countersign_storage_traits::{Batch, Charge, CommitError, CounterKey, Expect, Found, Key};
 
 use super::Pending;
 use crate::browser::Gain;
 use crate::records::{self, Done, Interaction};
-use crate::{Browser, Cause, Refusal, Server};
+use crate::{Browser, Cause, Peer, Refusal, Server};
 
 /// An interaction as it is stored.
 pub(crate) struct Kept {
@@ -55,6 +55,7 @@ impl Server {
         if let Some(kept) = &pending.kept {
             return Ok(kept.id());
         }
+        self.admit_request(browser).await?;
         let id = self.random().id()?;
         if bind {
             self.gain(browser, &Gain::Interaction(id)).await?;
@@ -71,6 +72,19 @@ impl Server {
         batch.put_value(key(id), Expect::Absent, self.interaction_end(pending.since), &interaction)?;
         self.store().commit_surely(&batch).await?;
         Ok(id)
+    }
+
+    /// Counts a request that is about to be kept by the address that it comes from. Whoever asks needs no account for it, so
+    /// the number of records is bounded here (promise 7).
+    async fn admit_request(&self, browser: &Browser) -> Result<(), Refusal> {
+        let Some(counted) = browser.peer().and_then(Peer::counted) else { return Ok(()) };
+        let counter = CounterKey(self.secrets().id("authorization requests", &[&counted]));
+        let (limit, window) = (self.config().requests_per_address(), self.config().preset().lifetimes.login);
+        let charged = self.store().charge(&[Charge { counter, add: 1, limit, window }], self.now()).await?;
+        match charged.iter().find(|charged| !charged.admitted) {
+            None => Ok(()),
+            Some(full) => Err(Refusal::from(Cause::AuthorizeThrottled).retry_after(full.resets_at.since(self.now()))),
+        }
     }
 
     /// Notes that none of the preferred `acr_values` is within the user's reach, as the login found. A preference may go unmet

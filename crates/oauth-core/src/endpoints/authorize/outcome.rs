@@ -218,9 +218,7 @@ impl Refusal {
     pub fn page(&self, html: impl Into<Bytes>) -> Response<Bytes> {
         let policy = "frame-ancestors 'none'; base-uri 'none'; object-src 'none'";
         let mut response = answer::page(self.status(), html, policy);
-        if self.status() == StatusCode::SERVICE_UNAVAILABLE {
-            answer::set(&mut response, http::header::RETRY_AFTER, "1");
-        }
+        answer::retry_after(&mut response, self);
         response
     }
 }
