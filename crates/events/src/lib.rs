@@ -90,6 +90,8 @@ kinds! {
     IntrospectionRefused => "introspection.refused",
     /// A signing key was made.
     KeyCreated => "key.created",
+    /// A signing key was revoked; every token it signed is void.
+    KeyRevoked => "key.revoked",
     /// A password or user name was wrong.
     LoginFailed => "login.failed",
     /// A login reached what was asked of it.
@@ -149,6 +151,8 @@ pub struct Event {
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<&'static str>,
@@ -168,6 +172,7 @@ impl Event {
             grant: None,
             session: None,
             method: None,
+            key_id: None,
             address: None,
             cause: None,
             section: None,
@@ -206,6 +211,13 @@ impl Event {
     #[must_use]
     pub fn with_method(mut self, method: impl Into<String>) -> Self {
         self.method = Some(method.into());
+        self
+    }
+
+    /// The signing key it concerns.
+    #[must_use]
+    pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
+        self.key_id = Some(key_id.into());
         self
     }
 
@@ -270,6 +282,12 @@ impl Event {
     #[must_use]
     pub fn method(&self) -> Option<&str> {
         self.method.as_deref()
+    }
+
+    /// The name of the signing key, its `kid`.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
     }
 
     /// Where the request came from.

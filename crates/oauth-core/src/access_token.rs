@@ -213,7 +213,7 @@ impl Server {
     }
 
     async fn find_jwt(&self, token: &str) -> Result<Option<KnownToken>, Refusal> {
-        let Ok(verified) = self.keys().verify(token, &Expect::typ("at+jwt")).await else { return Ok(None) };
+        let Ok(verified) = self.keys().verify(token, &Expect::typ("at+jwt")).await? else { return Ok(None) };
         let Ok(Some(said)) = self.said(&verified) else { return Ok(None) };
         let key = Key::root(records::GRANT, said.grant);
         let [revoked, Some(grant)] = self.read([self.revoked_jwt(said.grant, &said.jti), key]).await? else {

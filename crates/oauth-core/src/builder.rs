@@ -22,7 +22,7 @@ use crate::endpoints::revoke::RevocationEndpoint;
 use crate::endpoints::{entity_tag, token::TokenEndpoint};
 use crate::extension::{Extension, Grant};
 use crate::grants::BUILT_IN;
-use crate::keys::Keys;
+use crate::keys::{KeyParts, Keys};
 use crate::secrets::Secrets;
 use crate::server::{Assembled, Server};
 use crate::subjects::SubjectRecords;
@@ -313,14 +313,16 @@ impl ServerBuilder {
         })?;
         let store: Arc<dyn Store> = Arc::<Encrypted<_>>::clone(&self.store);
         let secrets = Secrets::new(&self.master, &self.issuer, Arc::clone(&self.crypto));
-        let keys = Keys::open(
-            secrets.key_ring(),
-            config.preset.signing_algorithm,
-            Arc::clone(&store),
-            Arc::clone(&self.crypto),
-            Arc::clone(&self.clock),
-            &*self.random,
-        );
+        let keys = Keys::open(KeyParts {
+            key: secrets.key_ring(),
+            algorithm: config.preset.signing_algorithm,
+            policy: config.preset.rotation_policy(),
+            store: Arc::clone(&store),
+            crypto: Arc::clone(&self.crypto),
+            clock: Arc::clone(&self.clock),
+            random: Arc::clone(&self.random),
+            events: self.events.clone(),
+        });
         let keys = keys.await?;
         tell_what_the_store_cannot_keep(&*store);
         let tag_key = self.master.derive(&self.issuer, "oauth/refresh-token-tag");

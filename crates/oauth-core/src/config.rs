@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign_primitives::{AcrTable, Requirement};
-use countersign_tokens::SigningAlgorithm;
+use countersign_tokens::{RotationPolicy, SigningAlgorithm};
 
 use crate::{Client, ConfigError, Issuer, Registration, Scope, ScopeSet};
 
@@ -85,6 +85,23 @@ impl Default for Lifetimes {
     }
 }
 
+/// When the signing key changes. How long they are kept follows from the lifetimes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRotation {
+    /// How long a key signs. 90 days: long enough not to trouble caches, short enough that rotation is practised.
+    pub every: Duration,
+    /// How long a key is published before it signs. A day, since some verifiers cache a set for a day whatever its `max-age`
+    /// says, and two minutes for nodes that are behind; at least [`RotationPolicy::MIN_PUBLISH_AHEAD`], 7 minutes.
+    pub publish_ahead: Duration,
+}
+
+impl Default for KeyRotation {
+    fn default() -> Self {
+        const DAY: u64 = 86_400;
+        Self { every: Duration::from_secs(90 * DAY), publish_ahead: Duration::from_secs(DAY + 120) }
+    }
+}
+
 /// The switches of a server, all at once: a plain value that a host can read and change.
 ///
 /// ```
@@ -109,6 +126,8 @@ pub struct Preset {
     pub assertion_audience: AssertionAudience,
     /// What tokens are signed with. ES256: small, fast, and read by every library.
     pub signing_algorithm: SigningAlgorithm,
+    /// When the key that they are signed with changes.
+    pub key_rotation: KeyRotation,
     /// How long things live.
     pub lifetimes: Lifetimes,
 }
@@ -130,6 +149,7 @@ impl Preset {
             repeat_redirect_uri: false,
             assertion_audience: AssertionAudience::Issuer,
             signing_algorithm: SigningAlgorithm::Es256,
+            key_rotation: KeyRotation::default(),
             lifetimes: Lifetimes::default(),
         }
     }
@@ -144,6 +164,32 @@ impl Preset {
             assertion_audience: AssertionAudience::IssuerOrEndpoint,
             ..Self::oauth21()
         }
+    }
+
+    /// The times of a key's life: published until the longest token it signed is over, remembered as long as a session that an
+    /// ID token names may last.
+    pub(crate) fn rotation_policy(&self) -> RotationPolicy {
+        let KeyRotation { every, publish_ahead } = self.key_rotation;
+        let longest_token = self.lifetimes.access_token.max(self.lifetimes.id_token);
+        RotationPolicy { every, publish_ahead, longest_token, remember: self.lifetimes.session_absolute }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let wrong =
+            |what: &str, cure: &str| Err(ConfigError::Unreachable { what: what.to_owned(), cure: cure.to_owned() });
+        if self.rotation_policy().check().is_err() {
+            return wrong(
+                "keys would sign before caches can know them",
+                "let key_rotation.publish_ahead be 7 minutes or more",
+            );
+        }
+        if self.key_rotation.every < self.key_rotation.publish_ahead {
+            return wrong(
+                "a key would be followed before it signs",
+                "let key_rotation.every be no shorter than key_rotation.publish_ahead",
+            );
+        }
+        Ok(())
     }
 }
 
@@ -223,6 +269,7 @@ impl Config {
     pub const REQUESTS_PER_ADDRESS: u32 = 1_000;
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        self.preset.check()?;
         if self.registration.has_weak_token() {
             return Err(ConfigError::Unreachable {
                 what: "the initial access token could be guessed".to_owned(),

@@ -353,6 +353,10 @@ causes! {
     PoolIsFull, "pool.full", "promise 7", SERVICE_UNAVAILABLE "temporarily_unavailable", "try again later";
     /// A token could not be signed.
     SigningFailed, "signer.failed", "promise 14", SERVICE_UNAVAILABLE "temporarily_unavailable", "try again later";
+    /// The ring of signing keys is gone or damaged, or a key cannot be made.
+    KeysUnusable, "keys.unusable", "promise 14", SERVICE_UNAVAILABLE "temporarily_unavailable", "try again later";
+    /// An operator named a signing key that the ring does not have.
+    UnknownKey, "keys.unknown", "RFC 7517 §4.5", NOT_FOUND "invalid_request", "there is no key of this name";
     /// The host's user or client table failed.
     LookupFailed, "lookup.failed", "promise 14", SERVICE_UNAVAILABLE "temporarily_unavailable", "try again later";
     /// A claim or member was set twice, or one that the protocol sets itself.

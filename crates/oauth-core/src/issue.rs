@@ -118,7 +118,8 @@ impl Server {
         if met { Ok(()) } else { Err(Cause::GrantRequirement.into()) }
     }
 
-    /// Signs claims as a JWT of this `typ` with the issuer's key.
+    /// Signs claims as a JWT of this `typ` with the issuer's key. It may live as long as an access or ID token of this server
+    /// does: no longer is its key sure to be published.
     ///
     /// # Errors
     /// When the signer fails.

@@ -8,7 +8,7 @@ use countersign_accounts::Accounts;
 use countersign_events::{Event, EventKind, Events};
 use countersign_primitives::{Clock, Id, Random, UnixTime};
 use countersign_storage_traits::Store;
-use countersign_tokens::{CryptoProvider, RefreshTokens};
+use countersign_tokens::{CryptoProvider, JwtError, RefreshTokens, Verified};
 use http::{Method, Request, Response, StatusCode, header};
 
 use crate::builder::ServerBuilder;
@@ -121,9 +121,10 @@ impl Server {
         plain(named) == plain(issuer.authority())
     }
 
-    /// One bounded round of due work: expired records are swept, and extensions do theirs. Safe on every node at once.
+    /// One bounded round of due work: signing keys are rotated when it is time, expired records are swept, and extensions do
+    /// theirs. Safe on every node at once.
     ///
-    /// Returns when to call again.
+    /// Returns when to call again: within a minute, and sooner where something is due sooner.
     ///
     /// # Errors
     /// When the store fails; call again a little later.
@@ -131,14 +132,17 @@ impl Server {
         const EVERY: std::time::Duration = std::time::Duration::from_secs(60);
         const AT_MOST: u32 = 1_000;
         let now = now.into();
-        let swept = self.store().sweep(now, AT_MOST).await?;
-        let mut next = if swept.more { now } else { now.plus(EVERY) };
+        let keys = self.keys().work(now).await;
+        let swept = self.store().sweep(now, AT_MOST).await;
+        let mut next = now.plus(EVERY);
         for extension in self.extensions_with(Hook::Work) {
             if let Some(due) = extension.work(self, now).await {
                 next = next.min(due);
             }
         }
-        Ok(next)
+        // Each does what it can; the first failure is told once all have.
+        let next = keys?.map_or(next, |due| next.min(due));
+        Ok(if swept?.more { now } else { next.max(now) })
     }
 
     /// The paths this server answers, for a router that knows none.
@@ -207,20 +211,22 @@ impl Server {
         self.keys().algorithm()
     }
 
+    /// The signing keys: rotation, revocation, and what there is.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
     /// Verifies a JWT that this issuer signed. The caller checks the claims.
     ///
     /// # Errors
-    /// [`JwtError`](countersign_tokens::JwtError), by cause.
+    /// When the keys cannot be read; what is wrong with the token is the inner [`JwtError`].
     pub async fn verify_own(
         &self,
         token: &str,
         expect: &countersign_tokens::Expect<'_>,
-    ) -> Result<countersign_tokens::Verified, countersign_tokens::JwtError> {
+    ) -> Result<Result<Verified, JwtError>, Refusal> {
         self.keys().verify(token, expect).await
-    }
-
-    pub(crate) fn keys(&self) -> &Keys {
-        &self.0.keys
     }
 
     pub(crate) fn secrets(&self) -> &Secrets {

@@ -49,14 +49,14 @@ pub(crate) async fn validate(at: &At<'_>, params: &Params, request: &mut Authori
 
 /// Whom an ID token of ours speaks of. An expired one will do: it is a hint, and was ours (OpenID Connect Core §3.1.2.1).
 async fn hinted_subject(at: &At<'_>, hint: &str) -> Result<Subject, Refusal> {
-    let checked = async {
-        let verified = at.server.verify_own(hint, &Expect::typ_if_any(&["JWT"])).await?;
+    let verified = at.server.verify_own(hint, &Expect::typ_if_any(&["JWT"])).await?;
+    let checked = verified.and_then(|verified| {
         let claims = verified.registered()?;
         claims.check_issuer(at.server.config().issuer().as_str())?;
         claims.check_audience(AudienceRule::Contains(at.client.id()))?;
         claims.require_subject().map(Subject::new)
-    };
-    checked.await.map_err(|error: countersign_tokens::JwtError| {
+    });
+    checked.map_err(|error| {
         Refusal::invalid_request("id_token_hint is no ID token of this server for this client")
             .cause("oidc.id_token_hint", "OpenID Connect Core §3.1.2.1")
             .source(error)

@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use countersign_events::EventKind;
 use countersign_tokens::SigningAlgorithm;
 use http::{Request, Response};
 use serde_json::{Map, Value, json};
 
 use super::cacheable;
 use crate::client::ClientAuthenticationMethod as Method;
-use crate::transport::Endpoint;
+use crate::transport::{Endpoint, answer};
 use crate::{Config, ConfigError, Gathered, Server};
 
 /// Serves the metadata document, which was written once.
@@ -29,8 +30,16 @@ pub(crate) struct JwksEndpoint;
 #[async_trait]
 impl Endpoint for JwksEndpoint {
     async fn answer(&self, server: &Server, request: Request<Bytes>) -> Response<Bytes> {
-        let keys = server.keys().current().await;
-        cacheable(&request.into_parts().0, &keys.jwks, &keys.etag, "application/jwk-set+json")
+        match server.keys().published().await {
+            Ok(keys) => {
+                let (body, etag) = keys.jwks();
+                cacheable(&request.into_parts().0, body, etag, "application/jwk-set+json")
+            }
+            Err(refusal) => {
+                server.note_refusal(EventKind::Failure, &refusal, None);
+                answer::refusal(&refusal)
+            }
+        }
     }
 }
 

@@ -6,7 +6,9 @@ mod extension;
 mod extension_clash;
 mod faults;
 mod host_login;
+mod key_rotation;
 mod kit;
+
 mod oidc_core_prompt;
 mod opaque;
 mod open_requests;

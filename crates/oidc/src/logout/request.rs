@@ -7,7 +7,6 @@ use std::sync::Arc;
 use countersign_oauth_core::{Cause, Client, Params, Refusal, Server, VerifiedRedirect, with_query};
 use countersign_primitives::{Id, SessionId, SignedIn, UnixTime};
 use countersign_storage_traits::{Batch, Expect, Key, Kind, Stored};
-use countersign_tokens::JwtError;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -153,15 +152,15 @@ impl Hint {
             #[serde(default)]
             sid: Option<SessionId>,
         }
-        let checked = async {
-            let verified = server.verify_own(token, &countersign_tokens::Expect::typ_if_any(&["JWT"])).await?;
+        let verified = server.verify_own(token, &countersign_tokens::Expect::typ_if_any(&["JWT"])).await?;
+        let checked = verified.and_then(|verified| {
             let claims = verified.registered()?;
             claims.check_issuer(server.config().issuer().as_str())?;
             let sub = claims.require_subject()?.to_owned();
             let audience = claims.audiences().map(str::to_owned).collect();
-            Ok::<_, JwtError>(Self { sub, audience, sid: verified.claims::<Session>()?.sid })
-        };
-        checked.await.map_err(|error| {
+            Ok(Self { sub, audience, sid: verified.claims::<Session>()?.sid })
+        });
+        checked.map_err(|error| {
             refusal("id_token_hint is no ID token of this server").cause("oidc.logout_hint", SECTION).source(error)
         })
     }

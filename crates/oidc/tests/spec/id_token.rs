@@ -1,5 +1,7 @@
 //! OpenID Connect Core 1.0: the ID token.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_oauth_core::Outcome;
@@ -7,7 +9,7 @@ use countersign_primitives::{Amr, SignedIn};
 use countersign_tokens::{CryptoProvider as _, Ring};
 use serde_json::json;
 
-use crate::kit::{ISSUER, Kit, claims, header, parameter};
+use crate::kit::{ISSUER, Kit, claims, header, parameter, wait};
 
 #[test]
 fn oidc_core_2_the_id_token_has_the_claims_of_the_login() {
@@ -87,6 +89,25 @@ fn oidc_core_3_1_2_1_the_id_token_hint_binds_the_answer_to_its_subject() {
     let other = SignedIn::new("u-2", kit.clock_now());
     let Outcome::Done(other) = kit.authorize(&query, Some(other)) else { panic!("refused") };
     assert_eq!(parameter(&other, "error").as_deref(), Some("login_required"));
+}
+
+#[test]
+fn oidc_core_3_1_2_1_a_hint_of_a_retired_key_is_known_as_long_as_a_session_may_last() {
+    let kit = Kit::new();
+    let tokens = kit.tokens("scope=openid", kit.alice());
+    let query = format!("scope=openid&prompt=none&id_token_hint={}", tokens["id_token"].as_str().unwrap());
+    let signs_from = wait(kit.server.keys().rotate()).unwrap().signs_from;
+    let work = || wait(kit.server.work(kit.clock_now())).unwrap();
+    let answer = || {
+        work();
+        let Outcome::Done(reply) = kit.authorize(&query, Some(kit.alice())) else { panic!("not told to the client") };
+        (parameter(&reply, "code").is_some(), parameter(&reply, "error"))
+    };
+    // The key has signed no more for all that time, and has long left the published set.
+    kit.clock.advance(signs_from.plus(Duration::from_secs(14 * 86_400)).since(kit.clock_now()));
+    assert_eq!(answer(), (true, None));
+    kit.advance(600);
+    assert_eq!(answer(), (false, Some("invalid_request".to_owned())));
 }
 
 #[test]

@@ -119,6 +119,13 @@ impl RingKey {
         }
     }
 
+    /// Plans its end: what it signed by then outlives it.
+    fn hand_over(&mut self, at: UnixTime, policy: &RotationPolicy) {
+        self.signs_until = Some(at);
+        self.leaves_jwks_at = Some(at.plus(policy.published_after()));
+        self.forgotten_at = Some(at.plus(policy.known_after()));
+    }
+
     fn signs(&self, now: UnixTime) -> bool {
         self.signs_from <= now && is_before(now, self.signs_until) && self.private.is_some()
     }
@@ -265,9 +272,7 @@ impl KeyRing {
             None => now,
         };
         for old in self.keys.iter_mut().filter(|old| old.algorithm == key.algorithm && old.signs_until.is_none()) {
-            old.signs_until = Some(hand_over);
-            old.leaves_jwks_at = Some(hand_over.plus(policy.published_after()));
-            old.forgotten_at = Some(hand_over.plus(policy.known_after()));
+            old.hand_over(hand_over, policy);
         }
         let kid = key.kid.clone();
         self.keys.push(RingKey::new(key, now, hand_over));
@@ -308,8 +313,43 @@ impl KeyRing {
     /// Whether the key that signs is old enough for the next one to be published, and none is yet.
     #[must_use]
     pub fn rotation_is_due(&self, algorithm: SigningAlgorithm, now: UnixTime, policy: &RotationPolicy) -> bool {
-        let due = |key: &RingKey| key.signs_from.plus(policy.every).minus(policy.publish_ahead) <= now;
-        self.pending(algorithm, now).is_none() && self.signing(algorithm, now).is_none_or(due)
+        self.rotation_due_at(algorithm, now, policy).is_some_and(|due| due <= now)
+    }
+
+    /// When the next key is to be published; `None` while one waits, since its successor is planned once it signs.
+    #[must_use]
+    pub fn rotation_due_at(
+        &self,
+        algorithm: SigningAlgorithm,
+        now: UnixTime,
+        policy: &RotationPolicy,
+    ) -> Option<UnixTime> {
+        if self.pending(algorithm, now).is_some() {
+            return None;
+        }
+        let due = |key: &RingKey| key.signs_from.plus(policy.every).minus(policy.publish_ahead);
+        Some(self.signing(algorithm, now).map_or(now, due))
+    }
+
+    /// Plans the end of keys of other algorithms: a server that signs with another one now has no use for them, but a node
+    /// that was not told yet may go on for [`RotationPolicy::publish_ahead`]. Says whether anything changed.
+    pub fn retire_others(&mut self, algorithm: SigningAlgorithm, now: UnixTime, policy: &RotationPolicy) -> bool {
+        let others = self.keys.iter_mut().filter(|key| key.algorithm != algorithm && key.signs_until.is_none());
+        others.map(|key| key.hand_over(now.plus(policy.publish_ahead), policy)).count() > 0
+    }
+
+    /// Keeps keys as long as a policy asks that came after their end was planned: tokens may live longer than they did then.
+    /// Nothing ends sooner for it. Says whether anything changed.
+    pub fn lengthen(&mut self, policy: &RotationPolicy) -> bool {
+        let mut changed = false;
+        for key in &mut self.keys {
+            let Some(until) = key.signs_until else { continue };
+            let before = (key.leaves_jwks_at, key.forgotten_at);
+            key.leaves_jwks_at = key.leaves_jwks_at.max(Some(until.plus(policy.published_after())));
+            key.forgotten_at = key.forgotten_at.max(Some(until.plus(policy.known_after())));
+            changed |= before != (key.leaves_jwks_at, key.forgotten_at);
+        }
+        changed
     }
 
     /// Erases private keys that sign no more, and forgets keys whose time is over. Says whether anything changed.
@@ -329,7 +369,9 @@ impl KeyRing {
         self.keys.iter().flat_map(RingKey::turns).filter(|turn| *turn > now).min()
     }
 
-    fn pending(&self, algorithm: SigningAlgorithm, now: UnixTime) -> Option<&RingKey> {
+    /// The key of this algorithm that is published and waits for its time to sign.
+    #[must_use]
+    pub fn pending(&self, algorithm: SigningAlgorithm, now: UnixTime) -> Option<&RingKey> {
         self.keys.iter().find(|key| key.algorithm == algorithm && now < key.signs_from)
     }
 }

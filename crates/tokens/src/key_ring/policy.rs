@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use super::KeyRingError;
 
-/// How long the published set is cached by others: its `max-age`.
-const JWKS_MAX_AGE: Duration = Duration::from_secs(5 * 60);
 /// How long a node of ours may hold an older ring.
 const NODE_REFRESH: Duration = Duration::from_secs(60);
 /// How far clocks may differ.
@@ -26,13 +24,18 @@ pub struct RotationPolicy {
 }
 
 impl RotationPolicy {
+    /// How long the published set is cached by others: its `max-age`.
+    pub const JWKS_MAX_AGE: Duration = Duration::from_secs(5 * 60);
+
     /// The least [`RotationPolicy::publish_ahead`]: the age of a cached set, the refresh of a node, and the skew of clocks.
     pub const MIN_PUBLISH_AHEAD: Duration =
-        Duration::from_secs(JWKS_MAX_AGE.as_secs() + NODE_REFRESH.as_secs() + SKEW.as_secs());
+        Duration::from_secs(Self::JWKS_MAX_AGE.as_secs() + NODE_REFRESH.as_secs() + SKEW.as_secs());
 
+    /// Whether keys can live by it.
+    ///
     /// # Errors
     /// [`KeyRingError::PublishAhead`].
-    pub(super) fn check(&self) -> Result<(), KeyRingError> {
+    pub fn check(&self) -> Result<(), KeyRingError> {
         if self.publish_ahead < Self::MIN_PUBLISH_AHEAD { Err(KeyRingError::PublishAhead) } else { Ok(()) }
     }
 

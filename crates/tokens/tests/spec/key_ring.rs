@@ -206,6 +206,47 @@ fn promise_4_the_published_set_and_debug_show_no_private_key() {
 }
 
 #[test]
+fn the_time_of_the_next_rotation_is_told() {
+    let mut ring = KeyRing::first([key()], START);
+    let due = START.plus(89 * 24 * HOUR);
+    assert_eq!(ring.rotation_due_at(ES256, START, &policy()), Some(due));
+    ring.rotate(due, &policy(), key()).unwrap();
+    assert_eq!(ring.rotation_due_at(ES256, due, &policy()), None, "one waits");
+    let signs = due.plus(24 * HOUR);
+    assert_eq!(ring.rotation_due_at(ES256, signs, &policy()), Some(signs.plus(89 * 24 * HOUR)));
+    assert_eq!(ring.rotation_due_at(SigningAlgorithm::EdDsa, START, &policy()), Some(START), "none signs");
+}
+
+#[test]
+fn a_planned_end_moves_later_with_the_lifetimes_and_never_sooner() {
+    let mut ring = KeyRing::first([key()], START);
+    assert!(!ring.lengthen(&policy()), "no end is planned");
+    ring.rotate(START, &policy(), key()).unwrap();
+    assert!(!ring.lengthen(&policy()));
+    let shorter = RotationPolicy { longest_token: HOUR / 4, remember: HOUR, ..policy() };
+    assert!(!ring.lengthen(&shorter));
+    let longer = RotationPolicy { longest_token: 5 * HOUR, remember: 20 * 24 * HOUR, ..policy() };
+    assert!(ring.lengthen(&longer) && !ring.lengthen(&longer));
+    let slack = Duration::from_secs(120);
+    let old = &ring.keys()[0];
+    assert_eq!(old.leaves_jwks_at(), Some(START.plus(29 * HOUR + slack)));
+    assert_eq!(old.forgotten_at(), Some(START.plus(21 * 24 * HOUR + slack)));
+}
+
+#[test]
+fn keys_of_an_algorithm_that_is_no_longer_used_end_like_others() {
+    let eddsa = NewKey::generate(&Ring, SigningAlgorithm::EdDsa).unwrap();
+    let mut ring = KeyRing::first([key(), eddsa], START);
+    assert!(ring.retire_others(SigningAlgorithm::EdDsa, START, &policy()));
+    assert!(!ring.retire_others(SigningAlgorithm::EdDsa, START, &policy()));
+    let end = START.plus(24 * HOUR);
+    assert!(signing(&ring, end.minus(Duration::from_millis(1))).is_some());
+    assert!(signing(&ring, end).is_none());
+    assert!(ring.signing(SigningAlgorithm::EdDsa, end).is_some());
+    assert_eq!(published(&ring, end.plus(HOUR + Duration::from_secs(120))).len(), 1);
+}
+
+#[test]
 fn a_key_service_signs_in_place_of_the_ring_and_is_published() {
     let ring = KeyRing::first([key()], START);
     let pair = fresh(ES256);
