@@ -31,6 +31,7 @@ mod settings;
 mod testing;
 mod tls;
 mod users;
+mod warnings;
 
 use countersign::ConfigError;
 use countersign::store::OpenError;

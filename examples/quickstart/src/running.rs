@@ -22,7 +22,7 @@ use crate::outbox::Outbox;
 use crate::serve::{self, Patience, Site};
 use crate::settings::{Listen, Settings};
 use crate::tls::{Tls, TlsError};
-use crate::{StartError, assembly, data, listen};
+use crate::{StartError, assembly, data, listen, warnings};
 
 /// How long requests under way may take when it ends.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -66,13 +66,16 @@ async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Run
     };
     data::make_folders(&settings)?;
     let key = data::master_key(&settings)?;
-    let (server, offers) = assembly::assemble(&settings, &issuer, &origin, key, clock).await?;
+    let (sink, warnings) = warnings::channel();
+    let (server, offers) = assembly::assemble(&settings, &issuer, &origin, key, clock, sink).await?;
     let outbox = Outbox::new(&settings.outbox);
     let users = settings.users.iter().map(|user| user.name.clone()).collect();
     let own = demo::routes(Arc::new(server.clone()), offers, users).merge(outbox.routes());
     let app = own.layer(middleware::from_fn_with_state(server.clone(), only_our_host));
     let app = app.merge(countersign::axum::router(&server)).layer(middleware::from_fn(serve::in_time));
-    Ok(serve(bound, &app, tls, server, settings)?)
+    let mut running = serve(bound, &app, tls, server, settings)?;
+    running.upkeep.spawn(warnings.deliver(running.server.clone(), outbox));
+    Ok(running)
 }
 
 fn serve(
