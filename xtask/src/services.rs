@@ -1,4 +1,4 @@
-//! What the tests need besides Rust: a browser with its driver, Python and Node with pinned packages.
+//! What the tests need besides Rust: a browser with its driver, Redis, Python and Node with pinned packages.
 //!
 //! Debian's packages are installed where that is allowed; everything else goes into `target/services`, which may be deleted.
 
@@ -71,6 +71,8 @@ fn missing_packages() -> Vec<&'static str> {
     if base_python().is_none() {
         missing.extend(["python3", "python3-venv"]);
     }
+    // Tests start servers of their own; where Debian's service runs, they leave it alone.
+    missing.extend(["redis-server", "redis-sentinel"].into_iter().filter(|name| on_path(name).is_none()));
     missing
 }
 

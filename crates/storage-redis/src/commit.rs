@@ -55,8 +55,8 @@ impl Inner {
     pub(crate) async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
         // Lists first: an entry without its record is skipped, a record without its entry would be missed.
         self.enlist(entries(batch)).await.map_err(|failure| CommitError::Refused(failure.into()))?;
-        // Half of an attempt's time: the answer is to come before the attempt is given up.
-        let behind = self.assurance.map(|assurance| assurance.command(self.options.answer_timeout / 2));
+        // Less than a call may take: the answer is to come before the call is given up.
+        let behind = self.assurance.map(|assurance| assurance.command(self.options.timeout * 2 / 3));
         let answers = self.network.call(&call(batch), behind.as_ref(), true).await.map_err(unsettled)?;
         match answers.first() {
             Some(Value::Int(0)) => {}
@@ -98,9 +98,9 @@ fn call(batch: &Batch) -> Call {
         call = match &op.change {
             Change::Check => call.arg("c").arg(""),
             Change::Delete => call.arg("d").arg(""),
-            Change::Put { expires_at, payload, .. } => call
-                .number(encode::rubbish_at(*expires_at))
-                .arg(encode::record(batch.id(), *expires_at, payload)),
+            Change::Put { expires_at, payload, .. } => {
+                call.number(encode::rubbish_at(*expires_at)).arg(encode::record(batch.id(), *expires_at, payload))
+            }
         };
     }
     call

@@ -59,9 +59,8 @@ pub(crate) fn list_key(index: &Index, part: u8) -> String {
 
 /// The part of a large list that a key belongs to, 1 to 64 (by FNV-1a).
 pub(crate) fn part_of(key: &Key) -> u8 {
-    let hash = key.to_bytes().iter().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-    });
+    let hash =
+        key.to_bytes().iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
     let [.., last] = (hash ^ (hash >> 16)).to_be_bytes();
     last % PARTS + 1
 }

@@ -83,6 +83,7 @@ pub(crate) struct Failure {
     pub(crate) error: ServerError,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a name of any sort, made here or there")]
 impl Failure {
     pub(crate) fn unsent(server: impl ToString, cause: Cause) -> Self {
         Self { sent: false, error: ServerError { server: server.to_string(), cause } }

@@ -152,7 +152,8 @@ impl Report {
         let mut known = redis::cmd("COMMAND");
         known.arg("INFO").arg("WAITAOF");
         let waits = network.send_to(master, &known).await;
-        let waits_for_disks = matches!(&waits, Ok(Value::Array(known)) if matches!(known.first(), Some(Value::Array(_))));
+        let waits_for_disks =
+            matches!(&waits, Ok(Value::Array(known)) if matches!(known.first(), Some(Value::Array(_))));
         let info = text(&info).unwrap_or_default();
         let lines = info.lines().filter_map(|line| line.split_once(':'));
         let info = lines.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();

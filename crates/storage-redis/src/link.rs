@@ -55,9 +55,11 @@ impl Link {
     }
 
     fn with(client: Client, server: Server, options: &RedisOptions, lines: usize, master: bool) -> Self {
+        // A commit that waits for disks and replicas holds up its connection for that long.
+        let answers = if options.durable.is_some() { options.timeout } else { options.answer_timeout };
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(options.connect_timeout))
-            .set_response_timeout(Some(options.answer_timeout));
+            .set_response_timeout(Some(answers));
         let lines = (0..lines.max(1)).map(|_| Mutex::default()).collect();
         Self { server, client, config, lines, next: AtomicUsize::new(0), master }
     }

@@ -39,12 +39,15 @@ impl Splits {
     }
 }
 
+/// An entry: its expiry and the record's key.
+type Entry = (u64, [u8; KEY]);
+
 /// Where a page ended.
 struct Place {
     /// 0 for the list itself, else one of its parts.
     part: u8,
     /// The last entry that was named: its expiry and key.
-    after: Option<(u64, [u8; KEY])>,
+    after: Option<Entry>,
 }
 
 impl Inner {
@@ -129,11 +132,8 @@ impl Inner {
         place: &Place,
         limit: usize,
         now: UnixTime,
-    ) -> Result<(bool, Vec<(u64, [u8; KEY])>), StoreError> {
-        let call = Call::new(&PAGE)
-            .key(encode::list_key(index, place.part))
-            .number(encode::time(now))
-            .number(limit);
+    ) -> Result<(bool, Vec<Entry>), StoreError> {
+        let call = Call::new(&PAGE).key(encode::list_key(index, place.part)).number(encode::time(now)).number(limit);
         let call = match &place.after {
             Some((expiry, key)) => call.number(expiry).arg(sign_as_stored(key)),
             None => call.arg("").arg(""),
@@ -153,7 +153,7 @@ fn sign_as_stored(key: &[u8; KEY]) -> &[u8] {
     if *key == SIGN { SIGN_STORED } else { key }
 }
 
-fn read_page(answer: &Value) -> Option<(bool, Vec<(u64, [u8; KEY])>)> {
+fn read_page(answer: &Value) -> Option<(bool, Vec<Entry>)> {
     let Value::Array(parts) = answer else { return None };
     let [Value::Int(split), Value::Array(words)] = parts.as_slice() else { return None };
     let (pairs, []) = words.as_chunks::<2>() else { return None };

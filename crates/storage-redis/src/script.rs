@@ -71,6 +71,7 @@ impl Call {
         self
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "numbers of every sort")]
     pub(crate) fn number(self, argument: impl ToString) -> Self {
         self.arg(argument.to_string())
     }

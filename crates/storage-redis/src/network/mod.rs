@@ -114,7 +114,12 @@ impl Network {
     }
 
     /// Calls a script on the master of its slot, and answers what it answers.
-    pub(crate) async fn call(&self, call: &Call, behind: Option<&Cmd>, repeatable: bool) -> Result<Vec<Value>, Failure> {
+    pub(crate) async fn call(
+        &self,
+        call: &Call,
+        behind: Option<&Cmd>,
+        repeatable: bool,
+    ) -> Result<Vec<Value>, Failure> {
         self.run(call.slot(), Errand::new(Words::Script(call), behind, repeatable)).await
     }
 
@@ -129,9 +134,7 @@ impl Network {
         let sending = async {
             let mut values = link.send(std::slice::from_ref(command)).await?;
             match values.pop() {
-                Some(Value::ServerError(error)) => {
-                    Err(Failure::unsent(link.server(), Cause::of_code(error.code())))
-                }
+                Some(Value::ServerError(error)) => Err(Failure::unsent(link.server(), Cause::of_code(error.code()))),
                 Some(value) => Ok(value),
                 None => Err(Failure::sent(link.server(), Cause::Answer)),
             }
@@ -155,11 +158,7 @@ impl Network {
         }
     }
 
-    async fn run(
-        &self,
-        slot: u16,
-        mut errand: Errand<'_>,
-    ) -> Result<Vec<Value>, Failure> {
+    async fn run(&self, slot: u16, mut errand: Errand<'_>) -> Result<Vec<Value>, Failure> {
         let deadline = Instant::now() + self.timeout;
         loop {
             let attempt = self.attempt(slot, &mut errand);
@@ -205,11 +204,7 @@ impl Network {
         }
     }
 
-    async fn attempt(
-        &self,
-        slot: u16,
-        errand: &mut Errand<'_>,
-    ) -> Result<Vec<Value>, Failure> {
+    async fn attempt(&self, slot: u16, errand: &mut Errand<'_>) -> Result<Vec<Value>, Failure> {
         // Redirections follow each other at once, but not for ever.
         for _ in 0..8 {
             errand.attempts += 1;

@@ -21,7 +21,10 @@ pub(super) struct Sentinels {
 
 impl std::fmt::Debug for Sentinels {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sentinels").field("sentinels", &self.sentinels).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Sentinels")
+            .field("sentinels", &self.sentinels)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 

@@ -45,11 +45,9 @@ async fn promise_3_capabilities_promise_what_the_settings_keep() {
 
 #[tokio::test]
 async fn promise_3_the_start_warns_of_what_would_be_lost() {
-    for (settings, warning) in [
-        (&[][..], "the append-only file is off"),
-        (&["--appendonly", "yes"], "the last second"),
-        (ALWAYS, ""),
-    ] {
+    for (settings, warning) in
+        [(&[][..], "the append-only file is off"), (&["--appendonly", "yes"], "the last second"), (ALWAYS, "")]
+    {
         let server = Redis::start(settings);
         let log = Log::default();
         let guard = tracing::subscriber::set_default(log.clone());

@@ -8,8 +8,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Kills the server when it is told to or when the test process ends, however it ends: its end of the pipe closes with it.
 /// Then nobody is left to remove the folder either.
-const WATCH: &str = r#""$@" & pid=$!; echo "pid $pid"; read word; kill -9 $pid 2> /dev/null; wait; [ "$word" ] || rm -rf "$0""#;
+const WATCH: &str =
+    r#""$@" & pid=$!; echo "pid $pid"; read word; kill -9 $pid 2> /dev/null; wait; [ "$word" ] || rm -rf "$0""#;
 
 /// A folder of its own, gone with the value.
 #[derive(Debug)]
@@ -59,18 +60,12 @@ struct Running {
 impl Running {
     /// Starts a program and waits for the line that says it is ready; none if it ended before.
     fn start(program: &str, arguments: &[String], folder: &Folder) -> Option<Self> {
-        let mut watch = Command::new("sh")
-            .args(["-c", WATCH])
-            .arg(&folder.0)
-            .arg(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut watch = Command::new("sh");
+        watch.args(["-c", WATCH]).arg(&folder.0).arg(program).args(arguments);
+        watch.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut running = Self { watch: watch.spawn().unwrap(), pid: 0 };
         let (tell, told) = mpsc::channel();
-        let output = BufReader::new(watch.stdout.take().unwrap());
+        let output = BufReader::new(running.watch.stdout.take().unwrap());
         thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
                 // Nobody listens any more once the server is ready; its output is read on all the same.
@@ -79,8 +74,7 @@ impl Running {
         });
         let deadline = Instant::now() + PATIENCE;
         let next = || told.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok();
-        let pid = next()?.strip_prefix("pid ")?.parse().ok()?;
-        let mut running = Self { watch, pid };
+        running.pid = next()?.strip_prefix("pid ")?.parse().ok()?;
         loop {
             match next() {
                 Some(line) if line.contains("Ready to accept connections") || line.contains("Sentinel ID is") => {
@@ -161,8 +155,20 @@ impl Redis {
             self.settings.clone()
         } else {
             let own = [
-                "--port", &self.port.to_string(), "--bind", "127.0.0.1", "--dir", &self.folder.0.display().to_string(),
-                "--save", "", "--databases", "400", "--repl-diskless-sync-delay", "0", "--enable-protected-configs", "yes",
+                "--port",
+                &self.port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--dir",
+                &self.folder.0.display().to_string(),
+                "--save",
+                "",
+                "--databases",
+                "400",
+                "--repl-diskless-sync-delay",
+                "0",
+                "--enable-protected-configs",
+                "yes",
             ]
             .map(str::to_owned);
             own.into_iter().chain(self.settings.iter().cloned()).collect()
