@@ -5,13 +5,14 @@ use std::process::Command;
 
 use crate::command::{Failure, cargo, run as run_command, succeeds};
 use crate::project::{Package, Project};
-use crate::{coverage, hygiene};
+use crate::{coverage, hygiene, threats};
 
 type Check = fn(&Project) -> Result<(), Failure>;
 
 /// The checks, quick ones first.
-const CHECKS: [(&str, Check); 7] = [
+const CHECKS: [(&str, Check); 8] = [
     ("coverage table", coverage::check),
+    ("threats", threats::check),
     ("tracked files", hygiene::check),
     ("formatting", formatting),
     ("dependencies", dependencies),

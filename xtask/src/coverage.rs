@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::command::Failure;
 use crate::project::{Project, TrackedFile};
 
-const TABLE: &str = "docs/coverage.md";
+pub(crate) const TABLE: &str = "docs/coverage.md";
 
 /// Fails when a row names no test, or one that does not exist.
 pub(crate) fn check(project: &Project) -> Result<(), Failure> {
@@ -32,25 +32,33 @@ struct Row<'a> {
     tests: Vec<&'a str>,
 }
 
-/// Every row below a table's `|---|` line.
-fn rows(document: &str) -> Vec<Row<'_>> {
-    let mut rows = Vec::new();
+/// The lines below a table's `|---|` line: where they stand, and their cells.
+pub(crate) fn body(document: &str) -> impl Iterator<Item = (usize, Vec<&str>)> {
     let mut in_body = false;
-    for (index, line) in document.lines().enumerate() {
-        let line = line.trim();
+    document.lines().map(str::trim).zip(1..).filter_map(move |(line, number)| {
         if !line.starts_with('|') {
             in_body = false;
         } else if line.chars().all(|letter| "|-: ".contains(letter)) {
             in_body = true;
         } else if in_body {
-            let cells = cells(line);
-            let (Some(claim), Some(last)) = (cells.first(), cells.last()) else { continue };
-            // What stands in backticks is every second piece.
-            let tests = last.split('`').skip(1).step_by(2).collect();
-            rows.push(Row { line: index + 1, claim, tests });
+            return Some((number, cells(line)));
         }
-    }
-    rows
+        None
+    })
+}
+
+/// The first cells of all rows.
+pub(crate) fn claims(document: &str) -> impl Iterator<Item = &str> {
+    body(document).filter_map(|(_, cells)| cells.first().copied())
+}
+
+fn rows(document: &str) -> Vec<Row<'_>> {
+    let named = body(document).filter_map(|(line, cells)| {
+        let (claim, last) = (*cells.first()?, cells.last()?);
+        // What stands in backticks is every second piece.
+        Some(Row { line, claim, tests: last.split('`').skip(1).step_by(2).collect() })
+    });
+    named.collect()
 }
 
 /// The cells of `| a | b |`; `\|` does not divide.
@@ -83,14 +91,14 @@ fn problems(rows: &[Row<'_>], tests: &Tests<'_>) -> Vec<String> {
 
 /// Every function that could be a test, by name, with the files that have one.
 #[derive(Debug, Default)]
-struct Tests<'a> {
+pub(crate) struct Tests<'a> {
     functions: HashMap<&'a str, Vec<&'a TrackedFile>>,
     /// A crate as a path names it (`countersign_mfa`, or its folder's name), and its folder.
     crates: Vec<(String, String)>,
 }
 
 impl<'a> Tests<'a> {
-    fn find(project: &Project, files: &'a [TrackedFile]) -> Self {
+    pub(crate) fn find(project: &Project, files: &'a [TrackedFile]) -> Self {
         let mut tests = Self::default();
         for package in &project.packages {
             let folder = package.folder.to_string_lossy().replace('\\', "/");
@@ -119,7 +127,7 @@ impl<'a> Tests<'a> {
     }
 
     /// Whether a `name`, a `krate::module::name` or a `file.py::name` exists.
-    fn has(&self, reference: &str) -> bool {
+    pub(crate) fn has(&self, reference: &str) -> bool {
         let (path, name) = reference.rsplit_once("::").unwrap_or(("", reference));
         let Some(files) = self.functions.get(name) else { return false };
         match path.split("::").collect::<Vec<_>>()[..] {

@@ -7,6 +7,7 @@ mod hygiene;
 mod project;
 mod services;
 mod test;
+mod threats;
 
 use std::env;
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
   test [--no-install]  install what the tests need (as root on Debian) and run every test
-  check                formatting, lints, documentation, features, coverage table, dependencies
+  check                formatting, lints, documentation, features, coverage and threats, dependencies
   ci [--no-install]    test, then check
 
 Ends with 0 (passed), 1 (failed), 2 (wrong usage) or 3 (something is missing and was not installed).";
