@@ -30,6 +30,7 @@ struct Inner {
     section: &'static str,
     retry_after: Option<Duration>,
     source: Option<BoxError>,
+    client: Option<String>,
 }
 
 impl Refusal {
@@ -45,6 +46,7 @@ impl Refusal {
             section: "",
             retry_after: None,
             source: None,
+            client: None,
         }))
     }
 
@@ -87,6 +89,16 @@ impl Refusal {
     pub fn source(mut self, error: impl Into<BoxError>) -> Self {
         self.0.source = Some(error.into());
         self
+    }
+
+    /// The client that the refusal is about, where it did not come so far as to authenticate. For the operator alone.
+    pub(crate) fn about(mut self, client: &str) -> Self {
+        self.0.client = Some(client.to_owned());
+        self
+    }
+
+    pub(crate) fn client(&self) -> Option<&str> {
+        self.0.client.as_deref()
     }
 
     /// The status of the answer.
@@ -184,6 +196,25 @@ macro_rules! causes {
             #[must_use]
             pub const fn id(self) -> &'static str {
                 match self { $(Self::$variant => $id,)+ }
+            }
+
+            /// What happened, in words for the operator: more than the client is told.
+            #[must_use]
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
+            }
+
+            /// The cause of this id, such as an event names it.
+            ///
+            /// ```
+            /// use countersign_oauth_core::Cause;
+            ///
+            /// let cause = Cause::by_id("client.wrong_secret");
+            /// assert_eq!(cause.map(Cause::explanation), Some("The client's secret is wrong."));
+            /// ```
+            #[must_use]
+            pub fn by_id(id: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|cause| cause.id() == id)
             }
 
             /// The section that asks for the check.
@@ -522,6 +553,12 @@ mod tests {
         ids.dedup();
         assert_eq!(ids.len(), Cause::ALL.len());
         assert!(Cause::ALL.iter().all(|cause| !cause.section().is_empty()));
+        for &cause in Cause::ALL {
+            let words = cause.explanation();
+            assert!(words.ends_with('.') && words.trim() == words, "{words}");
+            assert_eq!(Cause::by_id(cause.id()), Some(cause));
+        }
+        assert_eq!(Cause::by_id("no such cause"), None);
     }
 
     #[test]

@@ -280,7 +280,7 @@ impl Server {
     pub fn note_refusal(&self, kind: EventKind, refusal: &Refusal, client: Option<&str>) {
         let kind = if refusal.is_failure() { EventKind::Failure } else { kind };
         let mut event = Event::new(kind, self.now()).with_cause(refusal.cause_id(), refusal.section());
-        if let Some(client) = client {
+        if let Some(client) = client.or(refusal.client()) {
             event = event.with_client_id(client);
         }
         self.event(&event);

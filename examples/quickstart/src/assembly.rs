@@ -6,10 +6,11 @@ use countersign::mfa::{FirstEnrolment, Limits, Policy, Totp};
 use countersign::pages::Pages;
 use countersign::store::{MemoryStore, SqlStore};
 use countersign::{
-    Client, Clock, ConfigError, Event, EventSink, MasterKey, Preset, Registration, Requirement, Resource, Scope,
-    Server, ServerBuilder,
+    Client, Clock, ConfigError, Event, MasterKey, Preset, Registration, Requirement, Resource, Scope, Server,
+    ServerBuilder,
 };
 
+use crate::admin::RecentEvents;
 use crate::demo::{CALLBACK, Offer};
 use crate::settings::{PresetName, Settings, SettingsError, StoreChoice};
 use crate::{StartError, users};
@@ -24,7 +25,7 @@ pub(crate) async fn assemble(
     origin: &str,
     key: MasterKey,
     clock: Option<Arc<dyn Clock>>,
-    warnings: impl EventSink + 'static,
+    events: RecentEvents,
 ) -> Result<(Server, Vec<Offer>), StartError> {
     let builder = match &settings.store {
         StoreChoice::Memory => Server::builder(issuer, MemoryStore::new(), key),
@@ -39,9 +40,10 @@ pub(crate) async fn assemble(
         .limits(if settings.throttle { Limits::default() } else { Limits::off() })
         .pages(Pages::new(BRAND))
         .registration(Registration::open())
-        .events(log)
-        .events(warnings);
-    let builder = if settings.throttle { builder } else { builder.requests_per_address(u32::MAX) };
+        .events(move |event: &Event| {
+            log(event);
+            events.add(event);
+        });
     let builder = match clock {
         Some(clock) => builder.clock(clock),
         None => builder,

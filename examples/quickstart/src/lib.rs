@@ -17,6 +17,7 @@
 //! # }
 //! ```
 
+mod admin;
 mod assembly;
 mod cli;
 mod config;
@@ -31,7 +32,6 @@ mod settings;
 mod testing;
 mod tls;
 mod users;
-mod warnings;
 
 use countersign::ConfigError;
 use countersign::store::OpenError;

@@ -38,6 +38,9 @@ fn introduction(settings: &Settings) -> String {
     });
     let mut text = format!("Demo users:\n{}", users.collect::<String>());
     text.push_str("Clients register themselves at /oauth/register (RFC 7591).\n");
+    if settings.admin_token.is_some() {
+        text.push_str("Administration is below /admin/, by the token of --admin-token.\n");
+    }
     if !settings.throttle {
         text.push_str("Guessing is NOT limited (--throttle off): for tests alone.\n");
     }

@@ -2,27 +2,28 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use countersign::oauth::answer::escape;
-use countersign::{Clock, Server};
-use http::{StatusCode, header};
+use countersign::{Clock, SecretString, Server};
+use http::{HeaderMap, StatusCode, header};
 use rustls::pki_types::UnixTime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use crate::admin::RecentEvents;
 use crate::demo::{self, Provider as _};
 use crate::listen::Bound;
 use crate::outbox::Outbox;
 use crate::serve::{self, Patience, Site};
 use crate::settings::{Listen, Settings};
 use crate::tls::{Tls, TlsError};
-use crate::{StartError, assembly, data, listen, warnings};
+use crate::{StartError, admin, assembly, data, listen};
 
 /// How long requests under way may take when it ends.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -66,16 +67,19 @@ async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Run
     };
     data::make_folders(&settings)?;
     let key = data::master_key(&settings)?;
-    let (sink, warnings) = warnings::channel();
-    let (server, offers) = assembly::assemble(&settings, &issuer, &origin, key, clock, sink).await?;
+    let events = RecentEvents::new(SystemTime::now());
+    let (server, offers) = assembly::assemble(&settings, &issuer, &origin, key, clock, events.clone()).await?;
     let outbox = Outbox::new(&settings.outbox);
     let users = settings.users.iter().map(|user| user.name.clone()).collect();
     let own = demo::routes(Arc::new(server.clone()), offers, users).merge(outbox.routes());
     let app = own.layer(middleware::from_fn_with_state(server.clone(), only_our_host));
-    let app = app.merge(countersign::axum::router(&server)).layer(middleware::from_fn(serve::in_time));
-    let mut running = serve(bound, &app, tls, server, settings)?;
-    running.upkeep.spawn(warnings.deliver(running.server.clone(), outbox));
-    Ok(running)
+    let app = app.merge(countersign::axum::router(&server));
+    let app = match &settings.admin_token {
+        Some(token) => app.merge(admin::routes(server.clone(), events, SecretString::new(token.expose()))),
+        None => app,
+    };
+    let app = app.layer(middleware::from_fn(serve::in_time));
+    Ok(serve(bound, &app, tls, server, settings)?)
 }
 
 fn serve(
@@ -158,16 +162,21 @@ fn origin_of(issuer: &str) -> &str {
 /// The demo's pages answer to the issuer's host alone, as the server does: another name in the address bar may be a stranger's
 /// who points it at this machine.
 async fn only_our_host(State(server): State<Server>, request: Request, next: Next) -> Response {
-    let issuer = server.config().issuer();
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let default_port = if issuer.is_https() { ":443" } else { ":80" };
-    let plain = |host: &str| host.strip_suffix(default_port).unwrap_or(host).to_ascii_lowercase();
-    if plain(host) == plain(issuer.authority()) {
+    if is_our_host(&server, request.headers()) {
         return next.run(request).await;
     }
-    let origin = escape(issuer.origin());
+    let origin = escape(server.config().issuer().origin());
     let body = format!("<h1>Another address</h1>\n<p>This server is <a href=\"{origin}/\">{origin}</a>.</p>\n");
     demo::page::html(StatusCode::MISDIRECTED_REQUEST, "Another address", &body)
+}
+
+/// Whether a request names the issuer's host and port.
+pub(crate) fn is_our_host(server: &Server, headers: &HeaderMap) -> bool {
+    let issuer = server.config().issuer();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let default_port = if issuer.is_https() { ":443" } else { ":80" };
+    let plain = |host: &str| host.strip_suffix(default_port).unwrap_or(host).to_ascii_lowercase();
+    plain(host) == plain(issuer.authority())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use countersign::{ConfigError, SecretString};
+use countersign::{Client, ConfigError, SecretString};
 
 use crate::cli::Cli;
 use crate::config::{ConfigFileError, FileConfig};
@@ -92,6 +92,8 @@ pub struct Settings {
     pub users: Vec<DemoUser>,
     /// Whether guessing is limited.
     pub throttle: bool,
+    /// What opens `/admin/`; nothing does without it.
+    pub admin_token: Option<SecretString>,
     /// Clients, scopes, lifetimes and rules of a file; the demo's own without one.
     pub file: Option<FileConfig>,
 }
@@ -139,6 +141,12 @@ pub enum SettingsError {
     /// `--demo-user` is not a name and a password.
     #[error("--demo-user number {0} is not NAME:PASSWORD, with a name of visible ASCII that stands once")]
     DemoUser(usize),
+    /// `--admin-token` can never be presented.
+    #[error("--admin-token is no bearer token: use letters, digits and -._~+/, such as `openssl rand -hex 32` prints")]
+    AdminToken,
+    /// `--admin-token` can be guessed, where others can try.
+    #[error("--admin-token can be guessed: use 128 random bits or more, such as `openssl rand -hex 32` prints")]
+    WeakAdminToken,
     /// The demo would be open to other machines.
     #[error(
         "{what} would be open to other machines at {listen}: listen on localhost, or add --open-demo if you mean it"
@@ -198,6 +206,7 @@ impl Settings {
             preset: preset(&cli.preset)?,
             users: users(&cli.demo_users)?,
             throttle: throttle(&cli.throttle)?,
+            admin_token: admin_token(cli, listen)?,
             file: cli.config.as_deref().map(FileConfig::load).transpose()?,
         };
         settings.refuse_openness(cli.open_demo)?;
@@ -288,6 +297,25 @@ fn throttle(text: &str) -> Result<bool, SettingsError> {
     }
 }
 
+/// A token as RFC 6750 §2.1 spells it. On loopback one that somebody typed will do, and is told.
+fn admin_token(cli: &Cli, listen: Listen) -> Result<Option<SecretString>, SettingsError> {
+    let Some(token) = cli.admin_token.as_deref() else { return Ok(None) };
+    let letters = token.trim_end_matches('=');
+    let spelt = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    if letters.is_empty() || !letters.bytes().all(spelt) {
+        return Err(SettingsError::AdminToken);
+    }
+    let weak = Client::confidential("admin", SecretString::new(token)).has_weak_secret();
+    match (weak, listen.is_loopback()) {
+        (true, false) => return Err(SettingsError::WeakAdminToken),
+        (true, true) => {
+            tracing::warn!("--admin-token could be guessed; use 128 random bits where others can reach this server");
+        }
+        (false, _) => {}
+    }
+    Ok(Some(SecretString::new(token)))
+}
+
 fn users(given: &[String]) -> Result<Vec<DemoUser>, SettingsError> {
     let defaults = DEFAULT_USERS.map(str::to_owned);
     let given = if given.is_empty() { &defaults } else { given };
@@ -308,6 +336,8 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
+
+    const STRONG: &str = "4d5f4e8f9a63d2c17e58f0abb7c1e0a9";
 
     fn settings(switches: &[&str]) -> Result<Settings, SettingsError> {
         Settings::from_cli(&Cli::parse_from([&["quickstart"], switches].concat()))
@@ -354,6 +384,8 @@ mod tests {
             ("--preset=fapi2", "later version"),
             ("--preset=nonsense", "oidc or oauth21"),
             ("--throttle=maybe", "on or off"),
+            ("--admin-token=hunter2 or so", "openssl rand"),
+            ("--admin-token=", "openssl rand"),
             ("--demo-user=hunter2", "NAME:PASSWORD"),
             ("--demo-user=:hunter2", "NAME:PASSWORD"),
             ("--tls=letsencrypt", "--tls self-signed"),
@@ -371,6 +403,17 @@ mod tests {
         assert!(matches!(two, Err(SettingsError::TwoCertificates)));
         let plain = settings(&["--tls=self-signed", "--issuer=http://localhost:4000"]);
         assert!(matches!(plain, Err(SettingsError::PlainIssuer(_))));
+    }
+
+    #[test]
+    fn promise_6_an_admin_token_that_can_be_guessed_is_refused_off_loopback() {
+        let open = ["--listen=0.0.0.0:0", "--open-demo", "--issuer=https://id.example.com"];
+        for (token, fits) in [("hunter2", false), ("correct-horse", false), (STRONG, true)] {
+            let token = format!("--admin-token={token}");
+            let far = settings(&[&open[..], &[&token]].concat());
+            assert_eq!(matches!(far, Err(SettingsError::WeakAdminToken)), !fits, "{far:?}");
+            assert!(settings(&[&token]).unwrap().admin_token.is_some());
+        }
     }
 
     #[test]

@@ -36,7 +36,6 @@ class RelyingParty:
             redirect_uri=self.redirect_uri,
             code_challenge_method="S256",
             token_endpoint_auth_method=settings["method"],
-            revocation_endpoint_auth_method=settings["method"],
             token_endpoint=self.provider["token_endpoint"],
         )
         if settings["method"] == "private_key_jwt":
@@ -133,29 +132,6 @@ def code_replay_is_refused_and_ends_the_grant(party):
     refused("invalid_grant", party.session.refresh_token, refresh_token=token["refresh_token"])
 
 
-def what_is_given_back_is_dead_at_once(party):
-    """RFC 7009 by this client's own method; RFC 7662 where it can authenticate."""
-    revoke, ask = party.provider["revocation_endpoint"], party.provider["introspection_endpoint"]
-    answer, state, verifier, _ = party.authorize()
-    token = party.redeem(answer, state, verifier)
-    confidential = party.session.client_secret is not None
-
-    def active(kind):
-        return party.session.introspect_token(ask, token=token[kind]).json().get("active")
-
-    if confidential:
-        assert active("access_token") is True and active("refresh_token") is True
-    assert party.session.revoke_token(revoke, token=token["access_token"]).status_code == 200
-    assert party.userinfo(token["access_token"]).status_code == 401, "a revoked access token opens userinfo"
-    if confidential:
-        assert active("access_token") is False and active("refresh_token") is True
-    fresh = party.session.refresh_token(refresh_token=token["refresh_token"])
-    hint = {"token_type_hint": "refresh_token"}
-    assert party.session.revoke_token(revoke, token=fresh["refresh_token"], **hint).status_code == 200
-    assert party.userinfo(fresh["access_token"]).status_code == 401, "an access token outlived its grant"
-    refused("invalid_grant", party.session.refresh_token, refresh_token=fresh["refresh_token"])
-
-
 def refused(error, call, *arguments, **named):
     try:
         call(*arguments, **named)
@@ -173,7 +149,6 @@ def main():
     refresh_yields_a_new_access_token(party, token, claims)
     wrong_verifier_is_refused_and_spends_nothing(party)
     code_replay_is_refused_and_ends_the_grant(party)
-    what_is_given_back_is_dead_at_once(party)
     print(json.dumps({"ok": True, "claims": claims, "userinfo": info}))
 
 

@@ -7,7 +7,6 @@
 mod harness;
 mod login;
 mod own_clients;
-mod own_tokens;
 mod pages;
 mod person;
 mod relying_parties;

@@ -48,12 +48,24 @@ pub(crate) async fn authenticate(
     let shown = read(parts, form)?;
     let id = ClientId::parse(&shown.client_id).ok_or(Cause::UnknownClient)?;
     let client = server.find_client(&id).await?;
-    check_secret(server, client.as_deref(), &shown)?;
-    let client = client.ok_or(Cause::UnknownClient)?;
-    if let Credential::Assertion(assertion) = &shown.credential {
-        private_key_jwt::verify(server, parts, &client, assertion).await?;
+    let proven = prove(server, parts, client.as_deref(), &shown).await;
+    // Whom it is about is told to the operator, if the name is one of ours: anything may stand in a stranger's.
+    match (client, proven) {
+        (Some(client), Ok(())) => Ok(AuthenticatedClient(client)),
+        (Some(client), Err(refusal)) => Err(refusal.about(client.id())),
+        (None, Err(refusal)) => Err(refusal),
+        (None, Ok(())) => Err(Cause::UnknownClient.into()),
     }
-    Ok(AuthenticatedClient(client))
+}
+
+async fn prove(server: &Server, parts: &Parts, client: Option<&Client>, shown: &Shown) -> Result<(), Refusal> {
+    check_secret(server, client, shown)?;
+    match (&shown.credential, client) {
+        (Credential::Assertion(assertion), Some(client)) => {
+            private_key_jwt::verify(server, parts, client, assertion).await
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Which method a request uses. Two at once are refused (RFC 6749 §2.3).
