@@ -1,4 +1,5 @@
-//! What the tests that cross crates share: the quickstart as a process, a browser, foreign clients, a relying party.
+//! What the tests that cross crates share: the quickstart as a process, a browser, foreign clients, a relying party, a database
+//! server.
 //!
 //! Everything here runs the product from outside, over loopback sockets. A helper that cannot do its part fails the test
 //! that called it, and says where.
@@ -10,8 +11,11 @@ mod connection;
 mod foreign;
 mod http;
 mod jar;
+#[cfg(unix)]
+mod postgres;
 mod process;
 mod quickstart;
+mod relay;
 mod relying_party;
 mod scratch;
 mod site;
@@ -25,8 +29,11 @@ pub use connection::Connection;
 pub use foreign::{node_client, python_client};
 pub use http::{Http, Reply};
 pub use jar::Jar;
+#[cfg(unix)]
+pub use postgres::Postgres;
 pub use process::Process;
 pub use quickstart::Quickstart;
+pub use relay::Relay;
 pub use relying_party::{Callback, Tokens};
 pub use scratch::{Scratch, artifact};
 pub use site::{Asked, Page, site};

@@ -1,4 +1,4 @@
-//! What the tests need besides Rust: a browser with its driver, Redis, Python and Node with pinned packages.
+//! What the tests need besides Rust: a browser with its driver, PostgreSQL, Redis, Python and Node with pinned packages.
 //!
 //! Debian's packages are installed where that is allowed; everything else goes into `target/services`, which may be deleted.
 
@@ -21,6 +21,7 @@ pub(crate) struct Services {
     node_folder: PathBuf,
     chromium: PathBuf,
     chromedriver: PathBuf,
+    postgres: PathBuf,
 }
 
 impl Services {
@@ -43,17 +44,19 @@ impl Services {
             node_folder,
             chromium: chromium().ok_or_else(|| still_missing("chromium"))?,
             chromedriver: chromedriver().ok_or_else(|| still_missing("chromedriver"))?,
+            postgres: postgres().ok_or_else(|| still_missing("postgresql"))?,
         })
     }
 
     /// The variables that `countersign-tests` reads.
-    pub(crate) fn environment(&self) -> [(&'static str, &Path); 5] {
+    pub(crate) fn environment(&self) -> [(&'static str, &Path); 6] {
         [
             ("COUNTERSIGN_TEST_PYTHON", &self.python),
             ("COUNTERSIGN_TEST_NODE", &self.node),
             ("COUNTERSIGN_TEST_NODE_FOLDER", &self.node_folder),
             ("COUNTERSIGN_TEST_CHROMIUM", &self.chromium),
             ("COUNTERSIGN_TEST_CHROMEDRIVER", &self.chromedriver),
+            ("COUNTERSIGN_TEST_POSTGRES", &self.postgres),
         ]
     }
 }
@@ -67,6 +70,9 @@ fn missing_packages() -> Vec<&'static str> {
     // The browser is told by it whom to trust.
     if on_path("certutil").is_none() {
         missing.push("libnss3-tools");
+    }
+    if postgres().is_none() {
+        missing.push("postgresql");
     }
     if base_python().is_none() {
         missing.extend(["python3", "python3-venv"]);
@@ -98,6 +104,16 @@ fn chromium() -> Option<PathBuf> {
 
 fn chromedriver() -> Option<PathBuf> {
     on_path("chromedriver")
+}
+
+/// The folder of a PostgreSQL server's programs: the newest of Debian's, which are not on the path, or the one that is.
+fn postgres() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let folders = versions.map(|version| version.path().join("bin"));
+    let all = |folder: &PathBuf| ["initdb", "postgres", "psql"].iter().all(|name| folder.join(name).is_file());
+    let number = |folder: &PathBuf| folder.iter().rev().nth(1)?.to_str()?.parse::<u32>().ok();
+    let newest = folders.filter(all).max_by_key(number);
+    newest.or_else(|| on_path("initdb")?.parent().map(Path::to_owned).filter(all))
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {
