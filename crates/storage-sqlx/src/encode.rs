@@ -29,7 +29,7 @@ pub(crate) fn key_from(column: &[u8]) -> Option<Key> {
 }
 
 /// One list takes a byte for its name and sixteen for its value.
-const LIST: usize = 17;
+pub(crate) const LIST: usize = 17;
 
 pub(crate) fn lists(indexes: &[Index]) -> Vec<u8> {
     let mut column = Vec::with_capacity(indexes.len() * LIST);
@@ -40,6 +40,7 @@ pub(crate) fn lists(indexes: &[Index]) -> Vec<u8> {
     column
 }
 
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "PostgreSQL keeps each list in a column of its own"))]
 pub(crate) fn lists_from(column: &[u8]) -> Vec<Index> {
     let (lists, _) = column.as_chunks::<LIST>();
     lists

@@ -109,7 +109,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
 #[tokio::test]
 async fn a_url_of_another_sort_is_refused() {
     for url in
-        ["", "auth.db", "postgres://localhost/x", "sqlite:", "sqlite:a.db?mode=ro", "sqlite:file:a.db", "sqlite::temp:"]
+        ["", "auth.db", "mysql://localhost/x", "sqlite:", "sqlite:a.db?mode=ro", "sqlite:file:a.db", "sqlite::temp:"]
     {
         let error = SqlStore::open(url).await.unwrap_err();
         assert!(matches!(error, OpenError::Url), "{url}: {error:?}");
