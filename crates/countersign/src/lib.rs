@@ -39,7 +39,7 @@
 //! | [`mfa`] | login, policies, factors | |
 //! | [`oauth`] | the protocol engine and its [`Extension`] door | |
 //! | [`oidc`] | OpenID Connect | |
-//! | [`store`] | the storage contract, and the stores | `sqlite`, `memory` |
+//! | [`store`] | the storage contract, and the stores | `sqlite`, `postgres`, `memory` |
 //! | [`pkce`], [`otp`], [`tokens`] | pure: PKCE, one-time passwords, JOSE | |
 //! | `axum` | the router for axum | `axum` |
 //! | `pages` | the default pages | `pages` |
@@ -52,7 +52,8 @@
 //! | `tokio` | password hashing on tokio's blocking threads (`TokioPool`), and the loop of due work (`maintenance`) | default |
 //! | `axum` | the router for axum; with it `tokio` | default |
 //! | `pages` | the default pages, which a login has unless [`ServerBuilder::pages`] is given others | default |
-//! | `sqlite` | `store::SqlStore`; needs a C compiler and Rust 1.94 | default |
+//! | `sqlite` | `store::SqlStore` on SQLite; needs a C compiler and Rust 1.94 | default |
+//! | `postgres` | `store::SqlStore` on PostgreSQL; needs Rust 1.94 | |
 //! | `memory` | `store::MemoryStore`, for tests | |
 //! | `testkit` | `store::testkit`, the suite that proves a storage adapter of one's own: for development dependencies | |
 //!
@@ -63,7 +64,7 @@
 //!
 //! # What it does not do yet
 //!
-//! Revocation, introspection, back-channel logout, passkeys, delivered codes and PostgreSQL are not part of this
+//! Revocation, introspection, back-channel logout, passkeys and delivered codes are not part of this
 //! version. The feature table in the repository's README says what is, specification by specification.
 //!
 //! # Where next
@@ -121,8 +122,10 @@ pub mod oidc {
 pub mod store {
     #[cfg(feature = "memory")]
     pub use countersign_storage_memory::MemoryStore;
-    #[cfg(feature = "sqlite")]
-    pub use countersign_storage_sqlx::{OpenError, SqlStore};
+    #[cfg(feature = "postgres")]
+    pub use countersign_storage_sqlx::{Migration, POSTGRES_MIGRATIONS, ServerError, ServerTrouble};
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub use countersign_storage_sqlx::{OpenError, SqlOptions, SqlStore};
     pub use countersign_storage_traits::*;
 }
 

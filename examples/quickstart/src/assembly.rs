@@ -33,6 +33,7 @@ pub(crate) async fn assemble(
             let store = SqlStore::open(&format!("sqlite:{}", file.display())).await?;
             Server::builder(issuer, store, key)
         }
+        StoreChoice::Postgres(url) => Server::builder(issuer, SqlStore::open(url.expose()).await?, key),
     };
     let builder = builder
         .preset(preset(settings))

@@ -45,7 +45,7 @@ pub use demo::{DemoError, Offer, Provider};
 pub use listen::ListenError;
 pub use outbox::{Outbox, OutgoingMessage};
 pub use running::{Running, start, start_with_clock};
-pub use settings::{DemoUser, Listen, PresetName, Settings, SettingsError, StoreChoice};
+pub use settings::{DatabaseUrl, DemoUser, Listen, PresetName, Settings, SettingsError, StoreChoice};
 pub use tls::{CertificateProblem, TlsChoice, TlsError};
 pub use users::UsersError;
 
@@ -81,7 +81,7 @@ impl StartError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) => 2,
+            Self::Settings(_) | Self::Store(OpenError::Url | OpenError::Feature { .. }) => 2,
             Self::Tls(error) if error.is_a_setting() => 2,
             _ => 1,
         }

@@ -1,5 +1,6 @@
 //! What the command line and the configuration file say together, checked.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -36,6 +37,26 @@ pub enum StoreChoice {
     Memory,
     /// In an SQLite file.
     Sqlite(PathBuf),
+    /// In a PostgreSQL database.
+    Postgres(DatabaseUrl),
+}
+
+/// Where a database server is. A password may stand in it, so it is shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The URL, password and all.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseUrl(..)")
+    }
 }
 
 /// The switches of the server, by the name of their preset.
@@ -124,10 +145,10 @@ pub enum SettingsError {
     #[error("--issuer {0} is plain HTTP, and TLS is switched on: write https://, or leave the switch for TLS out")]
     PlainIssuer(String),
     /// `--store` names a store of a later version.
-    #[error("--store {0}: comes with a later version; use sqlite:FILE or memory:")]
+    #[error("--store {0}: comes with a later version; use sqlite:FILE, postgres://… or memory:")]
     LaterStore(&'static str),
     /// `--store` names no store.
-    #[error("--store names no store: write sqlite:FILE or memory:")]
+    #[error("--store names no store: write sqlite:FILE, postgres://USER:PASSWORD@HOST/DATABASE or memory:")]
     Store,
     /// `--preset` is one of a later version.
     #[error("--preset {0}: comes with a later version; use oidc or oauth21")]
@@ -267,10 +288,11 @@ fn tls(cli: &Cli) -> Result<Option<TlsChoice>, SettingsError> {
 
 fn store(cli: &Cli) -> Result<StoreChoice, SettingsError> {
     let Some(url) = cli.store.as_deref() else { return Ok(StoreChoice::Sqlite(cli.data.join("store.db"))) };
-    let later = ["postgres", "postgresql", "redis", "rediss", "redis-cluster"];
+    let later = ["redis", "rediss", "redis-cluster"];
     match url.split_once(':') {
         Some(("memory", "")) => Ok(StoreChoice::Memory),
         Some(("sqlite", file)) if !file.is_empty() => Ok(StoreChoice::Sqlite(file.trim_start_matches("//").into())),
+        Some(("postgres" | "postgresql", _)) => Ok(StoreChoice::Postgres(DatabaseUrl(url.to_owned()))),
         // The URL itself is not repeated: a password may stand in it.
         Some((scheme, _)) => match later.into_iter().find(|later| *later == scheme) {
             Some(scheme) => Err(SettingsError::LaterStore(scheme)),
@@ -373,12 +395,20 @@ mod tests {
     }
 
     #[test]
+    fn promise_4_a_databases_password_is_shown_nowhere() {
+        for url in ["postgres://u:hunter2@h/db", "postgresql://u:hunter2@h:5433/db?sslmode=require"] {
+            let settings = settings(&["--store", url]).unwrap();
+            assert!(!format!("{settings:?}").contains("hunter2"));
+            assert!(matches!(settings.store, StoreChoice::Postgres(kept) if kept.expose() == url));
+        }
+    }
+
+    #[test]
     fn wrong_switches_say_the_cure() {
         for (switch, cure) in [
             ("--listen=4000", "localhost:4000"),
             ("--listen=localhost", "localhost:4000"),
             ("--listen=localhost:70000", "localhost:4000"),
-            ("--store=postgres://u:hunter2@h/db", "later version"),
             ("--store=redis-cluster://h", "later version"),
             ("--store=hunter2", "sqlite:FILE"),
             ("--preset=fapi2", "later version"),
