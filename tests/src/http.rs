@@ -54,6 +54,14 @@ impl Http {
         reply(url, request.send_form(form.iter().copied()))
     }
 
+    /// `POST url` with a form, where no answer may come: a server ends, or the way to it does.
+    ///
+    /// # Errors
+    /// When no answer comes, or not all of it.
+    pub fn try_post(&self, url: &str, form: &[(&str, &str)]) -> Result<Reply, ureq::Error> {
+        read(self.agent.post(url).send_form(form.iter().copied())?)
+    }
+
     /// `POST url` with JSON.
     #[must_use]
     #[track_caller]
@@ -97,14 +105,15 @@ impl Reply {
 
 #[track_caller]
 fn reply(url: &str, answer: Result<Response<Body>, ureq::Error>) -> Reply {
-    let mut answer = match answer {
-        Ok(answer) => answer,
-        Err(error) => panic!("{url}: {error}"),
-    };
-    let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let headers = answer.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
-    match answer.body_mut().read_to_string() {
-        Ok(body) => Reply { status: answer.status().as_u16(), headers, body },
+    match answer.and_then(read) {
+        Ok(reply) => reply,
         Err(error) => panic!("{url}: {error}"),
     }
+}
+
+fn read(mut answer: Response<Body>) -> Result<Reply, ureq::Error> {
+    let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = answer.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+    let body = answer.body_mut().read_to_string()?;
+    Ok(Reply { status: answer.status().as_u16(), headers, body })
 }

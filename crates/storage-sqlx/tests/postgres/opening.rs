@@ -123,7 +123,7 @@ async fn promise_14_a_busy_pool_and_a_slow_server_end_a_call_in_time() {
     server.sql("postgres", "CREATE DATABASE slow");
     let url = server.url_of("countersign", "postgres-password", "slow");
     let options = SqlOptions::default().connections(1);
-    let options = options.acquire_timeout(Duration::from_millis(200)).call_timeout(Duration::from_millis(600));
+    let options = options.acquire_timeout(Duration::from_secs(2)).call_timeout(Duration::from_secs(4));
     let store = SqlStore::open_with(&url, options).await.unwrap();
     store.commit(&batch(1, Expect::Absent, "first")).await.unwrap();
     let mut other = PgConnection::connect(&url).await.unwrap();
