@@ -8,10 +8,11 @@ use bytes::Bytes;
 use countersign_primitives::{Id, Random, UnixTime};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest;
+use zeroize::Zeroizing;
 
 use crate::{
     Batch, Capabilities, Charge, Charged, CommitError, CounterKey, Cursor, Expect, Health, Index, Key, Kind, MasterKey,
-    MasterKeyId, Page, Record, Store, StoreError, Swept, Version,
+    MasterKeyId, Page, Record, RootKey, Store, StoreError, Swept, Version,
 };
 
 /// A store that seals every payload before another store sees it, and opens it on the way back.
@@ -57,8 +58,8 @@ const FORMAT_SEALED: u8 = 2;
 const HEADER: usize = 1 + 4 + NONCE_LEN;
 /// What the cipher appends.
 const TAG: usize = 16;
-/// The kind of the record by which [`Encrypted::prove_key`] knows the key again.
-const KEY_PROOF: Kind = Kind(80);
+/// The kind of the record that keeps the root key.
+const ROOT_KEY: Kind = Kind(80);
 
 impl<S: Store> Encrypted<S> {
     /// Seals what goes to `store` for the issuer `realm`.
@@ -69,7 +70,8 @@ impl<S: Store> Encrypted<S> {
         Self { store, realm: hash, name: realm.into(), keys: vec![Sealing::new(master, realm)], random }
     }
 
-    /// Also opens what an earlier master key sealed. Whatever is written again is sealed under the present one.
+    /// Also opens what an earlier master key sealed. Whatever is written again is sealed under the present one, and so is, as it is
+    /// read, what never expires. The earlier key can go when all else has expired and every such record was read or written.
     #[must_use]
     pub fn also_opens(mut self, earlier: &MasterKey) -> Self {
         self.keys.push(Sealing::new(earlier, &self.name));
@@ -82,33 +84,51 @@ impl<S: Store> Encrypted<S> {
         &self.store
     }
 
-    /// Whether this is the master key that the store was first used with: to be asked at start, so that a lost key is an
-    /// error there and not at the first login. The first call leaves a record to know the key by.
+    /// The root key of this realm, from which names and tags are derived. The first call makes it; later ones read it, so that a
+    /// lost master key is an error at start and not at the first login. A root key that an earlier master key sealed is sealed
+    /// anew under the present one.
     ///
     /// # Errors
-    /// [`StoreError::WrongKey`] when the store was sealed under another key; else as the store fails.
-    pub async fn prove_key(&self, now: UnixTime) -> Result<(), StoreError>
+    /// [`StoreError::WrongKey`] when the store was sealed under a master key that is not among those given; else as the store
+    /// fails.
+    pub async fn root_key(&self, now: UnixTime) -> Result<RootKey, StoreError>
     where
         S: 'static,
     {
         let mut id = [0; 16];
         id.copy_from_slice(&digest::digest(&digest::SHA256, &self.realm).as_ref()[..16]);
-        let key = Key::root(KEY_PROOF, Id::from_bytes(id));
+        let key = Key::root(ROOT_KEY, Id::from_bytes(id));
         let store: &dyn Store = self;
         // The second read is for the process that lost the race to write the first record.
         for _ in 0..2 {
-            if self.get(&[key], now).await?.into_iter().flatten().next().is_some() {
-                return Ok(());
+            if let Some(record) = self.get(&[key], now).await?.into_iter().flatten().next() {
+                let bytes: [u8; RootKey::LENGTH] =
+                    (*record.payload).try_into().map_err(|_| StoreError::Corrupt { key, reason: "no root key" })?;
+                return Ok(RootKey::from_bytes(bytes));
             }
+            let mut fresh = Zeroizing::new([0; RootKey::LENGTH]);
+            self.random.fill(&mut *fresh)?;
             let mut batch = Batch::new(key.partition, now, &*self.random)?;
-            batch.put(key, Expect::Absent, UnixTime::MAX, Vec::new(), Bytes::new());
+            batch.put(key, Expect::Absent, UnixTime::MAX, Vec::new(), Bytes::copy_from_slice(&*fresh));
             match store.commit_surely(&batch).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(RootKey::from_bytes(*fresh)),
                 Err(CommitError::Conflict(_)) => {}
                 Err(CommitError::Unknown(error) | CommitError::Refused(error)) => return Err(error),
             }
         }
         Err(StoreError::Corrupt { key, reason: "absent and present at once" })
+    }
+
+    /// Seals a record anew that an earlier master key had sealed, and answers it as it then stands. What never expires would
+    /// otherwise need the earlier key for ever; what expires is left alone, for it goes by itself, and a request may be about to
+    /// spend it at the version it was read at. Losing a race to another writer loses nothing.
+    async fn renewed(&self, key: &Key, record: Record, now: UnixTime) -> Record {
+        let Ok(mut batch) = Batch::new(key.partition, now, &*self.random) else { return record };
+        batch.put(*key, Expect::At(record.version), record.expires_at, Vec::new(), record.payload.clone());
+        match self.commit(&batch).await {
+            Ok(()) => Record { version: batch.id(), ..record },
+            Err(_) => record,
+        }
     }
 
     fn seal(&self, key: &Key, version: Version, payload: &Bytes) -> Result<Bytes, StoreError> {
@@ -132,7 +152,8 @@ impl<S: Store> Encrypted<S> {
         Ok(sealed.into())
     }
 
-    fn open(&self, key: &Key, record: &Record) -> Result<Record, StoreError> {
+    /// Opens a record, and says whether it was sealed under the present master key.
+    fn open(&self, key: &Key, record: &Record) -> Result<(Record, Sealed), StoreError> {
         let corrupt = |reason| StoreError::Corrupt { key: *key, reason };
         let sealed = &record.payload;
         if sealed.first().is_some_and(|format| *format != FORMAT_SEALED) {
@@ -144,7 +165,7 @@ impl<S: Store> Encrypted<S> {
         let (id, nonce) = sealed[1..HEADER].split_at(4);
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| corrupt("too short to be sealed"))?;
         let mut tried = false;
-        for sealing in self.keys.iter().filter(|sealing| sealing.id.0 == *id) {
+        for (position, sealing) in self.keys.iter().enumerate().filter(|(_, sealing)| sealing.id.0 == *id) {
             tried = true;
             let mut payload = sealed[HEADER..].to_vec();
             let nonce = Nonce::assume_unique_for_key(*nonce.as_ref());
@@ -152,7 +173,8 @@ impl<S: Store> Encrypted<S> {
             if let Ok(opened) = sealing.cipher(key)?.open_in_place(nonce, aad, &mut payload) {
                 let length = opened.len();
                 payload.truncate(length);
-                return Ok(Record { payload: payload.into(), version: record.version, expires_at: record.expires_at });
+                let opened = Record { payload: payload.into(), ..*record };
+                return Ok((opened, if position == 0 { Sealed::Now } else { Sealed::Earlier }));
             }
         }
         if !tried {
@@ -180,6 +202,13 @@ impl<S: Store> Encrypted<S> {
         context[65..].copy_from_slice(&version.number().to_be_bytes());
         context
     }
+}
+
+/// Under which master key a record was sealed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sealed {
+    Now,
+    Earlier,
 }
 
 impl Sealing {
@@ -210,9 +239,16 @@ impl<S: Store> Store for Encrypted<S> {
     async fn get(&self, keys: &[Key], now: UnixTime) -> Result<Vec<Option<Record>>, StoreError> {
         let places: Vec<Key> = keys.iter().map(|key| self.moved(*key)).collect();
         let records = self.store.get(&places, now).await?;
-        let opened =
-            keys.iter().zip(records).map(|(key, record)| record.map(|record| self.open(key, &record)).transpose());
-        opened.collect()
+        let mut answer = Vec::with_capacity(keys.len());
+        for (key, record) in keys.iter().zip(records) {
+            answer.push(match record.map(|record| self.open(key, &record)).transpose()? {
+                Some((record, Sealed::Earlier)) if record.expires_at == UnixTime::MAX => {
+                    Some(self.renewed(key, record, now).await)
+                }
+                opened => opened.map(|(record, _)| record),
+            });
+        }
+        Ok(answer)
     }
 
     async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {

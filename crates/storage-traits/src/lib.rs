@@ -162,6 +162,7 @@ mod key;
 mod key_file;
 mod master_key;
 mod records;
+mod root_key;
 mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
@@ -173,4 +174,5 @@ pub use judge::{Counter, Judgement, Standing};
 pub use key::{CounterKey, Index, Key, Kind};
 pub use master_key::{MasterKey, MasterKeyError, MasterKeyId};
 pub use records::{Found, Stored};
+pub use root_key::RootKey;
 pub use store::{Capabilities, Charge, Charged, Cursor, Health, Page, Record, SWEEP_MARGIN, Store, Swept};

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
-use countersign_primitives::{Random, RandomError, SecretBytes};
+use countersign_primitives::{Random, RandomError};
 use ring::hmac;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::key_file;
 
-/// The master key: 256 bits from which each issuer's keys are derived, one for each purpose.
+/// The master key: 256 bits under which all else is sealed, [`RootKey`]s included.
 ///
 /// It comes from the environment ([`MasterKey::from_env`]) or from a file beside the database
 /// ([`MasterKey::load_or_create`]). Who loses it loses what [`Encrypted`](crate::Encrypted) sealed; who steals it and the
@@ -24,8 +24,6 @@ use crate::key_file;
 ///
 /// let key = MasterKey::generate(&SystemRandom)?;
 /// assert!(format!("{key:?}").starts_with("MasterKey("));
-/// let codes = key.derive("https://id.example.com", "user codes");
-/// assert!(!codes.matches(key.derive("https://other.example.com", "user codes").expose()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -42,7 +40,7 @@ impl fmt::Display for MasterKeyId {
 }
 
 /// The salt of every derivation (RFC 5869 §3.1).
-const SALT: &[u8] = b"countersign master key, version 1";
+pub(crate) const SALT: &[u8] = b"countersign master key, version 1";
 
 /// Both alphabets are tried, each with and without padding.
 const LENIENT: GeneralPurposeConfig =
@@ -117,13 +115,6 @@ impl MasterKey {
         key_file::load_or_create(path.as_ref())
     }
 
-    /// A key for one purpose of one issuer, by HKDF-SHA-256 (RFC 5869): 32 bytes that tell nothing of the master key or of
-    /// any other purpose.
-    #[must_use]
-    pub fn derive(&self, realm: &str, label: &str) -> SecretBytes {
-        SecretBytes::new(self.derive_bytes(realm, label).as_slice())
-    }
-
     /// Which key this is.
     #[must_use]
     pub fn id(&self) -> MasterKeyId {
@@ -133,23 +124,27 @@ impl MasterKey {
     }
 
     pub(crate) fn derive_bytes(&self, realm: &str, label: &str) -> Zeroizing<[u8; 32]> {
-        // RFC 5869 §2.2 and §2.3 with one block of output. The realm's length goes first, so that no pair of realm and label
-        // reads as another pair.
-        let extracted = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SALT), &self.0);
-        let mut expand = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, extracted.as_ref()));
-        expand.update(&(realm.len() as u64).to_be_bytes());
-        expand.update(realm.as_bytes());
-        expand.update(label.as_bytes());
-        expand.update(&[1]);
-        let mut derived = Zeroizing::new([0; 32]);
-        derived.copy_from_slice(expand.sign().as_ref());
-        derived
+        derive(&self.0, realm, label)
     }
 
     /// The key in base64, for its file.
     pub(crate) fn to_base64(&self) -> Zeroizing<String> {
         Zeroizing::new(STANDARD.encode(self.0))
     }
+}
+
+/// RFC 5869 §2.2 and §2.3 with one block of output. The realm's length goes first, so that no pair of realm and label reads as
+/// another pair.
+pub(crate) fn derive(key: &[u8; 32], realm: &str, label: &str) -> Zeroizing<[u8; 32]> {
+    let extracted = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SALT), key);
+    let mut expand = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, extracted.as_ref()));
+    expand.update(&(realm.len() as u64).to_be_bytes());
+    expand.update(realm.as_bytes());
+    expand.update(label.as_bytes());
+    expand.update(&[1]);
+    let mut derived = Zeroizing::new([0; 32]);
+    derived.copy_from_slice(expand.sign().as_ref());
+    derived
 }
 
 /// Shows which key it is, never the key.
@@ -197,30 +192,9 @@ pub enum MasterKeyError {
 
 #[cfg(test)]
 mod tests {
-    use ring::hkdf;
-
     use super::*;
 
     const KEY: [u8; 32] = [7; 32];
-
-    #[test]
-    fn rfc5869_2_derivation_is_hkdf_sha_256() {
-        let info = [&9_u64.to_be_bytes()[..], b"https://a", b"seal"];
-        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, SALT);
-        let mut expected = [0; 32];
-        salt.extract(&KEY).expand(&info, hkdf::HKDF_SHA256).unwrap().fill(&mut expected).unwrap();
-        assert!(MasterKey::from_bytes(KEY).derive("https://a", "seal").matches(&expected));
-    }
-
-    #[test]
-    fn promise_16_no_two_issuers_or_purposes_share_a_key() {
-        let key = MasterKey::from_bytes(KEY);
-        let derived = key.derive("https://a", "x");
-        for (realm, label) in [("https://b", "x"), ("https://a", "y"), ("https://ax", ""), ("", "https://ax")] {
-            assert!(!derived.matches(key.derive(realm, label).expose()), "{realm} {label}");
-        }
-        assert!(!derived.matches(MasterKey::from_bytes([8; 32]).derive("https://a", "x").expose()));
-    }
 
     #[test]
     fn promise_4_debug_output_shows_no_key() {

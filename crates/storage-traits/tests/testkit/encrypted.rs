@@ -177,10 +177,83 @@ fn equal_payloads_are_sealed_differently() {
 #[test]
 fn a_lost_master_key_is_an_error_at_start() {
     let store = Arc::new(Planted::new(Fault::None));
-    block_on(sealed(&store, ISSUER, &master(1)).prove_key(NOW)).unwrap();
-    block_on(sealed(&store, ISSUER, &master(1)).prove_key(LATER)).unwrap();
-    let lost = block_on(sealed(&store, ISSUER, &master(2)).prove_key(NOW));
-    assert!(matches!(lost, Err(StoreError::WrongKey { .. })), "{lost:?}");
-    block_on(sealed(&store, "https://other.example.com", &master(2)).prove_key(NOW)).unwrap();
-    block_on(sealed(&store, ISSUER, &master(2)).also_opens(&master(1)).prove_key(NOW)).unwrap();
+    let root = |issuer, number, now| block_on(sealed(&store, issuer, &master(number)).root_key(now));
+    let first = root(ISSUER, 1, NOW).unwrap().derive(ISSUER, "x");
+    assert!(first.matches(root(ISSUER, 1, LATER).unwrap().derive(ISSUER, "x").expose()), "it stays the same");
+    assert!(matches!(root(ISSUER, 2, NOW), Err(StoreError::WrongKey { .. })));
+    let others = root("https://other.example.com", 2, NOW).unwrap();
+    assert!(!first.matches(others.derive(ISSUER, "x").expose()), "each realm has its own");
+}
+
+#[test]
+fn many_processes_that_start_together_have_one_root_key() {
+    let store = Arc::new(Planted::new(Fault::None));
+    let roots = std::thread::scope(|scope| {
+        let start = || block_on(sealed(&store, ISSUER, &master(1)).root_key(NOW)).unwrap().derive(ISSUER, "x");
+        let starting: Vec<_> = (0..16).map(|_| scope.spawn(start)).collect();
+        starting.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(roots.iter().all(|root| root.matches(roots[0].expose())));
+}
+
+#[test]
+fn the_root_key_outlives_a_change_of_the_master_key() {
+    let store = Arc::new(Planted::new(Fault::None));
+    let root = block_on(sealed(&store, ISSUER, &master(1)).root_key(NOW)).unwrap().derive(ISSUER, "x");
+    let changing = sealed(&store, ISSUER, &master(2)).also_opens(&master(1));
+    assert!(root.matches(block_on(changing.root_key(NOW)).unwrap().derive(ISSUER, "x").expose()));
+    // From now on the new key is enough, and the old one opens it no more.
+    assert!(
+        root.matches(block_on(sealed(&store, ISSUER, &master(2)).root_key(NOW)).unwrap().derive(ISSUER, "x").expose())
+    );
+    let old = block_on(sealed(&store, ISSUER, &master(1)).root_key(NOW));
+    assert!(matches!(old, Err(StoreError::WrongKey { .. })), "{old:?}");
+}
+
+/// Puts a record that expires at `expiry` under the first master key, and reads it once while the key changes.
+fn read_during_a_change(expiry: UnixTime) -> (Arc<Planted>, Record) {
+    let store = Arc::new(Planted::new(Fault::None));
+    let mut batch = Batch::with_id(key(1).partition, NOW, Version::new(5));
+    let index = Index { name: 1, value: Id::from_bytes([9; 16]) };
+    batch.put(key(1), Expect::Absent, expiry, vec![index], SECRET);
+    block_on(sealed(&store, ISSUER, &master(1)).commit(&batch)).unwrap();
+    let changing = sealed(&store, ISSUER, &master(2)).also_opens(&master(1));
+    let read = get(&changing, key(1)).unwrap();
+    assert_eq!(block_on(changing.list(&index, None, 10, NOW)).unwrap().keys, [key(1)], "it keeps its lists");
+    (store, read)
+}
+
+#[test]
+fn what_never_expires_is_sealed_anew_as_it_is_read() {
+    let (store, read) = read_during_a_change(UnixTime::MAX);
+    let with_the_new_key_alone = get(&sealed(&store, ISSUER, &master(2)), key(1)).unwrap();
+    assert_eq!(with_the_new_key_alone, read, "the reader has the version that it may expect");
+    assert_eq!((&read.payload[..], read.expires_at), (SECRET, UnixTime::MAX));
+}
+
+#[test]
+fn promise_1_what_may_be_about_to_be_spent_keeps_its_version() {
+    let (store, read) = read_during_a_change(LATER);
+    assert_eq!(read.version, Version::new(5));
+    assert!(matches!(get(&sealed(&store, ISSUER, &master(2)), key(1)), Err(StoreError::WrongKey { .. })));
+}
+
+#[test]
+fn sealing_anew_never_undoes_a_write_that_came_meanwhile() {
+    let store = Arc::new(Planted::new(Fault::None));
+    put_for_ever(&sealed(&store, ISSUER, &master(1)), 5, b"first");
+    let changing = sealed(&store, ISSUER, &master(2)).also_opens(&master(1));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| get(&changing, key(1)).unwrap());
+        }
+        scope.spawn(|| put_for_ever(&changing, 6, b"second"));
+    });
+    assert_eq!(&get(&changing, key(1)).unwrap().payload[..], b"second");
+}
+
+fn put_for_ever(store: &dyn Store, version: u64, payload: &'static [u8]) {
+    let mut batch = Batch::with_id(key(1).partition, NOW, Version::new(version));
+    batch.put(key(1), Expect::Any, UnixTime::MAX, Vec::new(), payload);
+    block_on(store.commit(&batch)).unwrap();
 }
