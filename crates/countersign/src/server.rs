@@ -14,7 +14,7 @@ use countersign_oauth_core::{
 };
 use countersign_oidc::{ClaimsSource, Logout, Oidc};
 use countersign_primitives::{AcrTable, BoxError, Clock, Requirement, SignedIn, WorkPool};
-use countersign_storage_traits::{MasterKey, Store};
+use countersign_storage_traits::{MasterKey, RootKey, Store};
 use http::Request;
 use serde_json::{Map, Value};
 
@@ -141,6 +141,20 @@ impl ServerBuilder {
     #[must_use]
     pub fn preset(mut self, preset: Preset) -> Self {
         self.core = self.core.preset(preset);
+        self
+    }
+
+    /// Also opens what the next master key seals: the first step of a change of the key, see `docs/operations.md`.
+    #[must_use]
+    pub fn next_master_key(mut self, next: &MasterKey) -> Self {
+        self.core = self.core.next_master_key(next);
+        self
+    }
+
+    /// Opens what an earlier master key sealed, and seals it anew: the second step.
+    #[must_use]
+    pub fn earlier_master_key(mut self, earlier: &MasterKey) -> Self {
+        self.core = self.core.earlier_master_key(earlier);
         self
     }
 
@@ -345,10 +359,10 @@ impl ServerBuilder {
     /// # Errors
     /// [`ConfigError`] names place and cure.
     pub async fn build(mut self) -> Result<Server, ConfigError> {
-        let subjects = Arc::new(SharedSubjects(self.core.subject_records()));
+        let subjects = Arc::new(SharedSubjects(self.core.subject_records().await?));
+        let root = self.core.root_key().await?;
         let stored = matches!(self.users, Users::Stored).then(|| {
-            let accounts =
-                StoredAccounts::in_sealed(self.core.sealed_store(), self.core.master_key(), self.core.issuer());
+            let accounts = StoredAccounts::in_sealed(self.core.sealed_store(), &root, self.core.issuer());
             accounts.clock(self.core.shared_clock()).subjects(subjects.clone())
         });
         let accounts: Option<Arc<dyn Accounts>> = match (&stored, std::mem::replace(&mut self.users, Users::TheHosts)) {
@@ -357,7 +371,7 @@ impl ServerBuilder {
             (None, _) => None,
         };
         let Some(accounts) = accounts else { return self.build_without_login().await };
-        let mfa = self.login_engine(Arc::clone(&accounts), subjects)?;
+        let mfa = self.login_engine(Arc::clone(&accounts), subjects, &root).await?;
         self.check_reachable(&mfa)?;
         let login = match self.presenter.take().or_else(default_presenter) {
             Some(presenter) => Login::new(mfa.clone()).presenter(presenter),
@@ -391,9 +405,14 @@ impl ServerBuilder {
         Ok(Server { core, stored_accounts: None, mfa: None })
     }
 
-    fn login_engine(&mut self, accounts: Arc<dyn Accounts>, subjects: Arc<SharedSubjects>) -> Result<Mfa, ConfigError> {
+    async fn login_engine(
+        &mut self,
+        accounts: Arc<dyn Accounts>,
+        subjects: Arc<SharedSubjects>,
+        root: &RootKey,
+    ) -> Result<Mfa, ConfigError> {
         let core = &self.core;
-        let mut mfa = Mfa::builder_sealed(core.sealed_store(), core.master_key())
+        let mut mfa = Mfa::builder_sealed(core.sealed_store(), root)
             .realm(core.issuer())
             .accounts(accounts)
             .subjects(subjects)
@@ -410,7 +429,7 @@ impl ServerBuilder {
         for factor in self.factors.drain(..) {
             mfa = mfa.factor(factor);
         }
-        mfa.build().map_err(|error| extension_error("the login", error))
+        mfa.build().await.map_err(|error| extension_error("the login", error))
     }
 
     /// What a client or scope requires must be within reach of some factor.

@@ -109,7 +109,7 @@ impl From<CommitError> for LoginError {
 }
 
 /// A mistake in how the engine was put together.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MfaConfigError {
     /// Two factors have the same method.
@@ -127,4 +127,7 @@ pub enum MfaConfigError {
     /// The parameters of Argon2 are out of range.
     #[error("the parameters of the password hash are out of range")]
     PasswordParameters,
+    /// The store cannot be used, or was sealed under another master key.
+    #[error("the store cannot be used: {0}")]
+    Store(#[from] StoreError),
 }

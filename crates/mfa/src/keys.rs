@@ -1,4 +1,4 @@
-//! What is derived from the master key: where records live, and the hashes that stand for what must not be stored.
+//! What is derived from the root key: where records live, and the hashes that stand for what must not be stored.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use async_trait::async_trait;
 use countersign_mfa_otp::CodeKey;
 use countersign_primitives::{BoxError, Id, Subject};
-use countersign_storage_traits::{Batch, CounterKey, Kind, MasterKey};
+use countersign_storage_traits::{Batch, CounterKey, Kind, RootKey};
 use ring::hmac;
 
 /// A login under way, in a partition of its own.
@@ -33,10 +33,10 @@ impl fmt::Debug for Keys {
 }
 
 impl Keys {
-    pub(crate) fn derive(master: &MasterKey, realm: &str) -> Self {
-        let names = hmac::Key::new(hmac::HMAC_SHA256, master.derive(realm, "mfa names").expose());
+    pub(crate) fn derive(root: &RootKey, realm: &str) -> Self {
+        let names = hmac::Key::new(hmac::HMAC_SHA256, root.derive(realm, "mfa names").expose());
         let mut key = zeroize::Zeroizing::new([0; 32]);
-        key.copy_from_slice(master.derive(realm, "mfa recovery codes").expose());
+        key.copy_from_slice(root.derive(realm, "mfa recovery codes").expose());
         Self { names, codes: CodeKey::new(*key) }
     }
 
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     fn keys(realm: &str) -> Keys {
-        Keys::derive(&MasterKey::from_bytes([7; 32]), realm)
+        Keys::derive(&RootKey::from_bytes([7; 32]), realm)
     }
 
     #[test]

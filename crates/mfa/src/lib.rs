@@ -18,7 +18,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let (store, key) = (MemoryStore::new(), MasterKey::from_bytes([7; 32]));
 //! let pool: Arc<dyn WorkPool> = Arc::new(ThreadPool::new(2, 64));
-//! let users = StoredAccounts::new(store.clone(), &key, "https://id.example.com");
+//! let users = StoredAccounts::open(store.clone(), &key, "https://id.example.com").await?;
 //! let hash = PasswordHasher::new(pool.clone()).hash(&"correct horse".into()).await?;
 //! users.import([Account::new("u-1").username("alice").password_hash(hash)], Existing::Keep).await?;
 //!
@@ -28,7 +28,8 @@
 //!     .pool(pool)
 //!     .factor(Totp::new("Example"))
 //!     .policy(Policy::never()) // a second factor only where it is asked for
-//!     .build()?;
+//!     .build()
+//!     .await?;
 //!
 //! let caller = Caller::new(Id::from_bytes([1; 16])); // what the browser's cookie stands for
 //! let login = LoginId(Id::from_bytes([2; 16])); // random, in earnest

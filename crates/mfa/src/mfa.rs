@@ -8,7 +8,7 @@ use countersign_events::{Event, EventKind, Events};
 use countersign_primitives::{
     Acr, AcrTable, Clock, Random, Requirement, Subject, SystemClock, SystemRandom, UnixTime, WorkPool,
 };
-use countersign_storage_traits::{Encrypted, Found, Key, MasterKey, Store, StoreError};
+use countersign_storage_traits::{Encrypted, Found, Key, MasterKey, RootKey, Store, StoreError};
 
 use crate::enrolments::KnownBrowsers;
 use crate::factor::{Factor, RECOVERY_CODE, RecoveryFactor};
@@ -28,7 +28,8 @@ use crate::{Authenticators, Caller, Limits, Method, MfaConfigError, PasswordCost
 ///     .realm("https://id.example.com")
 ///     .factor(Totp::new("Example"))
 ///     .policy(Policy::always().first_enrolment(FirstEnrolment::ThisLogin))
-///     .build()?;
+///     .build()
+///     .await?;
 /// # let _ = mfa;
 /// # Ok::<(), countersign_mfa::MfaConfigError>(())
 /// ```
@@ -63,14 +64,14 @@ impl Mfa {
     /// Begins to build an engine on a bare store: what it keeps is sealed under `key` ([`Encrypted`]).
     #[must_use]
     pub fn builder<'a>(store: impl Store + 'static, key: &'a MasterKey) -> MfaBuilder<'a> {
-        MfaBuilder::new(Arc::new(store), key, false)
+        MfaBuilder::new(Arc::new(store), Keyed::Bare(key))
     }
 
     /// Begins to build an engine on a store that the caller has wrapped in [`Encrypted`] already, for the same realm. TOTP seeds
     /// go there as they are: on a bare store they would lie open.
     #[must_use]
-    pub fn builder_sealed(store: Arc<dyn Store>, key: &MasterKey) -> MfaBuilder<'_> {
-        MfaBuilder::new(store, key, true)
+    pub fn builder_sealed(store: Arc<dyn Store>, key: &RootKey) -> MfaBuilder<'_> {
+        MfaBuilder::new(store, Keyed::Sealed(key))
     }
 
     /// The authenticators of users, for the host's administration.
@@ -170,11 +171,16 @@ impl Inner {
     }
 }
 
+/// Whether the store is bare, to be sealed under a master key, or sealed already, with its root key known.
+enum Keyed<'a> {
+    Bare(&'a MasterKey),
+    Sealed(&'a RootKey),
+}
+
 /// An [`Mfa`] being built.
 pub struct MfaBuilder<'a> {
     store: Arc<dyn Store>,
-    key: &'a MasterKey,
-    sealed: bool,
+    key: Keyed<'a>,
     realm: String,
     subjects: Option<Arc<dyn Subjects>>,
     accounts: Option<Arc<dyn Accounts>>,
@@ -200,11 +206,10 @@ impl<'a> MfaBuilder<'a> {
     /// The most recovery codes in a set.
     pub const MAX_RECOVERY_CODES: u8 = 20;
 
-    fn new(store: Arc<dyn Store>, key: &'a MasterKey, sealed: bool) -> Self {
+    fn new(store: Arc<dyn Store>, key: Keyed<'a>) -> Self {
         Self {
             store,
             key,
-            sealed,
             realm: "countersign".to_owned(),
             subjects: None,
             accounts: None,
@@ -312,23 +317,26 @@ impl<'a> MfaBuilder<'a> {
         self
     }
 
-    /// Builds the engine. Nothing is read or written.
+    /// Builds the engine. On a bare store its root key is read, or made by the first engine there.
     ///
     /// # Errors
     /// [`MfaConfigError`] names what does not fit, and the cure.
-    pub fn build(self) -> Result<Mfa, MfaConfigError> {
-        let keys = Arc::new(Keys::derive(self.key, &self.realm));
+    pub async fn build(self) -> Result<Mfa, MfaConfigError> {
+        let (store, root): (Arc<dyn Store>, RootKey) = match self.key {
+            Keyed::Sealed(root) => (self.store, root.clone()),
+            Keyed::Bare(master) => {
+                let sealed = Encrypted::new(self.store, master, &self.realm, Arc::clone(&self.random));
+                let root = sealed.root_key(self.clock.now()).await?;
+                (Arc::new(sealed), root)
+            }
+        };
+        let keys = Arc::new(Keys::derive(&root, &self.realm));
         let accounts = match (self.accounts, self.pool) {
             (None, _) => None,
             (Some(_), None) => return Err(MfaConfigError::NoPool),
             (Some(accounts), Some(pool)) => {
                 Some((accounts, PasswordHasher::new(pool).cost(self.cost)?.random(Arc::clone(&self.random))))
             }
-        };
-        let store: Arc<dyn Store> = if self.sealed {
-            self.store
-        } else {
-            Arc::new(Encrypted::new(self.store, self.key, &self.realm, Arc::clone(&self.random)))
         };
         let mut factors = named(self.factors)?;
         let with_codes = self.recovery_codes > 0 && !factors.is_empty();

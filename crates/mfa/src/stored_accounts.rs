@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use countersign_accounts::{Account, Accounts, PasswordHash};
 use countersign_primitives::{BoxError, Clock, Random, RandomError, Subject, SystemClock, SystemRandom, UnixTime};
 use countersign_storage_traits::{
-    Batch, CommitError, Encrypted, Expect, Found, Key, Kind, MasterKey, Store, StoreError, Stored,
+    Batch, CommitError, Encrypted, Expect, Found, Key, Kind, MasterKey, RootKey, Store, StoreError, Stored,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -28,7 +28,7 @@ use crate::keys::{ACCOUNT, Keys, LOGIN_NAME, OwnSubjects, normalised};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), countersign_primitives::BoxError> {
-/// let users = StoredAccounts::new(MemoryStore::new(), &MasterKey::from_bytes([7; 32]), "https://id.example.com");
+/// let users = StoredAccounts::open(MemoryStore::new(), &MasterKey::from_bytes([7; 32]), "https://id.example.com").await?;
 /// let imported = users.import([Account::new("u-1").username("Alice")], Existing::Keep).await?;
 /// assert_eq!(imported.created, 1);
 /// assert!(users.by_login(" alice").await?.is_some());
@@ -98,15 +98,18 @@ const RESERVED: Duration = Duration::from_secs(10 * 60);
 
 impl StoredAccounts {
     /// Accounts in a bare store: they are sealed under `key` ([`Encrypted`]), for this realm alone.
-    #[must_use]
-    pub fn new(store: impl Store + 'static, key: &MasterKey, realm: &str) -> Self {
+    ///
+    /// # Errors
+    /// When the store fails, or was sealed under another master key.
+    pub async fn open(store: impl Store + 'static, key: &MasterKey, realm: &str) -> Result<Self, StoreError> {
         let sealed = Encrypted::new(store, key, realm, Arc::new(SystemRandom));
-        Self::in_sealed(Arc::new(sealed), key, realm)
+        let root = sealed.root_key(SystemClock.now()).await?;
+        Ok(Self::in_sealed(Arc::new(sealed), &root, realm))
     }
 
     /// Accounts in a store that the caller has wrapped in [`Encrypted`] already, for the same realm.
     #[must_use]
-    pub fn in_sealed(store: Arc<dyn Store>, key: &MasterKey, realm: &str) -> Self {
+    pub fn in_sealed(store: Arc<dyn Store>, key: &RootKey, realm: &str) -> Self {
         let keys = Arc::new(Keys::derive(key, realm));
         let subjects = Arc::new(OwnSubjects(Arc::clone(&keys)));
         Self { store, keys, subjects, clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use countersign_accounts::Accounts;
 use countersign_events::{EventSink, Events};
 use countersign_primitives::{AcrTable, Clock, Random, SystemClock, SystemRandom};
-use countersign_storage_traits::{Encrypted, MasterKey, Store, StoreError};
+use countersign_storage_traits::{Encrypted, MasterKey, RootKey, Store, StoreError};
 use countersign_tokens::{CryptoProvider, RefreshTokens, Ring};
 use http::Method;
 use serde_json::{Map, Value};
@@ -51,7 +51,7 @@ type Adjust = Box<dyn FnOnce(Client) -> Client + Send>;
 pub struct ServerBuilder {
     issuer: String,
     store: Arc<Encrypted<Arc<dyn Store>>>,
-    master: MasterKey,
+    root: Option<RootKey>,
     preset: Preset,
     acr: AcrTable,
     scopes: Vec<Scope>,
@@ -78,14 +78,14 @@ impl fmt::Debug for ServerBuilder {
 }
 
 impl ServerBuilder {
-    pub(crate) fn new(issuer: String, store: impl Store + 'static, master: MasterKey) -> Self {
+    pub(crate) fn new(issuer: String, store: impl Store + 'static, master: &MasterKey) -> Self {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let store: Arc<dyn Store> = Arc::new(store);
-        let store = Encrypted::new(store, &master, &issuer, Arc::clone(&random));
+        let store = Encrypted::new(store, master, &issuer, Arc::clone(&random));
         Self {
             issuer,
             store: Arc::new(store),
-            master,
+            root: None,
             preset: Preset::default(),
             acr: AcrTable::default(),
             scopes: Vec::new(),
@@ -237,10 +237,34 @@ impl ServerBuilder {
         &self.issuer
     }
 
-    /// The master key, for parts that are assembled beside the server. They derive keys of their own from it.
+    /// Also opens what the next master key seals: the first step of a change of the key, see `docs/operations.md`. To be called
+    /// before [`ServerBuilder::sealed_store`].
     #[must_use]
-    pub fn master_key(&self) -> &MasterKey {
-        &self.master
+    pub fn next_master_key(mut self, next: &MasterKey) -> Self {
+        self.store = Arc::new((*self.store).clone().also_opens(next));
+        self
+    }
+
+    /// Opens what an earlier master key sealed, and seals it anew: the second step. To be called before
+    /// [`ServerBuilder::sealed_store`].
+    #[must_use]
+    pub fn earlier_master_key(mut self, earlier: &MasterKey) -> Self {
+        self.store = Arc::new((*self.store).clone().replaces(earlier));
+        self
+    }
+
+    /// The root key of this issuer, for parts that are assembled beside the server. They derive keys of their own from it. The
+    /// first server on a store makes it.
+    ///
+    /// # Errors
+    /// [`ConfigError::MasterKey`] when the store was sealed under another master key: a key that was lost is told at start, and
+    /// not at the first login. Else as the store fails.
+    pub async fn root_key(&mut self) -> Result<RootKey, ConfigError> {
+        let root = match self.root.take() {
+            Some(root) => root,
+            None => open_root_key(&self.store, &*self.clock).await?,
+        };
+        Ok(self.root.insert(root).clone())
     }
 
     /// The `acr` values, for parts that are assembled beside the server.
@@ -250,10 +274,12 @@ impl ServerBuilder {
     }
 
     /// Where the records of subjects live, for parts that are assembled beside the server.
-    #[must_use]
-    pub fn subject_records(&self) -> SubjectRecords {
-        let secrets = Secrets::new(&self.master, &self.issuer, Arc::clone(&self.crypto));
-        SubjectRecords::new(Arc::new(secrets), self.sealed_store(), Arc::clone(&self.clock))
+    ///
+    /// # Errors
+    /// As [`ServerBuilder::root_key`].
+    pub async fn subject_records(&mut self) -> Result<SubjectRecords, ConfigError> {
+        let secrets = Secrets::new(&self.root_key().await?, &self.issuer, Arc::clone(&self.crypto));
+        Ok(SubjectRecords::new(Arc::new(secrets), self.sealed_store(), Arc::clone(&self.clock)))
     }
 
     /// The clock, for parts that are assembled beside the server.
@@ -306,13 +332,12 @@ impl ServerBuilder {
         let routes = collect_routes(&config, &self.extensions)?;
         let document = Bytes::from(metadata::write(&config, &self.extensions)?);
         let etag = entity_tag(&*self.crypto, &document);
-        // A key that was lost is told here, and not at the first login.
-        self.store.prove_key(self.clock.now()).await.map_err(|error| match error {
-            StoreError::WrongKey { .. } => ConfigError::MasterKey,
-            error => ConfigError::Store(error),
-        })?;
+        let root = match self.root {
+            Some(root) => root,
+            None => open_root_key(&self.store, &*self.clock).await?,
+        };
         let store: Arc<dyn Store> = Arc::<Encrypted<_>>::clone(&self.store);
-        let secrets = Secrets::new(&self.master, &self.issuer, Arc::clone(&self.crypto));
+        let secrets = Secrets::new(&root, &self.issuer, Arc::clone(&self.crypto));
         let keys = Keys::open(KeyParts {
             key: secrets.key_ring(),
             algorithm: config.preset.signing_algorithm,
@@ -325,7 +350,7 @@ impl ServerBuilder {
         });
         let keys = keys.await?;
         tell_what_the_store_cannot_keep(&*store);
-        let tag_key = self.master.derive(&self.issuer, "oauth/refresh-token-tag");
+        let tag_key = root.derive(&self.issuer, "oauth/refresh-token-tag");
         let refresh_tokens = RefreshTokens::new(Arc::clone(&self.crypto), 1, tag_key);
         let cookie_name = cookie_name(&config, &*self.crypto);
         Ok(Server(Arc::new(Assembled {
@@ -347,6 +372,13 @@ impl ServerBuilder {
             metadata: (document, etag),
         })))
     }
+}
+
+async fn open_root_key(store: &Encrypted<Arc<dyn Store>>, clock: &dyn Clock) -> Result<RootKey, ConfigError> {
+    store.root_key(clock.now()).await.map_err(|error| match error {
+        StoreError::WrongKey { .. } => ConfigError::MasterKey,
+        error => ConfigError::Store(error),
+    })
 }
 
 /// A capability that the store lacks is declared, and told at start (promise 3).

@@ -527,7 +527,9 @@ pub enum ConfigError {
     #[error("the store cannot be used: {0}")]
     Store(#[source] StoreError),
     /// The records of this store were sealed with another master key.
-    #[error("the store was written with another master key; start with the key that it was written with")]
+    #[error(
+        "the store was written with another master key; start with the key that it was written with, or name that as the earlier key if you mean to change it"
+    )]
     MasterKey,
     /// The signing keys could not be made or read.
     #[error("the signing keys cannot be used: {0}")]

@@ -1,10 +1,10 @@
-//! Keys that are derived from the master key, each for one purpose of one issuer.
+//! Keys that are derived from the root key, each for one purpose of one issuer.
 
 use std::fmt;
 use std::sync::Arc;
 
 use countersign_primitives::{Id, SecretBytes, SessionId, SignedIn, Subject};
-use countersign_storage_traits::{Key, MasterKey};
+use countersign_storage_traits::{Key, RootKey};
 use countersign_tokens::CryptoProvider;
 
 use crate::ClientId;
@@ -27,14 +27,14 @@ impl fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    pub(crate) fn new(master: &MasterKey, issuer: &str, crypto: Arc<dyn CryptoProvider>) -> Self {
+    pub(crate) fn new(root: &RootKey, issuer: &str, crypto: Arc<dyn CryptoProvider>) -> Self {
         Self {
             crypto,
-            ids: master.derive(issuer, "oauth/ids"),
-            jti: master.derive(issuer, "oauth/jti"),
-            access_tokens: master.derive(issuer, "oauth/access-tokens"),
-            anti_forgery: master.derive(issuer, "oauth/anti-forgery"),
-            codes: master.derive(issuer, "oauth/codes"),
+            ids: root.derive(issuer, "oauth/ids"),
+            jti: root.derive(issuer, "oauth/jti"),
+            access_tokens: root.derive(issuer, "oauth/access-tokens"),
+            anti_forgery: root.derive(issuer, "oauth/anti-forgery"),
+            codes: root.derive(issuer, "oauth/codes"),
         }
     }
 

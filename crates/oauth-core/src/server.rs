@@ -55,12 +55,13 @@ impl fmt::Debug for Server {
 impl Server {
     /// Begins a server: its issuer, where it keeps things, and the key under which they are sealed.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "the host hands the key over: nothing keeps it after this call")]
     pub fn builder(
         issuer: impl Into<String>,
         store: impl Store + 'static,
         master: countersign_storage_traits::MasterKey,
     ) -> ServerBuilder {
-        ServerBuilder::new(issuer.into(), store, master)
+        ServerBuilder::new(issuer.into(), store, &master)
     }
 
     /// Answers a request, whatever it holds: 404 for a path that is not this server's.

@@ -50,6 +50,8 @@ pub struct Encrypted<S> {
 struct Sealing {
     id: MasterKeyId,
     key: Arc<Option<LessSafeKey>>,
+    /// What it sealed is to be sealed anew.
+    is_replaced: bool,
 }
 
 /// The first byte of what is sealed.
@@ -70,11 +72,19 @@ impl<S: Store> Encrypted<S> {
         Self { store, realm: hash, name: realm.into(), keys: vec![Sealing::new(master, realm)], random }
     }
 
+    /// Also opens what `next` sealed, and goes on sealing under the present key: what every node learns before any of them seals
+    /// under the next master key.
+    #[must_use]
+    pub fn also_opens(mut self, next: &MasterKey) -> Self {
+        self.keys.push(Sealing::new(next, &self.name));
+        self
+    }
+
     /// Also opens what an earlier master key sealed. Whatever is written again is sealed under the present one, and so is, as it is
     /// read, what never expires. The earlier key can go when all else has expired and every such record was read or written.
     #[must_use]
-    pub fn also_opens(mut self, earlier: &MasterKey) -> Self {
-        self.keys.push(Sealing::new(earlier, &self.name));
+    pub fn replaces(mut self, earlier: &MasterKey) -> Self {
+        self.keys.push(Sealing { is_replaced: true, ..Sealing::new(earlier, &self.name) });
         self
     }
 
@@ -152,7 +162,7 @@ impl<S: Store> Encrypted<S> {
         Ok(sealed.into())
     }
 
-    /// Opens a record, and says whether it was sealed under the present master key.
+    /// Opens a record, and says whether it is to be sealed anew.
     fn open(&self, key: &Key, record: &Record) -> Result<(Record, Sealed), StoreError> {
         let corrupt = |reason| StoreError::Corrupt { key: *key, reason };
         let sealed = &record.payload;
@@ -165,7 +175,7 @@ impl<S: Store> Encrypted<S> {
         let (id, nonce) = sealed[1..HEADER].split_at(4);
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| corrupt("too short to be sealed"))?;
         let mut tried = false;
-        for (position, sealing) in self.keys.iter().enumerate().filter(|(_, sealing)| sealing.id.0 == *id) {
+        for sealing in self.keys.iter().filter(|sealing| sealing.id.0 == *id) {
             tried = true;
             let mut payload = sealed[HEADER..].to_vec();
             let nonce = Nonce::assume_unique_for_key(*nonce.as_ref());
@@ -174,7 +184,7 @@ impl<S: Store> Encrypted<S> {
                 let length = opened.len();
                 payload.truncate(length);
                 let opened = Record { payload: payload.into(), ..*record };
-                return Ok((opened, if position == 0 { Sealed::Now } else { Sealed::Earlier }));
+                return Ok((opened, if sealing.is_replaced { Sealed::Earlier } else { Sealed::WellEnough }));
             }
         }
         if !tried {
@@ -204,10 +214,10 @@ impl<S: Store> Encrypted<S> {
     }
 }
 
-/// Under which master key a record was sealed.
+/// Whether a record is to be sealed anew.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sealed {
-    Now,
+    WellEnough,
     Earlier,
 }
 
@@ -215,7 +225,7 @@ impl Sealing {
     fn new(master: &MasterKey, realm: &str) -> Self {
         let derived = master.derive_bytes(realm, "seal payloads");
         let key = UnboundKey::new(&AES_256_GCM, derived.as_slice()).map(LessSafeKey::new);
-        Self { id: master.id(), key: Arc::new(key.ok()) }
+        Self { id: master.id(), key: Arc::new(key.ok()), is_replaced: false }
     }
 
     /// Never absent: a derived key has the cipher's length.

@@ -5,4 +5,5 @@
 mod building;
 mod issuers;
 mod login;
+mod master_key;
 mod support;

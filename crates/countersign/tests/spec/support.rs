@@ -178,6 +178,14 @@ impl Browser<'_> {
             "grant_type=authorization_code&client_id=shop&code={code}&code_verifier={VERIFIER}\
              &redirect_uri=https%3A%2F%2Fshop.example.com%2Fcallback"
         );
+        self.token(form).await
+    }
+
+    pub(crate) async fn refresh(&mut self, refresh_token: &str) -> (StatusCode, Value) {
+        self.token(format!("grant_type=refresh_token&client_id=shop&refresh_token={refresh_token}")).await
+    }
+
+    async fn token(&mut self, form: String) -> (StatusCode, Value) {
         let request = Request::post("/oauth/token")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form.into())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_primitives::{Amr, Id, UnixTime};
 use countersign_storage_memory::MemoryStore;
-use countersign_storage_traits::{MasterKey, Store as _};
+use countersign_storage_traits::{RootKey, Store as _};
 use proptest::prelude::*;
 
 use super::guard::Stopped;
@@ -37,7 +37,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let keys = Keys::derive(&MasterKey::from_bytes([7; 32]), "https://a");
+        let keys = Keys::derive(&RootKey::from_bytes([7; 32]), "https://a");
         Self { store: MemoryStore::new(), keys, limits: Limits::default() }
     }
 

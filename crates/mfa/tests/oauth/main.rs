@@ -66,9 +66,10 @@ impl Bench {
     async fn new() -> Self {
         let (clock, looks) = (ManualClock::at(NOW), Arc::default());
         let pool: Arc<dyn WorkPool> = Arc::new(ThreadPool::new(1, 16));
-        let builder = Server::builder(ISSUER, MemoryStore::new(), MasterKey::from_bytes([7; 32])).clock(clock.clone());
-        let users = StoredAccounts::in_sealed(builder.sealed_store(), builder.master_key(), ISSUER)
-            .clock(Arc::new(clock.clone()));
+        let mut builder =
+            Server::builder(ISSUER, MemoryStore::new(), MasterKey::from_bytes([7; 32])).clock(clock.clone());
+        let root = builder.root_key().await.unwrap();
+        let users = StoredAccounts::in_sealed(builder.sealed_store(), &root, ISSUER).clock(Arc::new(clock.clone()));
         let hasher = PasswordHasher::new(Arc::clone(&pool)).cost(CHEAP).unwrap();
         for (subject, name) in [("u-1", "alice"), ("u-2", "bob")] {
             let hash = hasher.hash(&format!("{name}-password").into()).await.unwrap();
@@ -76,7 +77,7 @@ impl Bench {
             users.import([account], Existing::Keep).await.unwrap();
         }
         let users = Arc::new(users);
-        let mfa = Mfa::builder_sealed(builder.sealed_store(), builder.master_key())
+        let mfa = Mfa::builder_sealed(builder.sealed_store(), &root)
             .realm(ISSUER)
             .accounts(users.clone())
             .pool(pool)
@@ -85,6 +86,7 @@ impl Bench {
             .policy(Policy::never().first_enrolment(FirstEnrolment::ThisLogin))
             .clock(builder.shared_clock())
             .build()
+            .await
             .unwrap();
         let shop = Client::public("shop").name("Shop").redirect_uri("https://shop.example/cb").scope("orders payments");
         let server = builder

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_accounts::{Account, Accounts};
 use countersign_mfa::{AccountsError, Existing, Imported, StoredAccounts};
-use countersign_storage_traits::{MasterKey, Store};
+use countersign_storage_traits::{MasterKey, Store, StoreError};
 use futures_util::future::join_all;
 
 use crate::support::{Bench, REALM, Stop, key};
@@ -88,11 +88,11 @@ async fn a_crash_between_name_and_account_leaves_no_account_and_the_name_comes_f
 #[tokio::test]
 async fn promise_16_two_realms_share_no_account() {
     let bench = Bench::new().await;
-    let other = StoredAccounts::new(bench.store.clone(), &key(), "https://other.example.com");
+    let other = StoredAccounts::open(bench.store.clone(), &key(), "https://other.example.com").await.unwrap();
     assert_eq!(other.by_login("alice").await.unwrap(), None);
     assert!(bench.users.by_login("alice").await.unwrap().is_some());
-    let wrong_key = StoredAccounts::new(bench.store.clone(), &MasterKey::from_bytes([8; 32]), REALM);
-    assert_eq!(wrong_key.by_login("alice").await.unwrap(), None);
+    let wrong_key = StoredAccounts::open(bench.store.clone(), &MasterKey::from_bytes([8; 32]), REALM).await;
+    assert!(matches!(wrong_key, Err(StoreError::WrongKey { .. })), "{wrong_key:?}");
 }
 
 #[tokio::test]

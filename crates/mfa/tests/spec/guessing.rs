@@ -283,7 +283,7 @@ async fn promise_6_the_operator_unlocks_an_account() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn promise_6_racers_over_two_engines_never_get_more_than_the_budget() {
     let bench = Bench::new().await;
-    let second = bench.engine();
+    let second = bench.engine().await;
     let mut racers = tokio::task::JoinSet::new();
     for n in 0..256 {
         let mfa = if n % 2 == 0 { bench.mfa.clone() } else { second.clone() };

@@ -161,7 +161,7 @@ impl Bench {
     pub(crate) async fn with(change: impl FnOnce(MfaBuilder<'_>) -> MfaBuilder<'_>) -> Self {
         let (store, clock) = (Crashing::default(), ManualClock::at(NOW));
         let pool = Arc::new(Pool::default());
-        let users = StoredAccounts::new(store.clone(), &key(), REALM).clock(Arc::new(clock.clone()));
+        let users = StoredAccounts::open(store.clone(), &key(), REALM).await.unwrap().clock(Arc::new(clock.clone()));
         let hasher = PasswordHasher::new(pool.clone()).cost(CHEAP).unwrap();
         for (subject, name, password) in [("u-1", "alice", "alice-password"), ("u-2", "bob", "bob-password")] {
             let hash = hasher.hash(&password.into()).await.unwrap();
@@ -173,14 +173,14 @@ impl Bench {
         let sink = Events::none().and(move |event: &Event| events.lock().unwrap().push(event.clone()));
         let key = key();
         let builder = parts(&store, &key, &users, &pool, &clock).events(sink);
-        let mfa = change(builder).build().unwrap();
+        let mfa = change(builder).build().await.unwrap();
         pool.runs.store(0, Ordering::SeqCst);
         Self { mfa, store, clock, pool, users, events: heard, next: AtomicU64::new(1) }
     }
 
     /// Another engine on the same store, as a second node has it.
-    pub(crate) fn engine(&self) -> Mfa {
-        parts(&self.store, &key(), &self.users, &self.pool, &self.clock).build().unwrap()
+    pub(crate) async fn engine(&self) -> Mfa {
+        parts(&self.store, &key(), &self.users, &self.pool, &self.clock).build().await.unwrap()
     }
 
     pub(crate) fn id(&self) -> Id {

@@ -159,7 +159,7 @@ fn another_master_key_is_told_from_damage() {
 #[test]
 fn a_new_master_key_opens_what_the_old_one_sealed() {
     let (store, old) = one_record();
-    let new = sealed(&store, ISSUER, &master(2)).also_opens(&master(1));
+    let new = sealed(&store, ISSUER, &master(2)).replaces(&master(1));
     assert_eq!(get(&new, key(1)).unwrap().payload, SECRET);
     put(&new, key(1), 6, SECRET.to_vec());
     assert_eq!(get(&new, key(1)).unwrap().payload, SECRET);
@@ -200,7 +200,7 @@ fn many_processes_that_start_together_have_one_root_key() {
 fn the_root_key_outlives_a_change_of_the_master_key() {
     let store = Arc::new(Planted::new(Fault::None));
     let root = block_on(sealed(&store, ISSUER, &master(1)).root_key(NOW)).unwrap().derive(ISSUER, "x");
-    let changing = sealed(&store, ISSUER, &master(2)).also_opens(&master(1));
+    let changing = sealed(&store, ISSUER, &master(2)).replaces(&master(1));
     assert!(root.matches(block_on(changing.root_key(NOW)).unwrap().derive(ISSUER, "x").expose()));
     // From now on the new key is enough, and the old one opens it no more.
     assert!(
@@ -217,7 +217,7 @@ fn read_during_a_change(expiry: UnixTime) -> (Arc<Planted>, Record) {
     let index = Index { name: 1, value: Id::from_bytes([9; 16]) };
     batch.put(key(1), Expect::Absent, expiry, vec![index], SECRET);
     block_on(sealed(&store, ISSUER, &master(1)).commit(&batch)).unwrap();
-    let changing = sealed(&store, ISSUER, &master(2)).also_opens(&master(1));
+    let changing = sealed(&store, ISSUER, &master(2)).replaces(&master(1));
     let read = get(&changing, key(1)).unwrap();
     assert_eq!(block_on(changing.list(&index, None, 10, NOW)).unwrap().keys, [key(1)], "it keeps its lists");
     (store, read)
@@ -242,7 +242,7 @@ fn promise_1_what_may_be_about_to_be_spent_keeps_its_version() {
 fn sealing_anew_never_undoes_a_write_that_came_meanwhile() {
     let store = Arc::new(Planted::new(Fault::None));
     put_for_ever(&sealed(&store, ISSUER, &master(1)), 5, b"first");
-    let changing = sealed(&store, ISSUER, &master(2)).also_opens(&master(1));
+    let changing = sealed(&store, ISSUER, &master(2)).replaces(&master(1));
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| get(&changing, key(1)).unwrap());
@@ -256,4 +256,12 @@ fn put_for_ever(store: &dyn Store, version: u64, payload: &'static [u8]) {
     let mut batch = Batch::with_id(key(1).partition, NOW, Version::new(version));
     batch.put(key(1), Expect::Any, UnixTime::MAX, Vec::new(), payload);
     block_on(store.commit(&batch)).unwrap();
+}
+
+#[test]
+fn a_node_that_only_opens_the_next_key_turns_nothing_back() {
+    let (store, _) = read_during_a_change(UnixTime::MAX);
+    let prepared = sealed(&store, ISSUER, &master(1)).also_opens(&master(2));
+    assert_eq!(get(&prepared, key(1)).unwrap().payload, SECRET);
+    assert_eq!(get(&sealed(&store, ISSUER, &master(2)), key(1)).unwrap().payload, SECRET);
 }
