@@ -14,6 +14,7 @@ const CLIENTS: &str = r#"
     client_name = "Shop"
     token_endpoint_auth_method = "none"
     redirect_uris = ["https://shop.example/callback"]
+    post_logout_redirect_uris = ["https://shop.example/out"]
     scope = "openid profile email"
 
     [[client]]
@@ -362,4 +363,24 @@ fn form_post_2_the_answer_stands_in_the_form_of_a_page() {
 
 fn form_urlencoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+#[test]
+fn oidc_rp_initiated_logout_2_a_front_end_asks_and_goes_where_it_is_told() {
+    let provider = Provider::start(&[]);
+    let mut browser = provider.signed_in("shop", &mut User::alice());
+    let logout = provider.quickstart.url("/logout");
+    let asked = format!("{logout}?client_id=shop&post_logout_redirect_uri=https%3A%2F%2Fshop.example%2Fout&state=s1");
+    let question = step(&browser.read(&asked), 200, "logout");
+    assert_eq!((&question["client"]["name"], &question["account"]), (&json!("Shop"), &json!("alice")));
+    let said = |decision: &str| json!({ "answer": "logout", "request": question["request"], "decision": decision });
+    step(&browser.answer(&logout, said("stay")), 200, "still_signed_in");
+    assert!(!provider.answer(&provider.sent_back(&mut browser, "shop", "&prompt=none"), "code").is_empty());
+    step(&browser.read(&asked), 200, "logout");
+    let question = step(&browser.read(&asked), 200, "logout");
+    let said = json!({ "answer": "logout", "request": question["request"], "decision": "sign_out" });
+    let done = step(&browser.answer(&logout, said), 200, "signed_out");
+    assert_eq!(redirect_to(&done), "https://shop.example/out?state=s1");
+    let silent = provider.sent_back(&mut browser, "shop", "&prompt=none");
+    assert_eq!(provider.answer(&silent, "error"), "login_required");
 }

@@ -10,7 +10,7 @@ const CLIENTS: &str = r#"
     client_id = "shop"
     token_endpoint_auth_method = "none"
     redirect_uris = ["https://shop.example/callback"]
-    scope = "openid offline_access"
+    scope = "openid offline_access email"
 
     [[client]]
     client_id = "bank"
@@ -18,6 +18,13 @@ const CLIENTS: &str = r#"
     redirect_uris = ["https://shop.example/callback"]
     scope = "openid offline_access"
     requires = { acr = "mfa" }
+
+    [[client]]
+    client_id = "till"
+    token_endpoint_auth_method = "none"
+    redirect_uris = ["https://shop.example/callback"]
+    scope = "openid offline_access"
+    token_format = "opaque"
 "#;
 
 /// A provider with a client that wants one factor, `shop`, and one that wants two, `bank`.
@@ -44,19 +51,44 @@ impl Market {
         self.callback.parameter(&back, self.quickstart.issuer(), "code")
     }
 
+    /// A grant that ends with its session, the browser that is signed in, and the question whether to sign out.
+    fn signed_in(&self) -> (Value, FrontEnd, Value) {
+        let mut front_end = FrontEnd::new(self.quickstart.issuer());
+        let request = self.callback.authorization_url(self.quickstart.issuer(), "shop", "email");
+        let back = User::alice().sign_in(&mut front_end, &request);
+        let reply = self.redeem(&self.callback.parameter(&back, self.quickstart.issuer(), "code"));
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        let step = front_end.read(&self.quickstart.url("/logout")).json();
+        assert_eq!(step["step"], "logout", "{step}");
+        (reply.json(), front_end, step)
+    }
+
+    fn sign_out(&self, front_end: &mut FrontEnd, step: &Value) -> Reply {
+        front_end.answer(&self.quickstart.url("/logout"), json!({ "answer": "logout", "request": step["request"] }))
+    }
+
     fn redeem(&self, code: &str) -> Reply {
         self.callback.redeem(self.quickstart.issuer(), "shop", code)
     }
 
     fn grant(&self) -> Value {
-        let reply = self.redeem(&self.code("shop", &mut User::alice()));
+        self.grant_to("shop")
+    }
+
+    fn grant_to(&self, client_id: &str) -> Value {
+        let code = self.code(client_id, &mut User::alice());
+        let reply = self.callback.redeem(self.quickstart.issuer(), client_id, &code);
         assert_eq!(reply.status, 200, "{}", reply.body);
         reply.json()
     }
 
     fn refresh(&self, refresh_token: &Value) -> Reply {
+        self.refresh_as("shop", refresh_token)
+    }
+
+    fn refresh_as(&self, client_id: &str, refresh_token: &Value) -> Reply {
         let refresh_token = refresh_token.as_str().unwrap();
-        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("client_id", "shop")];
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("client_id", client_id)];
         Http::new().post(&self.quickstart.url("/oauth/token"), &form, &[])
     }
 
@@ -81,6 +113,11 @@ impl Market {
         assert_refused(&self.refresh(&tokens["refresh_token"]));
         let reply = self.userinfo(&tokens["access_token"]);
         assert_eq!((reply.status, &reply.json()["error"]), (401, &json!("invalid_token")));
+    }
+
+    fn revoke(&self, client_id: &str, token: &Value) -> Reply {
+        let form = [("token", token.as_str().unwrap()), ("client_id", client_id)];
+        Http::new().post(&self.quickstart.url("/oauth/revoke"), &form, &[])
     }
 
     /// A login of a user who has a factor, up to the question for a code of it.
@@ -262,4 +299,85 @@ fn promise_1_codes_of_factors_spent_before_a_crash_are_refused_after_it() {
     assert_wrong_code(&by_paper.answer(&login, json!({ "answer": "code", "code": recovery })));
     let next = user.recovery_codes.pop().unwrap();
     assert_eq!(by_paper.answer(&login, json!({ "answer": "code", "code": next })).status, 200);
+}
+
+#[test]
+fn promise_12_of_64_requests_with_a_token_none_yields_anything_that_outlives_its_revocation() {
+    for store in [&[][..], &["--store", "memory:"]] {
+        let market = Market::open(store);
+        for client_id in ["shop", "till"] {
+            let first = market.grant_to(client_id);
+            let replies = at_once((0..64).collect(), |number| match number % 8 {
+                0 => market.revoke(client_id, &first["refresh_token"]),
+                1 | 2 => market.userinfo(&first["access_token"]),
+                _ => market.refresh_as(client_id, &first["refresh_token"]),
+            });
+            for (number, reply) in replies.iter().enumerate() {
+                match number % 8 {
+                    0 => assert_eq!((reply.status, reply.body.as_str()), (200, "")),
+                    1 | 2 => assert!([200, 401].contains(&reply.status), "{reply:?}"),
+                    _ if reply.status == 200 => {
+                        let tokens = reply.json();
+                        assert_refused(&market.refresh_as(client_id, &tokens["refresh_token"]));
+                        assert_eq!(market.userinfo(&tokens["access_token"]).status, 401);
+                    }
+                    _ => assert!([400, 503].contains(&reply.status), "{reply:?}"),
+                }
+            }
+            assert_eq!(market.userinfo(&first["access_token"]).status, 401);
+        }
+    }
+}
+
+#[test]
+fn promise_12_what_was_revoked_before_a_crash_is_dead_after_it() {
+    let mut market = Market::open(&[]);
+    for client_id in ["shop", "till"] {
+        let (one, other) = (market.grant_to(client_id), market.grant_to(client_id));
+        assert_eq!(market.revoke(client_id, &one["access_token"]).status, 200);
+        assert_eq!(market.revoke(client_id, &other["refresh_token"]).status, 200);
+        market.quickstart.crash();
+        assert_eq!(market.userinfo(&one["access_token"]).status, 401);
+        assert_eq!(market.userinfo(&other["access_token"]).status, 401);
+        assert_refused(&market.refresh_as(client_id, &other["refresh_token"]));
+        // The access token went alone.
+        let fresh = market.refresh_as(client_id, &one["refresh_token"]);
+        assert_eq!(market.userinfo(&fresh.json()["access_token"]).status, 200);
+    }
+}
+
+#[test]
+fn promise_12_of_48_refreshes_and_16_sign_outs_at_once_nothing_lives_on() {
+    let market = Market::open(&[]);
+    for _ in 0..4 {
+        let (tokens, front_end, step) = market.signed_in();
+        let racers = (0..64).map(|number| (number, front_end.clone())).collect::<Vec<_>>();
+        let replies = at_once(racers, |(number, mut front_end)| {
+            if number % 4 == 0 {
+                let reply = market.sign_out(&mut front_end, &step);
+                assert_eq!((reply.status, &reply.json()["step"]), (200, &json!("signed_out")), "{}", reply.body);
+                return None;
+            }
+            Some(market.refresh(&tokens["refresh_token"]))
+        });
+        let won = replies.into_iter().flatten().filter(|reply| reply.status == 200);
+        for reply in won {
+            market.assert_ended(&reply.json());
+        }
+        assert_refused(&market.refresh(&tokens["refresh_token"]));
+    }
+}
+
+#[test]
+fn promise_12_a_sign_out_that_was_answered_holds_after_a_crash() {
+    let mut market = Market::open(&[]);
+    for begin_anew in [Quickstart::restart, Quickstart::crash] {
+        let (tokens, mut front_end, step) = market.signed_in();
+        let others = market.grant();
+        assert_eq!(market.sign_out(&mut front_end, &step).status, 200);
+        begin_anew(&mut market.quickstart);
+        market.assert_ended(&tokens);
+        assert_eq!(front_end.read(&market.quickstart.url("/logout")).json()["step"], "signed_out");
+        market.assert_lives(&others);
+    }
 }

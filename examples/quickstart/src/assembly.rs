@@ -11,7 +11,7 @@ use countersign::{
 };
 
 use crate::admin::RecentEvents;
-use crate::demo::{CALLBACK, Offer};
+use crate::demo::{CALLBACK, Offer, SIGNED_OUT};
 use crate::settings::{PresetName, Settings, SettingsError, StoreChoice};
 use crate::{StartError, users};
 
@@ -80,13 +80,15 @@ fn demo(builder: ServerBuilder, origin: &str) -> (ServerBuilder, Vec<Offer>) {
             Client::public("demo-mfa")
                 .name("Countersign demo with a second factor")
                 .redirect_uri(format!("{origin}{CALLBACK}"))
+                .post_logout_redirect_uri(format!("{origin}{SIGNED_OUT}"))
                 .requires(Requirement::MFA),
         );
     (builder, vec![Offer::PLAIN, Offer::MFA, Offer::PAYMENTS])
 }
 
 fn demo_client(origin: &str) -> Client {
-    Client::public("demo").name("Countersign demo").redirect_uri(format!("{origin}{CALLBACK}"))
+    let client = Client::public("demo").name("Countersign demo").redirect_uri(format!("{origin}{CALLBACK}"));
+    client.post_logout_redirect_uri(format!("{origin}{SIGNED_OUT}"))
 }
 
 /// What the file says, and the client of the start page unless the file has one of its name.

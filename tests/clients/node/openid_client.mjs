@@ -131,6 +131,47 @@ async function code_replay_is_refused_and_ends_the_grant(config) {
   await assert.rejects(openid.refreshTokenGrant(config, tokens.refresh_token), { error: "invalid_grant" });
 }
 
+/** RFC 7009 by this client's own method; RFC 7662 where it can authenticate. */
+async function what_is_given_back_is_dead_at_once(config) {
+  const [answer, checks] = await authorize(config);
+  const tokens = await openid.authorizationCodeGrant(config, answer, checks);
+  const subject = tokens.claims().sub;
+  const active = async (token) => (await openid.tokenIntrospection(config, token)).active;
+  const confidential = settings.method !== "none";
+  if (confidential) {
+    assert.ok(await active(tokens.access_token) && await active(tokens.refresh_token));
+  } else {
+    await assert.rejects(openid.tokenIntrospection(config, tokens.access_token), { status: 401 });
+  }
+  await openid.tokenRevocation(config, tokens.access_token);
+  await assert.rejects(openid.fetchUserInfo(config, tokens.access_token, subject));
+  if (confidential) assert.ok(!await active(tokens.access_token) && await active(tokens.refresh_token));
+  const fresh = await openid.refreshTokenGrant(config, tokens.refresh_token);
+  await openid.tokenRevocation(config, fresh.refresh_token, { token_type_hint: "refresh_token" });
+  await assert.rejects(openid.fetchUserInfo(config, fresh.access_token, subject));
+  await assert.rejects(openid.refreshTokenGrant(config, fresh.refresh_token), { error: "invalid_grant" });
+}
+
+/** The user is asked unless the ID token names this very session; afterwards nobody is signed in. */
+async function a_sign_out_ends_the_session_and_leads_back(config, tokens) {
+  const post_logout_redirect_uri = settings.post_logout_redirect_uri;
+  const state = openid.randomState();
+  const url = openid.buildEndSessionUrl(config, { post_logout_redirect_uri, state, id_token_hint: tokens.id_token });
+  const back = await walker.authorize(url, post_logout_redirect_uri);
+  assert.equal(back.searchParams.get("state"), state);
+  const silent = openid.buildAuthorizationUrl(config, {
+    redirect_uri: settings.redirect_uri,
+    scope: SCOPE,
+    prompt: "none",
+    code_challenge: await openid.calculatePKCECodeChallenge(openid.randomPKCECodeVerifier()),
+    code_challenge_method: "S256",
+  });
+  const answer = await walker.authorize(silent, settings.redirect_uri);
+  assert.equal(answer.searchParams.get("error"), "login_required");
+  const elsewhere = openid.buildEndSessionUrl(config, { post_logout_redirect_uri: "https://client.example/elsewhere" });
+  await assert.rejects(walker.authorize(elsewhere, "https://client.example/elsewhere"), /status 400/);
+}
+
 const config = await discovery_is_consistent();
 const tokens = await code_flow_yields_a_valid_id_token(config);
 const userinfo = await userinfo_agrees_with_the_id_token(config, tokens);
@@ -138,5 +179,7 @@ await refresh_yields_a_new_access_token(config, tokens);
 await an_answer_for_another_request_is_noticed(config);
 await wrong_verifier_is_refused_and_spends_nothing(config);
 await code_replay_is_refused_and_ends_the_grant(config);
+await what_is_given_back_is_dead_at_once(config);
+if (settings.post_logout_redirect_uri) await a_sign_out_ends_the_session_and_leads_back(config, tokens);
 if (settings.register) await a_deleted_client_is_gone(config, tokens);
 console.log(JSON.stringify({ ok: true, claims: tokens.claims(), userinfo }));

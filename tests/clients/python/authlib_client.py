@@ -6,7 +6,7 @@ Each function is one claim. The last line printed is a JSON object of what was s
 import json
 import secrets
 import sys
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import requests
 from authlib.integrations.requests_client import OAuth2Session, OAuthError
@@ -36,6 +36,7 @@ class RelyingParty:
             redirect_uri=self.redirect_uri,
             code_challenge_method="S256",
             token_endpoint_auth_method=settings["method"],
+            revocation_endpoint_auth_method=settings["method"],
             token_endpoint=self.provider["token_endpoint"],
         )
         if settings["method"] == "private_key_jwt":
@@ -132,6 +133,41 @@ def code_replay_is_refused_and_ends_the_grant(party):
     refused("invalid_grant", party.session.refresh_token, refresh_token=token["refresh_token"])
 
 
+def what_is_given_back_is_dead_at_once(party):
+    """RFC 7009 by this client's own method; RFC 7662 where it can authenticate."""
+    revoke, ask = party.provider["revocation_endpoint"], party.provider["introspection_endpoint"]
+    answer, state, verifier, _ = party.authorize()
+    token = party.redeem(answer, state, verifier)
+    confidential = party.session.client_secret is not None
+
+    def active(kind):
+        return party.session.introspect_token(ask, token=token[kind]).json().get("active")
+
+    if confidential:
+        assert active("access_token") is True and active("refresh_token") is True
+    assert party.session.revoke_token(revoke, token=token["access_token"]).status_code == 200
+    assert party.userinfo(token["access_token"]).status_code == 401, "a revoked access token opens userinfo"
+    if confidential:
+        assert active("access_token") is False and active("refresh_token") is True
+    fresh = party.session.refresh_token(refresh_token=token["refresh_token"])
+    hint = {"token_type_hint": "refresh_token"}
+    assert party.session.revoke_token(revoke, token=fresh["refresh_token"], **hint).status_code == 200
+    assert party.userinfo(fresh["access_token"]).status_code == 401, "an access token outlived its grant"
+    refused("invalid_grant", party.session.refresh_token, refresh_token=fresh["refresh_token"])
+
+
+def a_sign_out_asks_and_leads_back(party, uri):
+    """Without an ID token the user is asked; afterwards nobody is signed in."""
+    parameters = {"client_id": party.client_id, "post_logout_redirect_uri": uri, "state": secrets.token_urlsafe(16)}
+    back = party.walker.authorize(f"{party.provider['end_session_endpoint']}?{urlencode(parameters)}", uri)
+    assert parse_qs(urlsplit(back).query) == {"state": [parameters["state"]]}, back
+    url, _ = party.session.create_authorization_url(
+        party.provider["authorization_endpoint"], code_verifier=secrets.token_urlsafe(48), prompt="none"
+    )
+    answer = parse_qs(urlsplit(party.walker.authorize(url, party.redirect_uri)).query)
+    assert answer["error"] == ["login_required"], answer
+
+
 def refused(error, call, *arguments, **named):
     try:
         call(*arguments, **named)
@@ -142,13 +178,17 @@ def refused(error, call, *arguments, **named):
 
 
 def main():
-    party = RelyingParty(json.load(sys.stdin))
+    settings = json.load(sys.stdin)
+    party = RelyingParty(settings)
     discovery_is_consistent(party)
     token, claims = code_flow_yields_a_valid_id_token(party)
     info = userinfo_agrees_with_the_id_token(party, token, claims)
     refresh_yields_a_new_access_token(party, token, claims)
     wrong_verifier_is_refused_and_spends_nothing(party)
     code_replay_is_refused_and_ends_the_grant(party)
+    what_is_given_back_is_dead_at_once(party)
+    if "post_logout_redirect_uri" in settings:
+        a_sign_out_asks_and_leads_back(party, settings["post_logout_redirect_uri"])
     print(json.dumps({"ok": True, "claims": claims, "userinfo": info}))
 
 

@@ -6,6 +6,7 @@
 mod authorize;
 mod bearer;
 mod login;
+mod logout;
 mod register;
 mod token;
 mod transport;
@@ -17,6 +18,7 @@ const CLIENTS: &str = r#"
     client_id = "shop"
     token_endpoint_auth_method = "none"
     redirect_uris = ["https://shop.example/callback"]
+    post_logout_redirect_uris = ["https://shop.example/out"]
     scope = "openid profile email offline_access"
 
     [[client]]

@@ -6,6 +6,7 @@
 
 mod harness;
 mod login;
+mod logout;
 mod own_clients;
 mod pages;
 mod person;

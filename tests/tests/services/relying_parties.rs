@@ -9,6 +9,7 @@ use crate::WAYS;
 
 const SECRET: &str = "N4hVb1mSxQy7cKp0TzWf9RgJ3uLdEa6o";
 const REDIRECT_URI: &str = "https://client.example/callback";
+const SIGNED_OUT: &str = "https://client.example/signed-out";
 
 /// A quickstart that knows a client of each kind, and what each tells its program.
 fn provider(switches: &[&str]) -> (Quickstart, [Value; 3]) {
@@ -23,6 +24,7 @@ fn provider(switches: &[&str]) -> (Quickstart, [Value; 3]) {
             {secret}
             token_endpoint_auth_method = "{method}"
             redirect_uris = ["{REDIRECT_URI}"]
+            post_logout_redirect_uris = ["{SIGNED_OUT}"]
             grant_types = ["authorization_code", "refresh_token"]
             response_types = ["code"]
             scope = "openid profile email offline_access"
@@ -37,6 +39,7 @@ fn provider(switches: &[&str]) -> (Quickstart, [Value; 3]) {
             "client_secret": if method == "none" { Value::Null } else { json!(SECRET) },
             "method": method,
             "redirect_uri": REDIRECT_URI,
+            "post_logout_redirect_uri": SIGNED_OUT,
             "username": "alice",
             "password": "alice-password",
         })

@@ -27,6 +27,8 @@ pub struct ClientEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect_uris: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    post_logout_redirect_uris: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     grant_types: Option<Vec<String>>,

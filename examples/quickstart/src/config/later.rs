@@ -29,7 +29,6 @@ const MEMBERS: &[&str] = &[
     "client.sector_identifier_uri",
     "client.default_acr_values",
     "client.initiate_login_uri",
-    "client.post_logout_redirect_uris",
     "client.backchannel_logout_uri",
     "client.backchannel_logout_session_required",
     "client.frontchannel_logout_uri",

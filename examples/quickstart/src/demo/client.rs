@@ -13,7 +13,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::sessions::unguessable;
-use super::{CALLBACK, Offer};
+use super::{CALLBACK, Offer, SIGNED_OUT};
 
 /// The server, as far as a client sees it.
 #[async_trait]
@@ -114,6 +114,23 @@ pub(super) struct Renewal {
     token: SecretString,
 }
 
+/// A sign-out under way.
+#[derive(Debug)]
+pub(super) struct Farewell {
+    client_id: &'static str,
+    state: SecretString,
+}
+
+impl Farewell {
+    pub(super) fn begin(shown: &Shown, random: &dyn Random) -> Result<Self, RandomError> {
+        Ok(Self { client_id: shown.client_id, state: SecretString::new(unguessable(random)?) })
+    }
+
+    pub(super) fn is_state(&self, state: &str) -> bool {
+        self.state.matches(state)
+    }
+}
+
 /// What a sign-in brought, for the page.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
@@ -170,6 +187,18 @@ impl DemoClient {
             .append_pair("code_challenge_method", "S256")
             .finish();
         let endpoint = self.endpoint("authorization_endpoint", peer).await?;
+        Ok(format!("{endpoint}?{query}"))
+    }
+
+    /// The request to end the session at the server too (OpenID Connect RP-Initiated Logout 1.0 §2). It brings no ID token, which
+    /// would stand in the browser's history: the user says yes instead.
+    pub(super) async fn end_session_url(&self, farewell: &Farewell, peer: SocketAddr) -> Result<String, DemoError> {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("client_id", farewell.client_id)
+            .append_pair("post_logout_redirect_uri", &format!("{}{SIGNED_OUT}", self.provider.origin()))
+            .append_pair("state", farewell.state.expose())
+            .finish();
+        let endpoint = self.endpoint("end_session_endpoint", peer).await?;
         Ok(format!("{endpoint}?{query}"))
     }
 

@@ -18,12 +18,14 @@ use countersign::{RandomError, SystemRandom};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
-use client::{Authorization, DemoClient};
+use client::{Authorization, DemoClient, Farewell};
 pub use client::{DemoError, Provider};
 use sessions::{Session, Sessions, unguessable};
 
 /// Where the server sends the browser back to, below its own origin.
 pub(crate) const CALLBACK: &str = "/demo/callback";
+/// Where it sends the browser after a sign-out.
+pub(crate) const SIGNED_OUT: &str = "/demo/signed-out";
 
 /// What the page offers to sign in with.
 #[derive(Debug, Clone)]
@@ -89,6 +91,8 @@ pub(crate) fn routes(provider: Arc<dyn Provider>, offers: Vec<Offer>, users: Vec
         .route(CALLBACK, get(callback))
         .route("/demo/tokens", get(tokens))
         .route("/demo/refresh", post(refresh))
+        .route("/demo/sign-out", post(sign_out))
+        .route(SIGNED_OUT, get(signed_out))
         .route("/demo/forget", post(forget))
         .with_state(demo)
 }
@@ -170,6 +174,46 @@ async fn refresh(
     let shown = demo.0.client.refresh(renewal, peer).await?;
     demo.0.sessions.change(&headers, |session| session.renew(shown));
     Ok(page::redirect("/demo/tokens", None))
+}
+
+/// Forgets the tokens, and sends the browser to the server, which ends the session there.
+async fn sign_out(
+    State(demo): State<Demo>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    Form(press): Form<Press>,
+) -> Result<Response, DemoError> {
+    let farewell = demo.0.sessions.read(&headers, |session| {
+        let (shown, _) = session.signed().filter(|_| session.is_press(&press.csrf)).ok_or(DemoError::NothingAsked)?;
+        Ok::<_, DemoError>(Farewell::begin(shown, &SystemRandom)?)
+    });
+    let farewell = farewell.ok_or(DemoError::NothingAsked)??;
+    let location = demo.0.client.end_session_url(&farewell, peer).await?;
+    drop(demo.0.sessions.take(&headers));
+    let cookie = demo.0.sessions.open(Session::leaving(farewell))?;
+    Ok(page::redirect(&location, Some(&cookie)))
+}
+
+#[derive(Deserialize)]
+struct SignedOut {
+    state: Option<String>,
+}
+
+/// Where the server sends the browser back to, with our state (OpenID Connect RP-Initiated Logout 1.0 §3).
+async fn signed_out(
+    State(demo): State<Demo>,
+    headers: HeaderMap,
+    Query(query): Query<SignedOut>,
+) -> Result<Response, DemoError> {
+    let ours = demo.0.sessions.read(&headers, |session| {
+        let farewell = session.farewell()?;
+        Some(query.state.as_deref().is_some_and(|state| farewell.is_state(state)))
+    });
+    match ours.flatten() {
+        Some(true) => Ok(page::signed_out()),
+        Some(false) => Err(DemoError::State),
+        None => Err(DemoError::NothingAsked),
+    }
 }
 
 async fn forget(State(demo): State<Demo>, headers: HeaderMap, Form(press): Form<Press>) -> Response {

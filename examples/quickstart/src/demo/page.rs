@@ -67,9 +67,16 @@ pub(super) fn tokens((shown, csrf): (&Shown, &SecretString)) -> Response {
     if shown.renewal().is_some() {
         button(&mut body, "refresh", "Refresh the tokens", "", csrf);
     }
+    button(&mut body, "sign-out", "Sign out", " class=\"other\"", csrf);
     button(&mut body, "forget", "Start again", " class=\"other\"", csrf);
     body.push_str("</div>\n");
     html(StatusCode::OK, "Signed in", &body)
+}
+
+pub(super) fn signed_out() -> Response {
+    let body = "<h1>Signed out</h1>\n<p id=\"signed-out\">The demo client has forgotten its tokens, and the server has ended \
+                your session.</p>\n<p><a class=\"button\" href=\"/\">Back to the start</a></p>\n";
+    html(StatusCode::OK, "Signed out", body)
 }
 
 pub(super) fn failed(status: StatusCode, error: &DemoError) -> Response {

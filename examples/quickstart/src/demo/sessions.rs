@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::{Random, RandomError, SecretString, SystemRandom};
 use http::HeaderMap;
 
-use super::client::{Authorization, Renewal, Shown};
+use super::client::{Authorization, Farewell, Renewal, Shown};
 use super::cookie;
 
 /// The most browsers that are remembered; the oldest goes first.
@@ -30,6 +30,8 @@ enum Stage {
     Asked(Box<Authorization>),
     /// It came back with tokens.
     SignedIn { shown: Box<Shown>, csrf: SecretString },
+    /// It was sent to the server to sign out there too.
+    Leaving(Farewell),
 }
 
 impl Session {
@@ -42,17 +44,28 @@ impl Session {
         Self { since: Instant::now(), stage }
     }
 
+    pub(super) fn leaving(farewell: Farewell) -> Self {
+        Self { since: Instant::now(), stage: Stage::Leaving(farewell) }
+    }
+
+    pub(super) fn farewell(&self) -> Option<&Farewell> {
+        match &self.stage {
+            Stage::Leaving(farewell) => Some(farewell),
+            _ => None,
+        }
+    }
+
     pub(super) fn authorization(&self) -> Option<&Authorization> {
         match &self.stage {
             Stage::Asked(authorization) => Some(authorization),
-            Stage::SignedIn { .. } => None,
+            _ => None,
         }
     }
 
     pub(super) fn into_asked(self) -> Option<Authorization> {
         match self.stage {
             Stage::Asked(authorization) => Some(*authorization),
-            Stage::SignedIn { .. } => None,
+            _ => None,
         }
     }
 
@@ -60,7 +73,7 @@ impl Session {
     pub(super) fn signed(&self) -> Option<(&Shown, &SecretString)> {
         match &self.stage {
             Stage::SignedIn { shown, csrf } => Some((shown, csrf)),
-            Stage::Asked(_) => None,
+            _ => None,
         }
     }
 

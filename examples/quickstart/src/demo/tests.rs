@@ -70,7 +70,7 @@ impl Played {
 
 fn metadata() -> Value {
     json!({"issuer": ISSUER, "authorization_endpoint": format!("{ISSUER}/authorize"),
-        "token_endpoint": format!("{ISSUER}/oauth/token"), "userinfo_endpoint": format!("{ISSUER}/userinfo")})
+        "end_session_endpoint": format!("{ISSUER}/logout"), "token_endpoint": format!("{ISSUER}/oauth/token"), "userinfo_endpoint": format!("{ISSUER}/userinfo")})
 }
 
 /// A browser on the demo page.
@@ -112,6 +112,11 @@ impl Browser {
 
     async fn get(&mut self, path: &str) -> Page {
         self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    async fn csrf(&mut self) -> String {
+        let page = self.sign_in().await;
+        page.html.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
     }
 
     async fn press(&mut self, path: &str, csrf: &str) -> Page {
@@ -262,4 +267,24 @@ async fn the_refresh_button_refreshes_and_nobody_elses_does() {
     assert!(refused.html.contains("invalid_grant") && refused.html.contains("&lt;i&gt;spent"));
     assert_eq!(browser.press("/demo/forget", &csrf).await.location, "/");
     assert_eq!(browser.get("/demo/tokens").await.location, "/", "forgotten");
+}
+
+#[tokio::test]
+async fn oidc_rp_initiated_logout_2_the_sign_out_button_forgets_the_tokens_and_leads_to_the_server() {
+    let mut browser = Browser::new();
+    let csrf = browser.csrf().await;
+    assert_eq!(browser.press("/demo/sign-out", "forged").await.status, 400);
+    assert_eq!(browser.get("/demo/tokens").await.status, 200, "a forged press ends nothing");
+    let left = browser.press("/demo/sign-out", &csrf).await;
+    let query = left.location.strip_prefix("http://localhost:4000/logout?").unwrap();
+    let sent: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    assert_eq!(of(&sent, "post_logout_redirect_uri"), "http://localhost:4000/demo/signed-out");
+    assert_eq!((of(&sent, "client_id").as_str(), sent.len()), ("demo", 3));
+    assert_eq!(browser.get("/demo/tokens").await.location, "/", "forgotten");
+    for forged in ["", "?state=forged"] {
+        assert_eq!(browser.get(&format!("/demo/signed-out{forged}")).await.status, 400);
+    }
+    let page = browser.get(&format!("/demo/signed-out?state={}", of(&sent, "state"))).await;
+    assert!(page.status == 200 && page.html.contains("id=\"signed-out\""), "{}", page.html);
+    assert_eq!(Browser::new().get(&format!("/demo/signed-out?state={}", of(&sent, "state"))).await.status, 400);
 }
