@@ -67,8 +67,10 @@ impl Server {
             self.session_ended(id).await?;
         }
         match self.gain(browser, &Gain::Session(None)).await {
-            // Another tab was first with the cookie; the session has ended all the same.
-            Err(refusal) if refusal.cause_id() == Cause::UnknownInteraction.id() => Ok(()),
+            // Other tabs were first with the cookie. The session has ended all the same, and whatever value it has leads nowhere.
+            Err(refusal) if [Cause::UnknownInteraction.id(), Cause::Contention.id()].contains(&refusal.cause_id()) => {
+                Ok(())
+            }
             outcome => outcome,
         }
     }

@@ -120,9 +120,8 @@ impl Extension for Oidc {
         ];
         if let Some(logout::Served::Here(pages)) = &self.logout {
             let endpoint = Arc::new(logout::LogoutEndpoint(Arc::clone(pages)));
-            routes.extend(
-                [Method::GET, Method::POST].map(|method| Route::shared(method, logout::PATH, endpoint.clone())),
-            );
+            let route = |method| Route::shared(method, logout::PATH, endpoint.clone()).needs_peer();
+            routes.extend([Method::GET, Method::POST].map(route));
         }
         routes
     }

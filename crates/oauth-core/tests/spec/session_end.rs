@@ -257,3 +257,22 @@ fn promise_12_two_tabs_that_sign_out_at_once_both_succeed() {
     assert_eq!(signed_in(&kit, &other), None);
     block_on(kit.server.drop_session(&mut own)).unwrap();
 }
+
+#[test]
+fn rfc7662_4_attack_41_a_token_of_a_session_that_has_ended_is_worth_nothing() {
+    let kit = with_services();
+    // One client's tokens are JWTs, the other's opaque.
+    for client in ["app", "bff"] {
+        let who = || alice(&kit).session(format!("of {client}"));
+        let tokens = |scope: &str| kit.redeem(client, &kit.code_for(&authorization(client, scope), who())).ok();
+        let (online, offline) = (tokens("read"), tokens("read offline_access"));
+        let active =
+            |tokens: &Answer| kit.introspect("orders", tokens.text("access_token")).ok().json["active"] == true;
+        assert!(active(&online) && active(&offline));
+        // Nothing is tidied up: the mark alone decides.
+        kit.script.restart();
+        kit.script.fail(Call::List, 1);
+        block_on(kit.server.session_ended(format!("of {client}"))).unwrap();
+        assert!(!active(&online) && active(&offline));
+    }
+}

@@ -108,7 +108,7 @@ async fn ask(server: &Server, parts: &Parts, body: &Bytes, who: Option<SignedIn>
         // A cross-site POST brings no Lax cookie, so nothing can be said of who is signed in: the request is kept, and judged when
         // the browser opens it by GET.
         if parts.method == Method::POST {
-            let id = verified.keep(server).await?;
+            let id = verified.keep(server, parts).await?;
             return Ok(Logout::Done(reply::see_other(&place(server, id))));
         }
         return Ok(Logout::SignedOut(signed_out(&verified, verified.has_hint())));
@@ -118,7 +118,7 @@ async fn ask(server: &Server, parts: &Parts, body: &Bytes, who: Option<SignedIn>
     }
     let request = match kept {
         Some(id) => id,
-        None => verified.keep(server).await?,
+        None => verified.keep(server, parts).await?,
     };
     let anti_forgery = server.anti_forgery_for(&who, request);
     let ui_locales = verified.ui_locales().map(str::to_owned);

@@ -4,10 +4,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use countersign_oauth_core::{Cause, Client, Params, Refusal, Server, VerifiedRedirect, with_query};
+use countersign_oauth_core::{Cause, Client, Params, Peer, Refusal, Server, VerifiedRedirect, with_query};
 use countersign_primitives::{Id, SessionId, SignedIn, UnixTime};
 use countersign_storage_traits::{Batch, Expect, Key, Kind, Stored};
 use http::StatusCode;
+use http::request::Parts;
 use serde::{Deserialize, Serialize};
 
 const SECTION: &str = "OpenID Connect RP-Initiated Logout 1.0 §2";
@@ -107,7 +108,8 @@ impl Verified {
     }
 
     /// Keeps a request until its user has answered; returns what names it.
-    pub(super) async fn keep(&self, server: &Server) -> Result<Id, Refusal> {
+    pub(super) async fn keep(&self, server: &Server, parts: &Parts) -> Result<Id, Refusal> {
+        server.admit_kept_request(Peer::of(parts)).await?;
         let (id, now) = (server.random().id()?, server.now());
         let mut batch = Batch::new(id, now, server.random())?;
         let until: UnixTime = now.plus(server.config().preset().lifetimes.login);

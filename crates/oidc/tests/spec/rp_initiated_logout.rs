@@ -183,6 +183,24 @@ fn oidc_rp_initiated_logout_2_attack_39_an_expired_hint_is_accepted() {
     assert_eq!(signed_out(get(&kit, &pairs, None)).redirect_to(), Some(SIGNED_OUT));
 }
 
+#[test]
+fn oidc_rp_initiated_logout_2_attack_39_a_hint_of_a_key_that_has_left_the_published_set_is_accepted() {
+    let kit = Kit::new();
+    let hint = id_token(&kit, kit.alice());
+    let since = kit.alice();
+    let kid = crate::kit::header(&json!(hint))["kid"].as_str().unwrap().to_owned();
+    wait(kit.server.keys().rotate()).unwrap();
+    kit.advance(3 * 86_400);
+    wait(kit.server.work(kit.clock.now())).unwrap();
+    let published = crate::kit::json(&kit.get("/.well-known/jwks.json", None)).to_string();
+    assert!(!published.contains(&kid), "{published}");
+    let pairs = [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", SIGNED_OUT)];
+    assert_eq!(signed_out(get(&kit, &pairs, Some(since.clone()))).redirect_to(), Some(SIGNED_OUT));
+    // One that was revoked in an emergency vouches for nothing.
+    wait(kit.server.keys().revoke(&kid)).unwrap();
+    assert_eq!(refused(get(&kit, &pairs, Some(since))), "oidc.logout_hint");
+}
+
 /// A token with other claims, or another header, under the signature of the first.
 fn altered(token: &str, part: usize, change: impl FnOnce(&mut Value)) -> String {
     let mut parts: Vec<String> = token.split('.').map(str::to_owned).collect();

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use countersign_events::{Event, EventKind};
-use countersign_oauth_core::{Server, answer};
+use countersign_oauth_core::{Peer, Server, ServerBuilder, answer};
 use countersign_oidc::{Logout, LogoutPages, Oidc};
 use countersign_primitives::{Acr, Amr, Clock, Id, ManualClock, SignedIn, UnixTime};
 use countersign_storage_memory::MemoryStore;
@@ -49,11 +49,15 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    fn with(adjust: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
         let (clock, script) = (ManualClock::at(UnixTime::from_secs(1_700_000_000)), FaultScript::new());
         let events: Arc<Mutex<Vec<Event>>> = Arc::default();
         let heard = Arc::clone(&events);
         let store = Faulty::new(MemoryStore::new(), script.clone());
-        let builder = builder_on(store, &clock, Oidc::new().logout(Plain));
+        let builder = adjust(builder_on(store, &clock, Oidc::new().logout(Plain)));
         let server = builder.events(move |event: &Event| heard.lock().unwrap().push(event.clone())).build();
         let server = block_on(server).unwrap();
         script.restart();
@@ -95,6 +99,7 @@ impl Browser {
 
     fn send(&mut self, request: http::request::Builder, body: &str) -> Response<Bytes> {
         let request = request.header("host", "id.example.com").header("cookie", &self.cookie);
+        let request = request.extension(Peer::new([192, 0, 2, 1].into()));
         let response = block_on(self.bench.server.handle(request.body(body.to_owned().into()).unwrap()));
         self.keep(&response);
         response
@@ -344,4 +349,23 @@ fn promise_4_a_question_shows_no_secret_in_debug_and_keeps_no_token() {
     let Logout::NeedsConfirmation(ask) = &outcome else { panic!() };
     let shown = format!("{outcome:?}");
     assert!(!shown.contains(ask.anti_forgery()) && !shown.contains("u-1"), "{shown}");
+}
+
+#[test]
+fn promise_7_requests_that_wait_for_their_user_are_counted_by_address() {
+    let bench = Bench::with(|builder| builder.requests_per_address(3));
+    let mut bare = Browser { bench: bench.clone(), cookie: String::new() };
+    let form = "application/x-www-form-urlencoded";
+    let mut send = || bare.send(Request::post("/logout").header("content-type", form), &encode(&REQUEST));
+    for _ in 0..3 {
+        assert_eq!(send().status(), StatusCode::SEE_OTHER);
+    }
+    let refused = send();
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.headers().contains_key("retry-after"));
+    // An ID token of the session needs no question, and nothing is kept for it.
+    let mut browser = bench.browser(1);
+    let hint = browser.hint();
+    assert_eq!(browser.get(&[("id_token_hint", &hint)]).status(), StatusCode::OK);
+    assert!(browser.who().is_none());
 }

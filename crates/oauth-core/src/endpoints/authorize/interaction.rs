@@ -55,7 +55,7 @@ impl Server {
         if let Some(kept) = &pending.kept {
             return Ok(kept.id());
         }
-        self.admit_request(browser).await?;
+        self.admit_kept_request(browser.peer()).await?;
         let id = self.random().id()?;
         if bind {
             self.gain(browser, &Gain::Interaction(id)).await?;
@@ -74,10 +74,13 @@ impl Server {
         Ok(id)
     }
 
-    /// Counts a request that is about to be kept by the address that it comes from. Whoever asks needs no account for it, so
-    /// the number of records is bounded here (promise 7).
-    async fn admit_request(&self, browser: &Browser) -> Result<(), Refusal> {
-        let Some(counted) = browser.peer().and_then(Peer::counted) else { return Ok(()) };
+    /// Counts a request that is about to be kept while its user is asked, by the address that it comes from. Whoever asks needs
+    /// no account for it, so the number of records is bounded here (promise 7); an extension that keeps such requests counts them too.
+    ///
+    /// # Errors
+    /// When the address has too many waiting, or the store fails.
+    pub async fn admit_kept_request(&self, peer: Option<Peer>) -> Result<(), Refusal> {
+        let Some(counted) = peer.and_then(Peer::counted) else { return Ok(()) };
         let counter = CounterKey(self.secrets().id("authorization requests", &[&counted]));
         let (limit, window) = (self.config().requests_per_address(), self.config().preset().lifetimes.login);
         let charged = self.store().charge(&[Charge { counter, add: 1, limit, window }], self.now()).await?;
