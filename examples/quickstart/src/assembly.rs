@@ -6,8 +6,8 @@ use countersign::mfa::{FirstEnrolment, Limits, Policy, Totp};
 use countersign::pages::Pages;
 use countersign::store::{MemoryStore, SqlStore};
 use countersign::{
-    Client, Clock, ConfigError, Event, MasterKey, Preset, Registration, Requirement, Resource, Scope, Server,
-    ServerBuilder,
+    Client, Clock, ConfigError, Event, EventSink, MasterKey, Preset, Registration, Requirement, Resource, Scope,
+    Server, ServerBuilder,
 };
 
 use crate::admin::RecentEvents;
@@ -25,7 +25,8 @@ pub(crate) async fn assemble(
     origin: &str,
     key: MasterKey,
     clock: Option<Arc<dyn Clock>>,
-    events: RecentEvents,
+    warnings: impl EventSink + 'static,
+    recent: RecentEvents,
 ) -> Result<(Server, Vec<Offer>), StartError> {
     let builder = match &settings.store {
         StoreChoice::Memory => Server::builder(issuer, MemoryStore::new(), key),
@@ -41,10 +42,10 @@ pub(crate) async fn assemble(
         .limits(if settings.throttle { Limits::default() } else { Limits::off() })
         .pages(Pages::new(BRAND))
         .registration(Registration::open())
-        .events(move |event: &Event| {
-            log(event);
-            events.add(event);
-        });
+        .events(log)
+        .events(warnings)
+        .events(move |event: &Event| recent.add(event));
+    let builder = if settings.throttle { builder } else { builder.requests_per_address(u32::MAX) };
     let builder = match clock {
         Some(clock) => builder.clock(clock),
         None => builder,

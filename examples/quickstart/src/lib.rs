@@ -32,6 +32,7 @@ mod settings;
 mod testing;
 mod tls;
 mod users;
+mod warnings;
 
 use countersign::ConfigError;
 use countersign::store::OpenError;

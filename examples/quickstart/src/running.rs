@@ -23,7 +23,7 @@ use crate::outbox::Outbox;
 use crate::serve::{self, Patience, Site};
 use crate::settings::{Listen, Settings};
 use crate::tls::{Tls, TlsError};
-use crate::{StartError, admin, assembly, data, listen};
+use crate::{StartError, admin, assembly, data, listen, warnings};
 
 /// How long requests under way may take when it ends.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -67,8 +67,9 @@ async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Run
     };
     data::make_folders(&settings)?;
     let key = data::master_key(&settings)?;
+    let (sink, warnings) = warnings::channel();
     let events = RecentEvents::new(SystemTime::now());
-    let (server, offers) = assembly::assemble(&settings, &issuer, &origin, key, clock, events.clone()).await?;
+    let (server, offers) = assembly::assemble(&settings, &issuer, &origin, key, clock, sink, events.clone()).await?;
     let outbox = Outbox::new(&settings.outbox);
     let users = settings.users.iter().map(|user| user.name.clone()).collect();
     let own = demo::routes(Arc::new(server.clone()), offers, users).merge(outbox.routes());
@@ -79,7 +80,9 @@ async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Run
         None => app,
     };
     let app = app.layer(middleware::from_fn(serve::in_time));
-    Ok(serve(bound, &app, tls, server, settings)?)
+    let mut running = serve(bound, &app, tls, server, settings)?;
+    running.upkeep.spawn(warnings.deliver(running.server.clone(), outbox));
+    Ok(running)
 }
 
 fn serve(

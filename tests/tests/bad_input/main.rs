@@ -5,6 +5,7 @@
 
 mod authorize;
 mod bearer;
+mod given_back;
 mod login;
 mod logout;
 mod register;
@@ -33,8 +34,30 @@ const CLIENTS: &str = r#"
     client_secret = "vT2k7mQx9RzL4wYb8NcJ5hGd3FsP6aEu"
     redirect_uris = ["https://web.example/callback"]
     scope = "openid"
+
+    [[client]]
+    client_id = "billing"
+    client_secret = "Jm4nT8sVq2LxYc7RbK9wPz5hGd3FaE6u"
+    grant_types = ["client_credentials"]
+    scope = "orders openid offline_access"
+
+    [[client]]
+    client_id = "api"
+    client_secret = "Zr6tU1xNw8QbHs4LkC7vMy2jFg9DpE3a"
+    grant_types = []
+    introspects = ["https://api.example/"]
+
+    [[scope]]
+    name = "orders"
+    description = "See your orders"
+
+    [[resource]]
+    uri = "https://api.example/"
+    token_format = "opaque"
 "#;
 const WEB: &str = "web:vT2k7mQx9RzL4wYb8NcJ5hGd3FsP6aEu";
+const SERVICE: &str = "billing:Jm4nT8sVq2LxYc7RbK9wPz5hGd3FaE6u";
+const API: &str = "api:Zr6tU1xNw8QbHs4LkC7vMy2jFg9DpE3a";
 /// The largest body that is read.
 const LIMIT: usize = 64 * 1024;
 

@@ -8,6 +8,7 @@ mod harness;
 mod login;
 mod logout;
 mod own_clients;
+mod own_tokens;
 mod pages;
 mod person;
 mod relying_parties;
