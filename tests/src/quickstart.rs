@@ -21,6 +21,8 @@ pub struct Quickstart {
     outbox: PathBuf,
     data: PathBuf,
     switches: Vec<String>,
+    /// Where it listens, unless its issuer says so.
+    address: Option<String>,
     scratch: Scratch,
     /// Its own authority, where it serves by `--tls self-signed`.
     trusted: Option<Trusted>,
@@ -31,7 +33,18 @@ impl Quickstart {
     #[must_use]
     #[track_caller]
     pub fn start(switches: &[&str]) -> Self {
-        Self::launch(Scratch::new(), switches)
+        Self::launch(Scratch::new(), None, switches)
+    }
+
+    /// One of several nodes behind one issuer: it listens on a port that the issuer does not name.
+    #[must_use]
+    #[track_caller]
+    pub fn node(issuer: &str, port: u16, toml: &str, switches: &[&str]) -> Self {
+        let scratch = Scratch::new();
+        let file = scratch.file("quickstart.toml", toml);
+        let file = file.to_string_lossy();
+        let address = format!("localhost:{port}");
+        Self::launch(scratch, Some(address), &[&["--config", &file, "--issuer", issuer], switches].concat())
     }
 
     /// The same by HTTPS, with a certificate of its own, which everything here then trusts.
@@ -48,17 +61,17 @@ impl Quickstart {
         let scratch = Scratch::new();
         let file = scratch.file("quickstart.toml", toml);
         let file = file.to_string_lossy();
-        Self::launch(scratch, &[&["--config", &file], switches].concat())
+        Self::launch(scratch, None, &[&["--config", &file], switches].concat())
     }
 
     #[track_caller]
-    fn launch(scratch: Scratch, switches: &[&str]) -> Self {
+    fn launch(scratch: Scratch, address: Option<String>, switches: &[&str]) -> Self {
         let data = scratch.path().join("data").to_string_lossy().into_owned();
         let switches: Vec<String> = [&["--data", &data], switches].concat().into_iter().map(str::to_owned).collect();
-        let (process, [issuer, outbox, data]) = serve(&scratch, "localhost:0", &switches);
+        let (process, [issuer, outbox, data]) = serve(&scratch, address.as_deref().unwrap_or("localhost:0"), &switches);
         let authority = Path::new(&data).join("tls/ca.pem");
         let trusted = (issuer.starts_with("https://") && authority.exists()).then(|| trust(&issuer, &authority));
-        Self { process, issuer, outbox: outbox.into(), data: data.into(), switches, scratch, trusted }
+        Self { process, issuer, outbox: outbox.into(), data: data.into(), switches, address, scratch, trusted }
     }
 
     /// Ends it as an operator does, and starts it again at the same address with the same data.
@@ -79,7 +92,8 @@ impl Quickstart {
 
     #[track_caller]
     fn start_again(&mut self) {
-        let address = self.issuer.split_once("://").unwrap_or_default().1.to_owned();
+        let own = || self.issuer.split_once("://").unwrap_or_default().1.to_owned();
+        let address = self.address.clone().unwrap_or_else(own);
         let (process, [issuer, ..]) = serve(&self.scratch, &address, &self.switches);
         assert_eq!(issuer, self.issuer, "another issuer after the restart");
         self.process = process;

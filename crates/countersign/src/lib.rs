@@ -39,7 +39,7 @@
 //! | [`mfa`] | login, policies, factors | |
 //! | [`oauth`] | the protocol engine and its [`Extension`] door | |
 //! | [`oidc`] | OpenID Connect | |
-//! | [`store`] | the storage contract, and the stores | `sqlite`, `postgres`, `memory` |
+//! | [`store`] | the storage contract, and the stores | `sqlite`, `postgres`, `redis`, `memory` |
 //! | [`pkce`], [`otp`], [`tokens`] | pure: PKCE, one-time passwords, JOSE | |
 //! | `axum` | the router for axum | `axum` |
 //! | `pages` | the default pages | `pages` |
@@ -54,6 +54,8 @@
 //! | `pages` | the default pages, which a login has unless [`ServerBuilder::pages`] is given others | default |
 //! | `sqlite` | `store::SqlStore` on SQLite; needs a C compiler and Rust 1.94 | default |
 //! | `postgres` | `store::SqlStore` on PostgreSQL; needs Rust 1.94 | |
+//! | `redis` | `store::RedisStore`: one server, Sentinel, Cluster; what it can lose stands on its crate's page | |
+//! | `redis-tls` | `rediss://` and its kin, by rustls on ring | |
 //! | `memory` | `store::MemoryStore`, for tests | |
 //! | `testkit` | `store::testkit`, the suite that proves a storage adapter of one's own: for development dependencies | |
 //!
@@ -122,6 +124,8 @@ pub mod oidc {
 pub mod store {
     #[cfg(feature = "memory")]
     pub use countersign_storage_memory::MemoryStore;
+    #[cfg(feature = "redis")]
+    pub use countersign_storage_redis::{OpenError as RedisOpenError, RedisOptions, RedisStore};
     #[cfg(feature = "postgres")]
     pub use countersign_storage_sqlx::{Migration, POSTGRES_MIGRATIONS, ServerError, ServerTrouble};
     #[cfg(any(feature = "sqlite", feature = "postgres"))]

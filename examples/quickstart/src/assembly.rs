@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign::mfa::{FirstEnrolment, Limits, Policy, Totp};
 use countersign::pages::Pages;
-use countersign::store::{MemoryStore, SqlStore};
+use countersign::store::{MemoryStore, RedisStore, SqlStore};
 use countersign::{
     Client, Clock, ConfigError, Event, EventSink, MasterKey, Preset, Registration, Requirement, Resource, Scope,
     Server, ServerBuilder,
@@ -35,6 +35,7 @@ pub(crate) async fn assemble(
             Server::builder(issuer, store, key)
         }
         StoreChoice::Postgres(url) => Server::builder(issuer, SqlStore::open(url.expose()).await?, key),
+        StoreChoice::Redis(url) => Server::builder(issuer, RedisStore::open(url.expose()).await?, key),
     };
     let builder = builder
         .preset(preset(settings))

@@ -28,7 +28,7 @@ pub struct Cli {
     #[arg(long, env = "COUNTERSIGN_ISSUER", value_name = "URL")]
     pub(crate) issuer: Option<String>,
 
-    /// Where records live: memory:, sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE; by default store.db in the data folder
+    /// Where records live: memory:, sqlite:FILE, postgres://USER:PASSWORD@HOST/DATABASE, redis://HOST:PORT or redis-cluster://HOST:PORT,HOST:PORT; by default store.db in the data folder
     #[arg(long, env = "COUNTERSIGN_STORE", value_name = "URL", hide_env_values = true)]
     pub(crate) store: Option<String>,
 

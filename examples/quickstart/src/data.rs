@@ -52,7 +52,7 @@ pub(crate) fn make_folders(settings: &Settings) -> Result<(), DataError> {
             Some(folder) if !folder.exists() => private_folder(folder),
             _ => Ok(()),
         },
-        StoreChoice::Memory | StoreChoice::Postgres(_) => Ok(()),
+        StoreChoice::Memory | StoreChoice::Postgres(_) | StoreChoice::Redis(_) => Ok(()),
     }
 }
 

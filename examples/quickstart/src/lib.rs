@@ -35,7 +35,7 @@ mod users;
 mod warnings;
 
 use countersign::ConfigError;
-use countersign::store::OpenError;
+use countersign::store::{OpenError, RedisOpenError};
 
 pub use cli::Cli;
 pub use config::{
@@ -69,6 +69,9 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The store on Redis cannot be opened.
+    #[error(transparent)]
+    Redis(#[from] RedisOpenError),
     /// The store or the keys in it cannot be used.
     #[error(transparent)]
     Server(ConfigError),
@@ -84,6 +87,7 @@ impl StartError {
         match self {
             Self::Settings(_) | Self::Store(OpenError::Url | OpenError::Feature { .. }) => 2,
             Self::Tls(error) if error.is_a_setting() => 2,
+            Self::Redis(RedisOpenError::Url) => 2,
             _ => 1,
         }
     }

@@ -39,6 +39,8 @@ pub enum StoreChoice {
     Sqlite(PathBuf),
     /// In a PostgreSQL database.
     Postgres(DatabaseUrl),
+    /// On Redis or Valkey.
+    Redis(DatabaseUrl),
 }
 
 /// Where a database server is. A password may stand in it, so it is shown nowhere.
@@ -144,11 +146,8 @@ pub enum SettingsError {
     /// The issuer is not served by HTTPS.
     #[error("--issuer {0} is plain HTTP, and TLS is switched on: write https://, or leave the switch for TLS out")]
     PlainIssuer(String),
-    /// `--store` names a store of a later version.
-    #[error("--store {0}: comes with a later version; use sqlite:FILE, postgres://… or memory:")]
-    LaterStore(&'static str),
     /// `--store` names no store.
-    #[error("--store names no store: write sqlite:FILE, postgres://USER:PASSWORD@HOST/DATABASE or memory:")]
+    #[error("--store names no store: write sqlite:FILE, postgres://USER:PASSWORD@HOST/DATABASE, redis://HOST:PORT or memory:")]
     Store,
     /// `--preset` is one of a later version.
     #[error("--preset {0}: comes with a later version; use oidc or oauth21")]
@@ -288,17 +287,23 @@ fn tls(cli: &Cli) -> Result<Option<TlsChoice>, SettingsError> {
 
 fn store(cli: &Cli) -> Result<StoreChoice, SettingsError> {
     let Some(url) = cli.store.as_deref() else { return Ok(StoreChoice::Sqlite(cli.data.join("store.db"))) };
-    let later = ["redis", "rediss", "redis-cluster"];
+    let redis = [
+        "redis",
+        "rediss",
+        "redis-cluster",
+        "rediss-cluster",
+        "redis-sentinel",
+        "rediss-sentinel",
+        "valkey",
+        "valkeys",
+    ];
     match url.split_once(':') {
         Some(("memory", "")) => Ok(StoreChoice::Memory),
         Some(("sqlite", file)) if !file.is_empty() => Ok(StoreChoice::Sqlite(file.trim_start_matches("//").into())),
         Some(("postgres" | "postgresql", _)) => Ok(StoreChoice::Postgres(DatabaseUrl(url.to_owned()))),
+        Some((scheme, _)) if redis.contains(&scheme) => Ok(StoreChoice::Redis(DatabaseUrl(url.to_owned()))),
         // The URL itself is not repeated: a password may stand in it.
-        Some((scheme, _)) => match later.into_iter().find(|later| *later == scheme) {
-            Some(scheme) => Err(SettingsError::LaterStore(scheme)),
-            None => Err(SettingsError::Store),
-        },
-        None => Err(SettingsError::Store),
+        _ => Err(SettingsError::Store),
     }
 }
 
@@ -404,12 +409,21 @@ mod tests {
     }
 
     #[test]
+    fn promise_4_the_url_of_a_store_is_not_shown() {
+        for url in ["redis://:hunter2@h", "rediss://u:hunter2@h/1", "redis-cluster://u:hunter2@a:1,b:2"] {
+            let settings = settings(&["--store", url]).unwrap();
+            assert!(!format!("{settings:?}").contains("hunter2"));
+            assert!(matches!(settings.store, StoreChoice::Redis(kept) if kept.expose() == url));
+        }
+    }
+
+    #[test]
     fn wrong_switches_say_the_cure() {
         for (switch, cure) in [
             ("--listen=4000", "localhost:4000"),
             ("--listen=localhost", "localhost:4000"),
             ("--listen=localhost:70000", "localhost:4000"),
-            ("--store=redis-cluster://h", "later version"),
+            ("--store=mysql://u:hunter2@h", "redis://HOST:PORT"),
             ("--store=hunter2", "sqlite:FILE"),
             ("--preset=fapi2", "later version"),
             ("--preset=nonsense", "oidc or oauth21"),

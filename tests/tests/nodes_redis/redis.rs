@@ -1,0 +1,62 @@
+//! On Redis: a cluster of three masters, and one server.
+
+use std::cell::RefCell;
+
+use countersign_tests::{Callback, FrontEnd, Http, Quickstart, User};
+
+use crate::Nodes;
+use crate::servers::{Cluster, Redis};
+
+const DURABLE: &[&str] = &["--appendonly", "yes", "--appendfsync", "always"];
+
+#[test]
+fn promise_1_two_nodes_on_a_redis_cluster_are_as_one() {
+    let cluster = Cluster::start(0, DURABLE);
+    let mut nodes = Nodes::on(&cluster.url());
+    crate::a_login_begun_on_one_node_ends_on_the_other(&nodes);
+    crate::of_64_redemptions_across_nodes_one_wins(&nodes);
+    crate::of_64_refreshes_across_nodes_all_get_one_successor(&nodes);
+    crate::of_16_uses_of_one_totp_step_across_nodes_one_gets_on(&nodes);
+    crate::a_killed_node_loses_nothing(&mut nodes);
+}
+
+#[test]
+fn promise_14_a_redis_cluster_that_is_down_is_503_and_service_returns_by_itself() {
+    let mut cluster = Cluster::start(0, DURABLE);
+    let nodes = Nodes::on(&cluster.url());
+    let masters = RefCell::new(&mut cluster.masters);
+    let down = || masters.borrow_mut().iter_mut().for_each(Redis::kill);
+    let up = || masters.borrow_mut().iter_mut().for_each(Redis::restart);
+    crate::a_store_that_is_down_is_503_and_service_returns(&nodes, down, up);
+}
+
+#[test]
+fn promise_3_the_quickstart_on_redis_keeps_logins_and_grants_through_a_restart() {
+    let server = Redis::start(DURABLE);
+    let mut quickstart = Quickstart::configured(crate::CLIENTS, &["--store", &server.url()]);
+    let callback = Callback::at("https://shop.example/callback");
+    let request = callback.authorization_url(quickstart.issuer(), "bank", "openid offline_access");
+    let (mut alice, mut front_end) = (User::alice(), FrontEnd::new(quickstart.issuer()));
+    let back = alice.sign_in(&mut front_end, &request);
+    let tokens = callback.exchange(&back, quickstart.issuer(), "bank").answer;
+    quickstart.restart();
+    let token = tokens["refresh_token"].as_str().unwrap();
+    let form = [("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", "bank")];
+    let reply = Http::new().post(&quickstart.url("/oauth/token"), &form, &[]);
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    // The authenticator and the session are there too.
+    let mut other = FrontEnd::new(quickstart.issuer());
+    let login = other.begin(&request);
+    assert_eq!(alice.walk(&mut other, &login, "code")["type"], "totp");
+}
+
+#[test]
+fn a_quickstart_whose_redis_is_not_there_says_so_and_no_password() {
+    let folder = countersign_tests::Scratch::new();
+    let port = crate::servers::free_port();
+    let url = format!("redis://:hunter2@127.0.0.1:{port}");
+    let (status, output) = Quickstart::refused(folder.path(), &["--store", &url]);
+    assert_eq!(status, Some(1), "{output}");
+    assert!(output.contains(&format!("127.0.0.1:{port}: it cannot be reached")), "{output}");
+    assert!(!output.contains("hunter2"), "{output}");
+}
