@@ -147,7 +147,9 @@ pub enum SettingsError {
     #[error("--issuer {0} is plain HTTP, and TLS is switched on: write https://, or leave the switch for TLS out")]
     PlainIssuer(String),
     /// `--store` names no store.
-    #[error("--store names no store: write sqlite:FILE, postgres://USER:PASSWORD@HOST/DATABASE, redis://HOST:PORT or memory:")]
+    #[error(
+        "--store names no store: write sqlite:FILE, postgres://USER:PASSWORD@HOST/DATABASE, redis://HOST:PORT or memory:"
+    )]
     Store,
     /// `--preset` is one of a later version.
     #[error("--preset {0}: comes with a later version; use oidc or oauth21")]
