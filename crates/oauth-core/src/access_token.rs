@@ -136,7 +136,7 @@ impl Server {
         audience: &[String],
         subject: Option<&Subject>,
     ) -> Result<String, Refusal> {
-        let jti = Jti::new(self.crypto(), self.secrets().jti(), self.random(), redemption.grant_id)?;
+        let jti = Jti::new(self.secrets().jti(), self.random(), redemption.grant_id)?;
         let who = redemption.grant.who();
         let claims = Claims {
             iss: self.config().issuer().as_str(),
@@ -167,7 +167,7 @@ impl Server {
     /// A fresh opaque access token of this grant, which only this server can read out of it.
     pub(crate) fn new_access_token(&self, grant: Id) -> Result<Handle, Refusal> {
         let key = self.secrets().access_tokens();
-        Ok(Handle::generate_masked(self.crypto(), key, HandleKind::ACCESS_TOKEN, grant, self.random())?)
+        Ok(Handle::generate_masked(key, HandleKind::ACCESS_TOKEN, grant, self.random())?)
     }
 
     /// Looks up an access token of either format; none for what is no token of ours, has expired or was revoked.
@@ -179,8 +179,7 @@ impl Server {
     }
 
     async fn find_opaque(&self, handle: &Handle) -> Result<Option<KnownToken>, Refusal> {
-        let (grant_id, id) =
-            (handle.unmasked_id(self.crypto(), self.secrets().access_tokens()), handle.hash(self.crypto()).as_id());
+        let (grant_id, id) = (handle.unmasked_id(self.secrets().access_tokens()), handle.hash(self.crypto()).as_id());
         let (token, grant) = (Key::new(grant_id, records::ACCESS_TOKEN, id), Key::root(records::GRANT, grant_id));
         let [token_record, grant_record] = self.read([token, grant]).await?;
         let Some(grant_record) = grant_record else { return Ok(None) };
@@ -237,7 +236,7 @@ impl Server {
         let claims: OwnClaims<'_> = verified.claims()?;
         let subject = Subject::new(registered.require_subject()?);
         let jti = registered.require_jwt_id()?;
-        let grant = Jti::grant(self.crypto(), self.secrets().jti(), jti);
+        let grant = Jti::grant(self.secrets().jti(), jti);
         let (Some(grant), Some(client_id)) = (grant, ClientId::parse(&claims.client_id)) else { return Ok(None) };
         Ok(Some(Said {
             subject,

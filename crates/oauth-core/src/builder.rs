@@ -278,7 +278,7 @@ impl ServerBuilder {
     /// # Errors
     /// As [`ServerBuilder::root_key`].
     pub async fn subject_records(&mut self) -> Result<SubjectRecords, ConfigError> {
-        let secrets = Secrets::new(&self.root_key().await?, &self.issuer, Arc::clone(&self.crypto));
+        let secrets = Secrets::new(&self.root_key().await?, &self.issuer, &*self.crypto);
         Ok(SubjectRecords::new(Arc::new(secrets), self.sealed_store(), Arc::clone(&self.clock)))
     }
 
@@ -337,7 +337,7 @@ impl ServerBuilder {
             None => open_root_key(&self.store, &*self.clock).await?,
         };
         let store: Arc<dyn Store> = Arc::<Encrypted<_>>::clone(&self.store);
-        let secrets = Secrets::new(&root, &self.issuer, Arc::clone(&self.crypto));
+        let secrets = Secrets::new(&root, &self.issuer, &*self.crypto);
         let keys = Keys::open(KeyParts {
             key: secrets.key_ring(),
             algorithm: config.preset.signing_algorithm,

@@ -499,6 +499,12 @@ impl Client {
         self.scope.as_deref().map(|scope| scope.split_ascii_whitespace().collect())
     }
 
+    /// Whether its record names this scope; none when it names none at all.
+    pub(crate) fn names_scope(&self, token: &str) -> Option<bool> {
+        let named = |scope: &str| scope.split_ascii_whitespace().any(|own| own == token);
+        self.scope.as_deref().map(named)
+    }
+
     /// Whether a program on the user's machine could pose as it: it cannot authenticate, and its answers go to an address or
     /// scheme that any program may claim (RFC 8252 §8.6). Consent to such a client is never remembered.
     #[must_use]

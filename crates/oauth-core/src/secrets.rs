@@ -3,21 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
-use countersign_primitives::{Id, SecretBytes, SessionId, SignedIn, Subject};
+use countersign_primitives::{Id, SessionId, SignedIn, Subject};
 use countersign_storage_traits::{Key, RootKey};
-use countersign_tokens::CryptoProvider;
+use countersign_tokens::{CryptoProvider, MacKey};
 
 use crate::ClientId;
 use crate::records;
 
 /// What this crate derives: ids that tell nothing of what they name, and values that only this server can make.
 pub(crate) struct Secrets {
-    crypto: Arc<dyn CryptoProvider>,
-    ids: SecretBytes,
-    jti: SecretBytes,
-    access_tokens: SecretBytes,
-    anti_forgery: SecretBytes,
-    codes: SecretBytes,
+    ids: Arc<dyn MacKey>,
+    jti: Arc<dyn MacKey>,
+    access_tokens: Arc<dyn MacKey>,
+    anti_forgery: Arc<dyn MacKey>,
+    codes: Arc<dyn MacKey>,
 }
 
 impl fmt::Debug for Secrets {
@@ -27,14 +26,14 @@ impl fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    pub(crate) fn new(root: &RootKey, issuer: &str, crypto: Arc<dyn CryptoProvider>) -> Self {
+    pub(crate) fn new(root: &RootKey, issuer: &str, crypto: &dyn CryptoProvider) -> Self {
+        let key = |purpose| crypto.mac_key(root.derive(issuer, purpose).expose());
         Self {
-            crypto,
-            ids: root.derive(issuer, "oauth/ids"),
-            jti: root.derive(issuer, "oauth/jti"),
-            access_tokens: root.derive(issuer, "oauth/access-tokens"),
-            anti_forgery: root.derive(issuer, "oauth/anti-forgery"),
-            codes: root.derive(issuer, "oauth/codes"),
+            ids: key("oauth/ids"),
+            jti: key("oauth/jti"),
+            access_tokens: key("oauth/access-tokens"),
+            anti_forgery: key("oauth/anti-forgery"),
+            codes: key("oauth/codes"),
         }
     }
 
@@ -45,7 +44,7 @@ impl Secrets {
             message.extend_from_slice(&(part.len() as u64).to_be_bytes());
             message.extend_from_slice(part.as_bytes());
         }
-        let hash = self.crypto.hmac_sha256(self.ids.expose(), &[&message]);
+        let hash = self.ids.mac(&[&message]);
         let mut id = [0; 16];
         id.copy_from_slice(&hash[..16]);
         Id::from_bytes(id)
@@ -105,18 +104,18 @@ impl Secrets {
     }
 
     /// The key under which the ids of grants are masked in the `jti` of access tokens.
-    pub(crate) fn jti(&self) -> &[u8] {
-        self.jti.expose()
+    pub(crate) fn jti(&self) -> &dyn MacKey {
+        &*self.jti
     }
 
     /// The key under which the ids of grants are masked in opaque access tokens.
-    pub(crate) fn access_tokens(&self) -> &[u8] {
-        self.access_tokens.expose()
+    pub(crate) fn access_tokens(&self) -> &dyn MacKey {
+        &*self.access_tokens
     }
 
     /// The value that a form under a cookie must repeat: bound to the browser and to what is being decided.
     pub(crate) fn anti_forgery(&self, browser: Id, subject_matter: Id) -> Id {
-        self.derived(&self.anti_forgery, &[browser.as_bytes(), subject_matter.as_bytes()])
+        Self::derived(&*self.anti_forgery, &[browser.as_bytes(), subject_matter.as_bytes()])
     }
 
     /// What a consent page is about: the request, and the user who was asked.
@@ -130,16 +129,16 @@ impl Secrets {
         let session = who.session_id().map_or("", SessionId::as_str);
         let since = who.auth_time().as_millis().to_string();
         let whose = self.id("form", &[who.subject().as_str(), session, &since]);
-        self.derived(&self.anti_forgery, &[whose.as_bytes(), subject_matter.as_bytes()])
+        Self::derived(&*self.anti_forgery, &[whose.as_bytes(), subject_matter.as_bytes()])
     }
 
     /// The secret of the code that a decided interaction yields: the same however often the answer is made anew.
     pub(crate) fn code(&self, interaction: Id, grant: Id) -> [u8; 32] {
-        self.crypto.hmac_sha256(self.codes.expose(), &[interaction.as_bytes(), grant.as_bytes()])
+        self.codes.mac(&[interaction.as_bytes(), grant.as_bytes()])
     }
 
-    fn derived(&self, key: &SecretBytes, parts: &[&[u8]]) -> Id {
-        let hash = self.crypto.hmac_sha256(key.expose(), parts);
+    fn derived(key: &dyn MacKey, parts: &[&[u8]]) -> Id {
+        let hash = key.mac(parts);
         let mut id = [0; 16];
         id.copy_from_slice(&hash[..16]);
         Id::from_bytes(id)

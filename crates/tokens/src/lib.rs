@@ -81,7 +81,7 @@ pub use jwk::{EcCurve, JwkError, JwkSet, KeyMaterial, PublicJwk};
 pub use jws::{Header, SignError, left_half_hash, sign_compact};
 pub use key_ring::{ActiveKeys, ActiveKeysError, KeyRing, KeyRingError, NewKey, RingKey, RotationPolicy};
 pub use mask::{Jti, mask_id, unmask_id};
-pub use provider::{CryptoError, CryptoProvider, KeyPair};
+pub use provider::{CryptoError, CryptoProvider, KeyPair, MacKey};
 pub use refresh::{RefreshToken, RefreshTokenError, RefreshTokens};
 pub use ring::Ring;
 pub use signature::{DerError, Signature};

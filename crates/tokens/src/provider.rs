@@ -23,6 +23,9 @@ pub trait CryptoProvider: Send + Sync + fmt::Debug {
     /// HMAC with SHA-256 over the parts (RFC 2104).
     fn hmac_sha256(&self, key: &[u8], parts: &[&[u8]]) -> [u8; 32];
 
+    /// A key of HMAC with SHA-256 that is used often: what depends on the key alone is computed once.
+    fn mac_key(&self, key: &[u8]) -> Arc<dyn MacKey>;
+
     /// HKDF with SHA-256, extract and expand (RFC 5869), into `out`.
     ///
     /// # Errors
@@ -79,6 +82,10 @@ impl<P: CryptoProvider + ?Sized> CryptoProvider for Arc<P> {
         (**self).hmac_sha256(key, parts)
     }
 
+    fn mac_key(&self, key: &[u8]) -> Arc<dyn MacKey> {
+        (**self).mac_key(key)
+    }
+
     fn hkdf_sha256(&self, secret: &[u8], salt: &[u8], info: &[u8], out: &mut [u8]) -> Result<(), CryptoError> {
         (**self).hkdf_sha256(secret, salt, info, out)
     }
@@ -114,6 +121,12 @@ pub trait KeyPair: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`CryptoError::Signing`] when the library fails, such as for want of randomness.
     fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError>;
+}
+
+/// A key of HMAC with SHA-256, made ready by [`CryptoProvider::mac_key`].
+pub trait MacKey: Send + Sync + fmt::Debug {
+    /// HMAC with SHA-256 over the parts (RFC 2104).
+    fn mac(&self, parts: &[&[u8]]) -> [u8; 32];
 }
 
 /// Why the cryptographic library refused.

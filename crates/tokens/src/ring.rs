@@ -10,7 +10,7 @@ use ring::signature::{self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair,
 use ring::{digest, hkdf, hmac, rsa};
 
 use crate::jwk::{EcCurve, KeyMaterial};
-use crate::{CryptoError, CryptoProvider, KeyPair, PublicJwk, Signature, SigningAlgorithm, VerifyingKey};
+use crate::{CryptoError, CryptoProvider, KeyPair, MacKey, PublicJwk, Signature, SigningAlgorithm, VerifyingKey};
 
 /// Cryptography by the `ring` crate.
 ///
@@ -54,6 +54,26 @@ const fn ecdsa(curve: EcCurve) -> &'static EcdsaSigningAlgorithm {
     }
 }
 
+struct RingMac(hmac::Key);
+
+impl fmt::Debug for RingMac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RingMac(..)")
+    }
+}
+
+impl MacKey for RingMac {
+    fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in parts {
+            context.update(part);
+        }
+        let mut out = [0; 32];
+        out.copy_from_slice(context.sign().as_ref());
+        out
+    }
+}
+
 impl CryptoProvider for Ring {
     fn sha256(&self, parts: &[&[u8]]) -> [u8; 32] {
         hash(&digest::SHA256, parts)
@@ -68,13 +88,11 @@ impl CryptoProvider for Ring {
     }
 
     fn hmac_sha256(&self, key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
-        for part in parts {
-            context.update(part);
-        }
-        let mut out = [0; 32];
-        out.copy_from_slice(context.sign().as_ref());
-        out
+        RingMac(hmac::Key::new(hmac::HMAC_SHA256, key)).mac(parts)
+    }
+
+    fn mac_key(&self, key: &[u8]) -> Arc<dyn MacKey> {
+        Arc::new(RingMac(hmac::Key::new(hmac::HMAC_SHA256, key)))
     }
 
     fn hkdf_sha256(&self, secret: &[u8], salt: &[u8], info: &[u8], out: &mut [u8]) -> Result<(), CryptoError> {

@@ -1,5 +1,7 @@
 use countersign_primitives::{Id, Random, RandomError, SystemRandom};
-use countersign_tokens::{Handle, HandleError, HandleHash, HandleKind, Jti, Ring, mask_id, unmask_id};
+use countersign_tokens::{
+    CryptoProvider as _, Handle, HandleError, HandleHash, HandleKind, Jti, Ring, mask_id, unmask_id,
+};
 use proptest::prelude::*;
 
 use crate::{b64, id, unb64};
@@ -80,31 +82,31 @@ fn promise_4_a_handle_is_redacted() {
 
 #[test]
 fn two_tokens_of_one_grant_share_no_bytes() {
-    let (key, grant) = ([5; 32], id());
-    let make = || Handle::generate_masked(&Ring, &key, HandleKind::ACCESS_TOKEN, grant, &SystemRandom).unwrap();
+    let (key, grant) = (Ring.mac_key(&[5; 32]), id());
+    let make = || Handle::generate_masked(&*key, HandleKind::ACCESS_TOKEN, grant, &SystemRandom).unwrap();
     let (one, two) = (make(), make());
     assert_ne!(one.id(), two.id());
     assert_ne!(one.id(), grant);
     for handle in [one, two] {
         let read = Handle::parse(HandleKind::ACCESS_TOKEN, &handle.expose()).unwrap();
-        assert_eq!(read.unmasked_id(&Ring, &key), grant);
-        assert_ne!(read.unmasked_id(&Ring, &[6; 32]), grant);
+        assert_eq!(read.unmasked_id(&*key), grant);
+        assert_ne!(read.unmasked_id(&*Ring.mac_key(&[6; 32])), grant);
     }
 }
 
 #[test]
 fn a_jti_leads_to_its_grant_for_this_server_alone() {
-    let (key, grant) = ([5; 32], id());
-    let one = Jti::new(&Ring, &key, &SystemRandom, grant).unwrap();
-    let two = Jti::new(&Ring, &key, &SystemRandom, grant).unwrap();
+    let (key, grant) = (Ring.mac_key(&[5; 32]), id());
+    let one = Jti::new(&*key, &SystemRandom, grant).unwrap();
+    let two = Jti::new(&*key, &SystemRandom, grant).unwrap();
     assert_ne!(one, two);
     assert_eq!(one.len(), 43);
     assert!(!unb64(&one).windows(16).any(|window| window == grant.as_bytes()));
-    assert_eq!(Jti::grant(&Ring, &key, &one), Some(grant));
-    assert_eq!(Jti::grant(&Ring, &key, &two), Some(grant));
-    assert_ne!(Jti::grant(&Ring, &[6; 32], &one), Some(grant));
+    assert_eq!(Jti::grant(&*key, &one), Some(grant));
+    assert_eq!(Jti::grant(&*key, &two), Some(grant));
+    assert_ne!(Jti::grant(&*Ring.mac_key(&[6; 32]), &one), Some(grant));
     for foreign in ["", "abc", &format!("{one}A"), "not a jti of ours at all, but quite long ok"] {
-        assert_eq!(Jti::grant(&Ring, &key, foreign), None, "{foreign}");
+        assert_eq!(Jti::grant(&*key, foreign), None, "{foreign}");
     }
 }
 
@@ -120,7 +122,7 @@ impl Random for Broken {
 #[test]
 fn promise_14_without_randomness_there_is_no_handle() {
     assert!(Handle::generate(HandleKind::BROWSER, id(), &Broken).is_err());
-    assert!(Jti::new(&Ring, &[0; 32], &Broken, id()).is_err());
+    assert!(Jti::new(&*Ring.mac_key(&[0; 32]), &Broken, id()).is_err());
 }
 
 proptest! {
@@ -144,12 +146,12 @@ proptest! {
     #[test]
     fn promise_7_no_text_panics_the_reader(text in ".{0,200}|cs_code_[A-Za-z0-9_-]{0,200}") {
         let _ = Handle::parse(HandleKind::AUTHORIZATION_CODE, &text);
-        let _ = Jti::grant(&Ring, &[0; 32], &text);
+        let _ = Jti::grant(&*Ring.mac_key(&[0; 32]), &text);
     }
 
     #[test]
     fn a_mask_comes_off(key in any::<[u8; 32]>(), nonce in any::<[u8; 16]>(), id in any::<[u8; 16]>()) {
-        let id = Id::from_bytes(id);
-        prop_assert_eq!(unmask_id(&Ring, &key, &nonce, mask_id(&Ring, &key, &nonce, id)), id);
+        let (key, id) = (Ring.mac_key(&key), Id::from_bytes(id));
+        prop_assert_eq!(unmask_id(&*key, &nonce, mask_id(&*key, &nonce, id)), id);
     }
 }

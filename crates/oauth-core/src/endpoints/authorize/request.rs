@@ -163,9 +163,8 @@ impl Server {
     pub(crate) fn requested_scope(&self, asked: Option<&str>, client: &Client) -> Result<ScopeSet, Refusal> {
         let Some(asked) = asked else { return Ok(ScopeSet::empty()) };
         let asked = ScopeSet::parse(asked).map_err(|error| Refusal::from(Cause::Scope).source(error))?;
-        let own = client.scopes();
-        let open = |token: &str| match (self.config().scope(token), &own) {
-            (Some(_), Some(own)) => own.contains(token),
+        let open = |token: &str| match (self.config().scope(token), client.names_scope(token)) {
+            (Some(_), Some(named)) => named,
             (Some(scope), None) => scope.is_public(),
             (None, _) => false,
         };
