@@ -87,6 +87,13 @@ pub(crate) fn decode_form_value(piece: &[u8]) -> Result<String, ParamsError> {
     if piece.len() > 3 * Params::MAX_VALUE {
         return Err(ParamsError::TooLong);
     }
+    // Most values are plain text that stands for itself.
+    if let Ok(text) = std::str::from_utf8(piece)
+        && piece.len() <= Params::MAX_VALUE
+        && piece.iter().all(|&byte| matches!(byte, b' '..=b'~') && byte != b'%' && byte != b'+')
+    {
+        return Ok(text.to_owned());
+    }
     let escapes_hold = |(at, &byte): (usize, &u8)| {
         byte != b'%' || piece.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
     };
