@@ -345,6 +345,12 @@ impl Events {
         self
     }
 
+    /// Whether nobody listens.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Tells every listener.
     pub fn record(&self, event: &Event) {
         for sink in &self.0 {

@@ -9,7 +9,7 @@ use countersign_events::{Event, EventKind, Events};
 use countersign_primitives::{Clock, Id, Random, UnixTime};
 use countersign_storage_traits::Store;
 use countersign_tokens::{CryptoProvider, JwtError, RefreshTokens, Verified};
-use http::{Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::builder::ServerBuilder;
 use crate::client::ClientTable;
@@ -67,30 +67,45 @@ impl Server {
     /// Answers a request, whatever it holds: 404 for a path that is not this server's.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         let mut response = self.dispatch(request).await;
-        answer::set(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        answer::put(&mut response, header::X_CONTENT_TYPE_OPTIONS, const { HeaderValue::from_static("nosniff") });
         response
     }
 
     async fn dispatch(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let Some(route) = self.route_of(&request).filter(|_| self.is_our_host(&request)) else {
+            return self.without_route(&request);
+        };
+        let response = self.dispatch_to(route, request).await;
+        if route.allows_any_origin() { any_origin(response) } else { response }
+    }
+
+    /// The route that answers a request: none to a question of a browser about other origins.
+    fn route_of(&self, request: &Request<Bytes>) -> Option<&Route> {
+        let path = request.uri().path();
+        let asked = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        let mut found = self.0.routes.iter().filter(|route| route.matches(path));
+        if *asked == Method::OPTIONS && found.clone().any(Route::allows_any_origin) {
+            return None;
+        }
+        found.find(|route| route.method() == asked)
+    }
+
+    /// Answers a request that no route takes.
+    fn without_route(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let path = request.uri().path();
         let found: Vec<&Route> = self.0.routes.iter().filter(|route| route.matches(path)).collect();
         if found.is_empty() {
             return answer::refusal(&Cause::UnknownPath.into());
         }
-        if !self.is_our_host(&request) {
+        if !self.is_our_host(request) {
             return answer::refusal(&Cause::ForeignHost.into());
         }
         let open: Vec<&Route> = found.iter().copied().filter(|route| route.allows_any_origin()).collect();
         if request.method() == Method::OPTIONS && !open.is_empty() {
             return any_origin(preflight(&open));
         }
-        let asked = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
-        let Some(route) = found.iter().find(|route| *route.method() == asked) else {
-            let response = wrong_method(&found);
-            return if open.is_empty() { response } else { any_origin(response) };
-        };
-        let response = self.dispatch_to(route, request).await;
-        if route.allows_any_origin() { any_origin(response) } else { response }
+        let response = wrong_method(&found);
+        if open.is_empty() { response } else { any_origin(response) }
     }
 
     async fn dispatch_to(&self, route: &Route, request: Request<Bytes>) -> Response<Bytes> {
@@ -118,8 +133,9 @@ impl Server {
         };
         let issuer = self.config().issuer();
         let default_port = if issuer.is_https() { ":443" } else { ":80" };
-        let plain = |host: &str| host.strip_suffix(default_port).unwrap_or(host).to_ascii_lowercase();
-        plain(named) == plain(issuer.authority())
+        let named = named.strip_suffix(default_port).unwrap_or(named);
+        let own = issuer.authority();
+        named.eq_ignore_ascii_case(own.strip_suffix(default_port).unwrap_or(own))
     }
 
     /// One bounded round of due work: signing keys are rotated when it is time, expired records are swept, and extensions do
@@ -204,6 +220,11 @@ impl Server {
     /// Tells the host that something happened.
     pub fn event(&self, event: &Event) {
         self.0.events.record(event);
+    }
+
+    /// Whether anybody hears of events: making one for nobody is work for nothing.
+    pub(crate) fn is_heard(&self) -> bool {
+        !self.0.events.is_empty()
     }
 
     /// The signing algorithm of the issuer's tokens.
@@ -304,8 +325,9 @@ fn wrong_method(found: &[&Route]) -> Response<Bytes> {
 
 /// Lets pages of every origin read the answer, without credentials (Fetch §3.2).
 fn any_origin(mut response: Response<Bytes>) -> Response<Bytes> {
-    answer::set(&mut response, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-    answer::set(&mut response, header::ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate, DPoP-Nonce");
+    const EXPOSED: &str = "WWW-Authenticate, DPoP-Nonce";
+    answer::put(&mut response, header::ACCESS_CONTROL_ALLOW_ORIGIN, const { HeaderValue::from_static("*") });
+    answer::put(&mut response, header::ACCESS_CONTROL_EXPOSE_HEADERS, const { HeaderValue::from_static(EXPOSED) });
     response
 }
 

@@ -74,6 +74,8 @@ pub enum Cors {
 pub struct Route {
     method: Method,
     path: Cow<'static, str>,
+    /// Where the first place begins, in a path that has one.
+    place_at: Option<usize>,
     cors: Cors,
     needs_peer: bool,
     endpoint: Arc<dyn Endpoint>,
@@ -89,7 +91,9 @@ impl Route {
     /// A route to an endpoint that serves several.
     #[must_use]
     pub fn shared(method: Method, path: impl Into<Cow<'static, str>>, endpoint: Arc<dyn Endpoint>) -> Self {
-        Self { method, path: path.into(), cors: Cors::SameOrigin, needs_peer: false, endpoint }
+        let path = path.into();
+        let place_at = path.find('{');
+        Self { method, path, place_at, cors: Cors::SameOrigin, needs_peer: false, endpoint }
     }
 
     /// Lets pages of other origins read the answers, without credentials.
@@ -131,16 +135,13 @@ impl Route {
     }
 
     /// Moves the route below a path.
-    pub(crate) fn below(mut self, prefix: &str) -> Self {
-        if !prefix.is_empty() {
-            self.path = format!("{prefix}{}", self.path).into();
-        }
-        self
+    pub(crate) fn below(self, prefix: &str) -> Self {
+        if prefix.is_empty() { self } else { self.moved(format!("{prefix}{}", self.path)) }
     }
 
     /// The same answers at another path.
     pub(crate) fn moved(&self, path: String) -> Self {
-        Self { path: path.into(), ..self.clone() }
+        Self { place_at: path.find('{'), path: path.into(), ..self.clone() }
     }
 
     /// Whether some request would find both. Two patterns are the same wherever their named segments are.
@@ -154,6 +155,10 @@ impl Route {
 
     /// Whether a request's path is this route's.
     pub(crate) fn matches(&self, path: &str) -> bool {
+        let Some(place_at) = self.place_at else { return self.path == path };
+        if self.path.as_bytes().get(..place_at) != path.as_bytes().get(..place_at) {
+            return false;
+        }
         let mut asked = path.split('/');
         let mut own = self.path.split('/');
         loop {
@@ -189,7 +194,9 @@ pub mod answer {
     pub fn with(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
         let mut response = Response::new(body.into());
         *response.status_mut() = status;
-        set(&mut response, header::CONTENT_TYPE, content_type);
+        // Room for all the headers that an answer bears, the adapter's too.
+        response.headers_mut().reserve(8);
+        put(&mut response, header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         response
     }
 
@@ -251,10 +258,15 @@ pub mod answer {
         }
     }
 
+    /// Sets a header to a value that is known to be one.
+    pub(crate) fn put(response: &mut Response<Bytes>, name: HeaderName, value: HeaderValue) {
+        response.headers_mut().insert(name, value);
+    }
+
     /// Keeps every cache from storing the answer.
     pub fn never_stored(response: &mut Response<Bytes>) {
-        set(response, header::CACHE_CONTROL, "no-store");
-        set(response, header::PRAGMA, "no-cache");
+        put(response, header::CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
+        put(response, header::PRAGMA, const { HeaderValue::from_static("no-cache") });
     }
 
     /// Text that stands in HTML.

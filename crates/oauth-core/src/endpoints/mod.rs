@@ -16,7 +16,7 @@ use bytes::Bytes;
 use countersign_events::EventKind;
 use countersign_tokens::CryptoProvider;
 use http::request::Parts;
-use http::{Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::client_authentication::AuthenticatedClient;
 use crate::transport::answer;
@@ -41,7 +41,7 @@ pub(crate) fn cacheable(parts: &Parts, body: &Bytes, etag: &str, content_type: &
         answer::with(StatusCode::OK, content_type, body.clone())
     };
     answer::set(&mut response, header::ETAG, etag);
-    answer::set(&mut response, header::CACHE_CONTROL, "public, max-age=300");
+    answer::put(&mut response, header::CACHE_CONTROL, const { HeaderValue::from_static("public, max-age=300") });
     response
 }
 

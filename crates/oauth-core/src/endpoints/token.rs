@@ -101,6 +101,9 @@ async fn spend_once(
 }
 
 fn announce(at: &At<'_>, redemption: &Redemption) {
+    if !at.server.is_heard() {
+        return;
+    }
     let kind = match redemption.conflict {
         Conflict::CodeReplay => EventKind::GrantStarted,
         Conflict::Again => EventKind::TokenIssued,
