@@ -13,8 +13,8 @@ use bytes::Bytes;
 use countersign::mfa::{Existing, FirstEnrolment, Policy, Totp};
 use countersign::store::MemoryStore;
 use countersign::{
-    Account, Acr, Amr, Client, Clock as _, ConsentRule, ManualClock, MasterKey, Outcome, Preset, Resource, Scope, Server, SignedIn,
-    TokenFormat, UnixTime,
+    Account, Acr, Amr, Client, Clock as _, ConsentRule, ManualClock, MasterKey, Outcome, Preset, Resource, Scope,
+    Server, SignedIn, TokenFormat, UnixTime,
 };
 use futures_util::FutureExt as _;
 use http::{Request, header};

@@ -14,7 +14,10 @@ const TOKENS: usize = 100_000;
 pub(crate) fn report() {
     let host = Host::new();
     let router = host.router();
-    body_of(answered(&mut router.clone(), Request::get("/.well-known/jwks.json").header("host", "id.example.com").body(Body::empty()).unwrap()));
+    body_of(answered(
+        &mut router.clone(),
+        Request::get("/.well-known/jwks.json").header("host", "id.example.com").body(Body::empty()).unwrap(),
+    ));
     println!("idle-resident\t{}", resident());
     let before = meter::live_bytes();
     issue(&host, TOKENS);

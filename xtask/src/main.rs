@@ -1,5 +1,6 @@
 //! The project's automation: `cargo xtask COMMAND`.
 
+mod bench;
 mod check;
 mod command;
 mod coverage;
@@ -20,7 +21,10 @@ Usage: cargo xtask COMMAND
 
   test [--no-install]  install what the tests need (as root on Debian) and run every test
   check                formatting, lints, documentation, features, coverage and threats, dependencies
-  ci [--no-install]    test, then check
+  bench [--no-install] [--quick | --record]
+                       the performance budget: everything, as a table of goals; with --quick only instructions and
+                       allocations, against the recorded figures; with --record they become the recorded ones
+  ci [--no-install]    test, then bench --quick, then check
 
 Ends with 0 (passed), 1 (failed), 2 (wrong usage) or 3 (something is missing and was not installed).";
 
@@ -41,6 +45,10 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         ["test"] => test::run(&Project::load()?, true),
         ["test", "--no-install"] => test::run(&Project::load()?, false),
         ["check"] => check::run(&Project::load()?),
+        ["bench", ref words @ ..] => {
+            let (mode, install) = bench_words(words)?;
+            bench::run(&Project::load()?, mode, install)
+        }
         ["ci"] => ci(true),
         ["ci", "--no-install"] => ci(false),
         ["help" | "--help" | "-h"] => {
@@ -51,9 +59,23 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
     }
 }
 
+fn bench_words(words: &[&str]) -> Result<(bench::Mode, bool), Failure> {
+    let (mut mode, mut install) = (bench::Mode::Full, true);
+    for &word in words {
+        match word {
+            "--quick" if mode == bench::Mode::Full => mode = bench::Mode::Quick,
+            "--record" if mode == bench::Mode::Full => mode = bench::Mode::Record,
+            "--no-install" if install => install = false,
+            _ => return Err(Failure::Usage(USAGE)),
+        }
+    }
+    Ok((mode, install))
+}
+
 fn ci(install: bool) -> Result<(), Failure> {
     let project = Project::load()?;
     test::run(&project, install)?;
+    bench::run(&project, bench::Mode::Quick, install)?;
     check::run(&project)
 }
 
@@ -68,7 +90,15 @@ mod tests {
 
     #[test]
     fn what_it_does_not_know_is_wrong_usage() {
-        for words in [&[][..], &["tset"], &["test", "--install"], &["check", "--no-install"], &["ci", "test"]] {
+        for words in [
+            &[][..],
+            &["tset"],
+            &["test", "--install"],
+            &["check", "--no-install"],
+            &["ci", "test"],
+            &["bench", "--slow"],
+            &["bench", "--quick", "--record"],
+        ] {
             assert!(matches!(refusal(words), Failure::Usage(_)), "{words:?}");
         }
     }

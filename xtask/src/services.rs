@@ -61,6 +61,11 @@ impl Services {
     }
 }
 
+/// Makes sure that there is a valgrind, which counts instructions.
+pub(crate) fn valgrind(install: bool) -> Result<(), Failure> {
+    if on_path("valgrind").is_some() { Ok(()) } else { install_packages(&["valgrind"], install) }
+}
+
 /// Debian's names of what is not here.
 fn missing_packages() -> Vec<&'static str> {
     let mut missing = Vec::new();

@@ -28,19 +28,27 @@ fn of(host: &Host, path: &'static str, [limit, ours, known]: [&'static str; 3]) 
     vec![
         get(limit, limit::document(path, body, without_length(&headers)), path),
         get(ours, router, path),
-        subject(known, move || request(path, Some(&etag)), move |request| {
-            assert_eq!(answered(&mut again, request).status(), 304);
-        }),
+        subject(
+            known,
+            move || request(path, Some(&etag)),
+            move |request| {
+                assert_eq!(answered(&mut again, request).status(), 304);
+            },
+        ),
     ]
 }
 
 fn get(name: &'static str, mut router: Router, path: &'static str) -> Box<dyn Subject> {
-    subject(name, move || request(path, None), move |request| {
-        let response = answered(&mut router, request);
-        assert_eq!(response.status(), 200);
-        let body: Bytes = body_of(response);
-        assert!(!body.is_empty());
-    })
+    subject(
+        name,
+        move || request(path, None),
+        move |request| {
+            let response = answered(&mut router, request);
+            assert_eq!(response.status(), 200);
+            let body: Bytes = body_of(response);
+            assert!(!body.is_empty());
+        },
+    )
 }
 
 fn without_length(headers: &HeaderMap) -> HeaderMap {

@@ -11,7 +11,9 @@ use countersign::tokens::{
     VerifyingKey, VerifyingKeys, sign_compact, verify_compact,
 };
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
+};
 use serde::Serialize;
 
 use crate::host::{API, ISSUER, START, ready};
@@ -59,12 +61,20 @@ pub(super) fn subjects() -> Vec<Box<dyn Subject>> {
     let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
     let random = SystemRandom::new();
     vec![
-        subject("signature", || (), move |()| {
-            black_box(raw.sign(&random, to_sign.as_bytes()).unwrap());
-        }),
-        subject("jwt-issue", || (), move |()| {
-            black_box(ready(sign_compact(&signer, &Header::typ("at+jwt"), &CLAIMS)).unwrap());
-        }),
+        subject(
+            "signature",
+            || (),
+            move |()| {
+                black_box(raw.sign(&random, to_sign.as_bytes()).unwrap());
+            },
+        ),
+        subject(
+            "jwt-issue",
+            || (),
+            move |()| {
+                black_box(ready(sign_compact(&signer, &Header::typ("at+jwt"), &CLAIMS)).unwrap());
+            },
+        ),
         subject("verification", || (), move |()| public.verify(to_verify.as_bytes(), &signature).unwrap()),
         subject("jwt-verify", || (), move |()| verify(&token, &keys)),
     ]

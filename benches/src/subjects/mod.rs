@@ -10,5 +10,8 @@ use crate::meter::Subject;
 
 /// Every subject. What is compared stands side by side.
 pub(crate) fn all() -> Vec<Box<dyn Subject>> {
-    [jwt::subjects(), otp::subjects(), documents::subjects(), token_endpoint::subjects()].into_iter().flatten().collect()
+    [jwt::subjects(), otp::subjects(), documents::subjects(), token_endpoint::subjects()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

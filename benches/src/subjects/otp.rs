@@ -10,7 +10,11 @@ use crate::meter::{Subject, subject};
 pub(super) fn subjects() -> Vec<Box<dyn Subject>> {
     let secret = TotpSecret::from_bytes(b"12345678901234567890", TotpParameters::default()).unwrap();
     let code = secret.code_at(START).expose().to_owned();
-    vec![subject("totp", || (), move |()| {
-        black_box(secret.check(black_box(&code), START, Some(1)).unwrap());
-    })]
+    vec![subject(
+        "totp",
+        || (),
+        move |()| {
+            black_box(secret.check(black_box(&code), START, Some(1)).unwrap());
+        },
+    )]
 }

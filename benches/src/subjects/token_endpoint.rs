@@ -40,10 +40,7 @@ fn beside_its_limit(
     let host = Host::new();
     let router = host.router();
     let bystander = host.clone();
-    [
-        answering(limit, limit::form(path), move || make(&bystander)),
-        answering(ours, router, move || make(&host)),
-    ]
+    [answering(limit, limit::form(path), move || make(&bystander)), answering(ours, router, move || make(&host))]
 }
 
 fn answering(
