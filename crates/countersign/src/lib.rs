@@ -94,8 +94,8 @@ pub use countersign_events::{Event, EventKind, EventSink};
 pub use countersign_mfa::StoredAccounts;
 pub use countersign_oauth_core::{
     Ask, AssertionAudience, Client, ClientId, ClientKeys, ClientKeysError, Clients, ConfigError, Consent, ConsentRule,
-    Extension, Grant, GrantRequest, Issue, Lifetimes, Outcome, Peer, Pkce, Preset, Refusal, Registration, Resource,
-    Rotation, Scope, ScopeSet, TokenFormat,
+    Extension, Grant, GrantRequest, Health, Issue, KeyInfo, KeyRotation, KeyState, Keys, Lifetimes, Outcome, Peer,
+    Pkce, Preset, Refusal, Registration, Resource, Rotation, Scope, ScopeSet, TokenFormat,
 };
 pub use countersign_oidc::{ClaimsSource, Logout, LogoutAsk, SignedOut, Stayed};
 pub use countersign_primitives::{

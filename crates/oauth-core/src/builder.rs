@@ -22,6 +22,7 @@ use crate::endpoints::revoke::RevocationEndpoint;
 use crate::endpoints::{entity_tag, token::TokenEndpoint};
 use crate::extension::{Extension, Grant};
 use crate::grants::BUILT_IN;
+use crate::health::Worked;
 use crate::keys::{KeyParts, Keys};
 use crate::secrets::Secrets;
 use crate::server::{Assembled, Server};
@@ -353,6 +354,7 @@ impl ServerBuilder {
         let tag_key = root.derive(&self.issuer, "oauth/refresh-token-tag");
         let refresh_tokens = RefreshTokens::new(Arc::clone(&self.crypto), 1, tag_key);
         let cookie_name = cookie_name(&config, &*self.crypto);
+        let worked = Worked::at(self.clock.now());
         Ok(Server(Arc::new(Assembled {
             clients: ClientTable::new(clients, self.more_clients)?,
             config,
@@ -370,6 +372,7 @@ impl ServerBuilder {
             refresh_tokens,
             cookie_name,
             metadata: (document, etag),
+            worked,
         })))
     }
 }

@@ -14,6 +14,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use crate::builder::ServerBuilder;
 use crate::client::ClientTable;
 use crate::extension::{Extension, Grant, Hook};
+use crate::health::Worked;
 use crate::keys::Keys;
 use crate::secrets::Secrets;
 use crate::transport::{Peer, Route, answer};
@@ -44,6 +45,7 @@ pub(crate) struct Assembled {
     pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) cookie_name: String,
     pub(crate) metadata: (Bytes, String),
+    pub(crate) worked: Worked,
 }
 
 impl fmt::Debug for Server {
@@ -159,7 +161,9 @@ impl Server {
         }
         // Each does what it can; the first failure is told once all have.
         let next = keys?.map_or(next, |due| next.min(due));
-        Ok(if swept?.more { now } else { next.max(now) })
+        let next = if swept?.more { now } else { next.max(now) };
+        self.0.worked.note(now);
+        Ok(next)
     }
 
     /// The paths this server answers, for a router that knows none.

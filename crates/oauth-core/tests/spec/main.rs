@@ -5,6 +5,7 @@
 mod extension;
 mod extension_clash;
 mod faults;
+mod health;
 mod host_login;
 mod key_rotation;
 mod kit;
