@@ -13,7 +13,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use countersign_primitives::{Id, SystemRandom, UnixTime};
+use countersign_primitives::{Id, Random, SystemRandom, UnixTime};
 use countersign_storage_sqlx::SqlStore;
 use countersign_storage_traits::{Batch, Expect, Key, Kind, Store};
 
@@ -62,7 +62,8 @@ async fn round(store: &SqlStore, callers: usize) -> Result<f64, Box<dyn Error>> 
 async fn caller(store: SqlStore, until: Instant) -> Result<u32, Box<dyn Error + Send + Sync>> {
     let mut commits = 0;
     while Instant::now() < until {
-        let partition = countersign_primitives::Random::id(&SystemRandom)?;
+        let random: &dyn Random = &SystemRandom;
+        let partition = random.id()?;
         store.commit(&batch(partition)?).await?;
         commits += 1;
     }

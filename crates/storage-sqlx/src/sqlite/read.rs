@@ -17,12 +17,21 @@ macro_rules! by_keys {
             (1, concat!($before, "?", $after)),
             (4, concat!($before, "?,?,?,?", $after)),
             (16, concat!($before, "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?", $after)),
+            (
+                64,
+                concat!(
+                    $before,
+                    "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,",
+                    "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?",
+                    $after
+                ),
+            ),
         ]
     };
 }
 pub(super) use by_keys;
 
-const GET: [(usize, &str); 3] =
+const GET: [(usize, &str); 4] =
     by_keys!("SELECT k, version, expires, payload FROM rec WHERE k IN (", ") AND expires > ?");
 const LIST: &str = "SELECT ix.k FROM ix JOIN rec ON rec.k = ix.k \
      WHERE ix.name = ? AND ix.value = ? AND ix.k > ? AND rec.expires > ? ORDER BY ix.k LIMIT ?";
@@ -30,13 +39,13 @@ const LIST: &str = "SELECT ix.k FROM ix JOIN rec ON rec.k = ix.k \
 const BACKLOG: &str = "SELECT count(*) FROM (SELECT 1 FROM rec WHERE expires < ? LIMIT 100000)";
 
 /// The narrowest statement that takes so many keys.
-pub(super) fn widest_for(statements: [(usize, &'static str); 3], keys: usize) -> (usize, &'static str) {
+pub(super) fn widest_for(statements: [(usize, &'static str); 4], keys: usize) -> (usize, &'static str) {
     let [.., widest] = statements;
     statements.into_iter().find(|(width, _)| keys <= *width).unwrap_or(widest)
 }
 
 /// The greatest number of keys in one statement.
-const WIDEST: usize = 16;
+pub(super) const WIDEST: usize = 64;
 
 impl Read {
     pub(super) async fn run(&self, connection: &mut SqliteConnection) -> Result<ReadAnswer, sqlx::Error> {

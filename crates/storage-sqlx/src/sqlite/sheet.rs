@@ -10,13 +10,23 @@ use bytes::Bytes;
 use countersign_storage_traits::{Batch, Change, CommitError, Index, Judgement, Key, Op, Standing};
 use sqlx::{Row as _, SqliteConnection};
 
-use super::read::{by_keys, key_column, widest_for};
+use super::open::run;
+use super::read::{WIDEST, by_keys, key_column, widest_for};
 use crate::encode;
 
-/// Statements for 16, 4 and 1 rows at once.
+/// Statements for 32, 16, 4 and 1 rows at once.
 macro_rules! by_rows {
     ($before:literal, $row:literal) => {
         [
+            (
+                32,
+                concat!(
+                    $before, $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",",
+                    $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",",
+                    $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",",
+                    $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row
+                ),
+            ),
             (
                 16,
                 concat!(
@@ -30,11 +40,14 @@ macro_rules! by_rows {
     };
 }
 
-const STANDING: [(usize, &str); 3] = by_keys!("SELECT k, version, expires, lists FROM rec WHERE k IN (", ")");
-const DELETE: [(usize, &str); 3] = by_keys!("DELETE FROM rec WHERE k IN (", ")");
-const PUT: [(usize, &str); 3] =
+const STANDING: [(usize, &str); 4] = by_keys!("SELECT k, version, expires, lists FROM rec WHERE k IN (", ")");
+/// The same, on the journey that begins the transaction.
+const BEGIN_STANDING: [(usize, &str); 4] =
+    by_keys!("BEGIN IMMEDIATE; SELECT k, version, expires, lists FROM rec WHERE k IN (", ")");
+const DELETE: [(usize, &str); 4] = by_keys!("DELETE FROM rec WHERE k IN (", ")");
+const PUT: [(usize, &str); 4] =
     by_rows!("INSERT OR REPLACE INTO rec (k, version, expires, lists, payload) VALUES ", "(?,?,?,?,?)");
-const ENLIST: [(usize, &str); 3] = by_rows!("INSERT OR IGNORE INTO ix (name, value, k) VALUES ", "(?,?,?)");
+const ENLIST: [(usize, &str); 4] = by_rows!("INSERT OR IGNORE INTO ix (name, value, k) VALUES ", "(?,?,?)");
 const DELIST: &str = "DELETE FROM ix WHERE name = ? AND value = ? AND k = ?";
 
 /// What the database holds under the keys of a group, and what is to become of it.
@@ -60,8 +73,8 @@ struct Row {
 }
 
 impl Sheet {
-    /// Reads what stands under the keys of these batches.
-    pub(super) async fn read<'a>(
+    /// Begins a transaction that writes, and reads what stands under the keys of these batches.
+    pub(super) async fn begin<'a>(
         connection: &mut SqliteConnection,
         batches: impl Iterator<Item = &'a Batch>,
     ) -> Result<Self, sqlx::Error> {
@@ -69,8 +82,12 @@ impl Sheet {
         keys.sort_unstable();
         keys.dedup();
         let mut lines: HashMap<Key, Line> = keys.iter().map(|key| (*key, Line::default())).collect();
-        for keys in keys.chunks(16) {
-            let (width, statement) = widest_for(STANDING, keys.len());
+        if keys.is_empty() {
+            run(connection, "BEGIN IMMEDIATE").await?;
+        }
+        for (number, keys) in keys.chunks(WIDEST).enumerate() {
+            let statements = if number == 0 { BEGIN_STANDING } else { STANDING };
+            let (width, statement) = widest_for(statements, keys.len());
             let mut query = sqlx::query(statement);
             for place in 0..width {
                 query = query.bind(keys.get(place).map(|key| key.to_bytes().to_vec()));
@@ -161,7 +178,7 @@ async fn put(connection: &mut SqliteConnection, rows: &[(Key, &Row)]) -> Result<
 }
 
 async fn delete(connection: &mut SqliteConnection, keys: &[Key]) -> Result<(), sqlx::Error> {
-    for keys in keys.chunks(16) {
+    for keys in keys.chunks(WIDEST) {
         let (width, statement) = widest_for(DELETE, keys.len());
         let mut query = sqlx::query(statement);
         for place in 0..width {

@@ -153,7 +153,6 @@ fn gather(queue: &mut mpsc::Receiver<Job>, group: &mut Vec<Job>, last: usize) {
 }
 
 async fn transact(connection: &mut SqliteConnection, group: &[Job]) -> Result<Vec<Outcome>, Failure> {
-    run(connection, "BEGIN IMMEDIATE").await.map_err(Failure::Undone)?;
     let outcomes = perform(connection, group).await.map_err(Failure::Undone)?;
     match run(connection, "COMMIT").await {
         Ok(()) => Ok(outcomes),
@@ -163,14 +162,14 @@ async fn transact(connection: &mut SqliteConnection, group: &[Job]) -> Result<Ve
     }
 }
 
-/// Commits first, for they are written together; then the rest, one by one. All jobs of a group were asked for at once, so
+/// Begins the transaction and does everything but commit it: commits first, for they are written together; then the rest, one by one. All jobs of a group were asked for at once, so
 /// no asker can tell their order.
 async fn perform(connection: &mut SqliteConnection, group: &[Job]) -> Result<Vec<Outcome>, sqlx::Error> {
     let batches = group.iter().filter_map(|job| match job {
         Job::Commit { batch, .. } => Some(batch),
         _ => None,
     });
-    let mut sheet = Sheet::read(connection, batches.clone()).await?;
+    let mut sheet = Sheet::begin(connection, batches.clone()).await?;
     let mut commits: VecDeque<_> = batches.map(|batch| sheet.commit(batch)).collect();
     sheet.write(connection).await?;
     let mut outcomes = Vec::with_capacity(group.len());

@@ -72,6 +72,49 @@ async fn promise_14_a_full_disk_is_unavailable_and_leaves_nothing_half_written()
 }
 
 #[tokio::test]
+async fn promise_14_a_disk_that_fills_amid_a_group_takes_whole_batches_or_nothing_and_service_returns() {
+    let folder = Folder::new();
+    let options = SqlOptions::default().max_size(200 * 1024);
+    let store = SqlStore::open_with(&folder.url("store.db"), options).await.unwrap();
+    let mut held = SqliteConnectOptions::new().filename(folder.0.join("store.db")).connect().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut held).await.unwrap();
+    let pair = |number: u32| {
+        let mut pair = batch(2 * number, Expect::Absent, "small");
+        pair.put(key(2 * number + 1), Expect::Absent, LATER, Vec::new(), vec![7; 20_000]);
+        pair
+    };
+    let commits: Vec<_> = (0..16)
+        .map(|number| {
+            let (store, pair) = (store.clone(), pair(number));
+            tokio::spawn(async move { store.commit(&pair).await })
+        })
+        .collect();
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+    sqlx::query("ROLLBACK").execute(&mut held).await.unwrap();
+    let (mut taken, mut refused) = (Vec::new(), Vec::new());
+    for (number, commit) in (0..).zip(commits) {
+        match commit.await.unwrap() {
+            Ok(()) => taken.push(number),
+            Err(CommitError::Refused(StoreError::Unavailable(_))) => refused.push(number),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert!(!taken.is_empty() && refused.len() > 4, "{taken:?} {refused:?}");
+    for (numbers, there) in [(&taken, true), (&refused, false)] {
+        for number in numbers {
+            assert_eq!(read(&store, 2 * number).await.is_some(), there, "{number}");
+            assert_eq!(read(&store, 2 * number + 1).await.is_some(), there, "{number}");
+        }
+    }
+    let mut clear = Batch::new(key(0).partition, NOW, &countersign_primitives::SystemRandom).unwrap();
+    clear.delete(key(2 * taken[0] + 1), Expect::Any).delete(key(2 * taken[0]), Expect::Any);
+    store.commit(&clear).await.unwrap();
+    store.commit(&pair(refused[0])).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_batch_that_does_not_fit_fails_alone() {
     let folder = Folder::new();
     let options = SqlOptions::default().max_size(200 * 1024);
