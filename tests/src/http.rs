@@ -14,6 +14,7 @@ use crate::trust;
 #[derive(Debug, Clone)]
 pub struct Http {
     agent: Agent,
+    may_die: bool,
 }
 
 /// An answer, read to its end.
@@ -35,7 +36,13 @@ impl Http {
         let roots = RootCerts::Specific(std::sync::Arc::new(roots));
         let tls = TlsConfig::builder().unversioned_rustls_crypto_provider(trust::provider()).root_certs(roots);
         let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).tls_config(tls.build());
-        Self { agent: config.timeout_global(Some(Duration::from_secs(30))).build().into() }
+        Self { agent: config.timeout_global(Some(Duration::from_secs(30))).build().into(), may_die: false }
+    }
+
+    /// The same for a server that may die meanwhile: a status of 0 stands for no answer.
+    #[must_use]
+    pub fn of_a_mortal() -> Self {
+        Self { may_die: true, ..Self::new() }
     }
 
     /// `GET url`.
@@ -43,7 +50,7 @@ impl Http {
     #[track_caller]
     pub fn get(&self, url: &str, headers: &[(&str, &str)]) -> Reply {
         let request = headers.iter().fold(self.agent.get(url), |request, &(name, value)| request.header(name, value));
-        reply(url, request.call())
+        self.reply(url, request.call())
     }
 
     /// `POST url` with a form.
@@ -51,7 +58,7 @@ impl Http {
     #[track_caller]
     pub fn post(&self, url: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> Reply {
         let request = headers.iter().fold(self.agent.post(url), |request, &(name, value)| request.header(name, value));
-        reply(url, request.send_form(form.iter().copied()))
+        self.reply(url, request.send_form(form.iter().copied()))
     }
 
     /// `POST url` with a form, where no answer may come: a server ends, or the way to it does.
@@ -67,7 +74,16 @@ impl Http {
     #[track_caller]
     pub fn post_json(&self, url: &str, body: &Value, headers: &[(&str, &str)]) -> Reply {
         let request = headers.iter().fold(self.agent.post(url), |request, &(name, value)| request.header(name, value));
-        reply(url, request.send_json(body))
+        self.reply(url, request.send_json(body))
+    }
+
+    #[track_caller]
+    fn reply(&self, url: &str, answer: Result<Response<Body>, ureq::Error>) -> Reply {
+        match answer.and_then(read) {
+            Ok(reply) => reply,
+            Err(_) if self.may_die => Reply { status: 0, headers: Vec::new(), body: String::new() },
+            Err(error) => panic!("{url}: {error}"),
+        }
     }
 
     /// `DELETE url`.
@@ -100,14 +116,6 @@ impl Reply {
             Ok(value) => value,
             Err(error) => panic!("status {} with a body that is not JSON ({error}):\n{}", self.status, self.body),
         }
-    }
-}
-
-#[track_caller]
-fn reply(url: &str, answer: Result<Response<Body>, ureq::Error>) -> Reply {
-    match answer.and_then(read) {
-        Ok(reply) => reply,
-        Err(error) => panic!("{url}: {error}"),
     }
 }
 

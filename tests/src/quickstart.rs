@@ -90,8 +90,14 @@ impl Quickstart {
         self.start_again();
     }
 
+    /// Kills it where it stands; [`Quickstart::start_again`] brings it back.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again at the same address with the same data.
     #[track_caller]
-    fn start_again(&mut self) {
+    pub fn start_again(&mut self) {
         let own = || self.issuer.split_once("://").unwrap_or_default().1.to_owned();
         let address = self.address.clone().unwrap_or_else(own);
         let (process, [issuer, ..]) = serve(&self.scratch, &address, &self.switches);

@@ -76,6 +76,13 @@ impl Callback {
     #[must_use]
     #[track_caller]
     pub fn redeem(&self, issuer: &str, client_id: &str, code: &str) -> Reply {
+        self.redeem_by(&Http::new(), issuer, client_id, code)
+    }
+
+    /// The same by this HTTP client.
+    #[must_use]
+    #[track_caller]
+    pub fn redeem_by(&self, http: &Http, issuer: &str, client_id: &str, code: &str) -> Reply {
         let form = [
             ("grant_type", "authorization_code"),
             ("code", code),
@@ -83,7 +90,7 @@ impl Callback {
             ("client_id", client_id),
             ("code_verifier", VERIFIER),
         ];
-        Http::new().post(&format!("{issuer}/oauth/token"), &form, &[])
+        http.post(&format!("{issuer}/oauth/token"), &form, &[])
     }
 
     /// Checks the answer that arrived at `url` and exchanges its code, as a public client.

@@ -20,13 +20,19 @@ pub struct FrontEnd {
     issuer: String,
     jar: Jar,
     csrf: String,
+    may_die: bool,
 }
 
 impl FrontEnd {
     /// A browser that the issuer has never seen.
     #[must_use]
     pub fn new(issuer: &str) -> Self {
-        Self { issuer: issuer.to_owned(), jar: Jar::default(), csrf: String::new() }
+        Self { issuer: issuer.to_owned(), jar: Jar::default(), csrf: String::new(), may_die: false }
+    }
+
+    /// From now on the server may die meanwhile: a status of 0 stands for no answer.
+    pub fn expect_death(&mut self, may_die: bool) {
+        self.may_die = may_die;
     }
 
     /// `GET url` as a browser does when it is led there; no redirect is followed.
@@ -75,7 +81,7 @@ impl FrontEnd {
     #[track_caller]
     pub fn post(&mut self, login: &str, body: &Value, headers: &[(&str, &str)]) -> Reply {
         let cookies = self.jar.line();
-        let reply = Http::new().post_json(login, body, &[headers, &[("cookie", cookies.as_str())]].concat());
+        let reply = self.http().post_json(login, body, &[headers, &[("cookie", cookies.as_str())]].concat());
         self.jar.keep(&reply);
         self.note(&reply);
         reply
@@ -97,9 +103,13 @@ impl FrontEnd {
     fn get(&mut self, url: &str, accept: &str) -> Reply {
         // A connection for each request: between two of them the server may have been started anew.
         let cookies = self.jar.line();
-        let reply = Http::new().get(url, &[("accept", accept), ("cookie", &cookies)]);
+        let reply = self.http().get(url, &[("accept", accept), ("cookie", &cookies)]);
         self.jar.keep(&reply);
         reply
+    }
+
+    fn http(&self) -> Http {
+        if self.may_die { Http::of_a_mortal() } else { Http::new() }
     }
 
     fn note(&mut self, reply: &Reply) {
@@ -139,6 +149,16 @@ impl User {
     #[must_use]
     pub fn password(&self) -> Value {
         json!({ "answer": "password", "login": self.name, "password": self.password })
+    }
+
+    /// Whether [`User::next_code`] need not wait, and its code is accepted for some ten seconds.
+    #[must_use]
+    #[track_caller]
+    pub fn has_code_now(&self) -> bool {
+        let (authenticator, now) = (self.authenticator(), SystemTime::now());
+        let oldest = authenticator.step_at(now + Duration::from_secs(2)) - 1;
+        let step = oldest.max(self.last_step + 1);
+        step <= authenticator.step_at(now) + 1 && step + 1 >= authenticator.step_at(now + Duration::from_secs(12))
     }
 
     /// The earliest code that is accepted now and was not given out before; waits for its time where there is none.
