@@ -1,6 +1,7 @@
 //! What the lock guards.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 use std::ops::Bound;
 
 use bytes::Bytes;
@@ -120,6 +121,41 @@ impl Tables {
             }
             removed += 1;
         }
+        give_back(&mut self.records);
+        give_back(&mut self.counters);
         Swept { removed, more: false }
+    }
+}
+
+/// Gives memory back when most of what was there has gone. A map would else stay as large as it ever was.
+fn give_back<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
+    if map.len() < map.capacity() / 8 {
+        map.shrink_to(map.len() * 2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use countersign_storage_traits::{Expect, Version};
+
+    use super::*;
+
+    #[test]
+    fn memory_is_given_back_when_most_has_gone() {
+        let (mut tables, now) = (Tables::default(), UnixTime::from_secs(1_000));
+        for number in 0..10_000_u32 {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&number.to_be_bytes());
+            let key = Key::root(Kind(200), Id::from_bytes(bytes));
+            let mut batch = Batch::with_id(key.partition, now, Version::new(1));
+            batch.put(key, Expect::Absent, now.plus(Duration::from_secs(60)), Vec::new(), "short-lived");
+            tables.apply(&batch);
+        }
+        assert!(tables.records.capacity() >= 10_000);
+        let swept = tables.sweep(now.plus(Duration::from_secs(3_600)), u32::MAX);
+        assert_eq!((swept.removed, tables.len()), (10_000, 0));
+        assert!(tables.records.capacity() < 100, "{}", tables.records.capacity());
     }
 }
