@@ -66,8 +66,8 @@
 //!
 //! # What it does not do yet
 //!
-//! Revocation, introspection, back-channel logout, passkeys and delivered codes are not part of this
-//! version. The feature table in the repository's README says what is, specification by specification.
+//! Back-channel logout, pushed requests, DPoP, the device flow, passkeys and delivered codes are not part of this version. The
+//! feature table in the repository's README says what is, specification by specification.
 //!
 //! # Where next
 //!

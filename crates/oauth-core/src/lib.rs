@@ -56,7 +56,8 @@
 //! OpenID Connect and the login of `countersign-mfa` are extensions, and use nothing that a stranger could not.
 //!
 //! # What this crate does not do
-//! It shows no pages, checks no passwords and listens on no socket. Pushed requests, DPoP and the device flow are not part of this version; metadata says exactly what is.
+//! It shows no pages, checks no passwords and listens on no socket. Pushed requests, DPoP and the device flow are not part of this
+//! version; metadata says exactly what is.
 //!
 //! # Features
 //! None.

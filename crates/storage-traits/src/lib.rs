@@ -140,8 +140,8 @@
 //!
 //! # What this crate does not do
 //!
-//! Hold data: `countersign-storage-memory` and `countersign-storage-sqlx` do. Know what a code or a grant is: the crates that own
-//! such records do. Promise more than the database keeps: what an adapter's settings cannot keep, its [`Capabilities`] say.
+//! Hold data: `countersign-storage-memory`, `countersign-storage-sqlx` and `countersign-storage-redis` do. Know what a code or a
+//! grant is: the crates that own such records do. Promise more than the database keeps: what an adapter's settings cannot keep, its [`Capabilities`] say.
 //!
 //! # Features
 //!
