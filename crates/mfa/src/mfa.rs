@@ -24,6 +24,8 @@ use crate::{Authenticators, Caller, Limits, Method, MfaConfigError, PasswordCost
 /// use countersign_storage_memory::MemoryStore;
 /// use countersign_storage_traits::MasterKey;
 ///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), countersign_mfa::MfaConfigError> {
 /// let mfa = Mfa::builder(MemoryStore::new(), &MasterKey::from_bytes([7; 32]))
 ///     .realm("https://id.example.com")
 ///     .factor(Totp::new("Example"))
@@ -31,7 +33,8 @@ use crate::{Authenticators, Caller, Limits, Method, MfaConfigError, PasswordCost
 ///     .build()
 ///     .await?;
 /// # let _ = mfa;
-/// # Ok::<(), countersign_mfa::MfaConfigError>(())
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone)]
 pub struct Mfa(pub(crate) Arc<Inner>);

@@ -89,9 +89,8 @@ async fn bind_one(at: SocketAddr) -> Result<(TcpListener, u16), ListenError> {
         _ => ListenError::Failed { at, source },
     };
     let listener = TcpListener::bind(at).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    tracing::info!(at = %bound, "listening");
-    Ok((listener, bound.port()))
+    let port = listener.local_addr().map_err(failed)?.port();
+    Ok((listener, port))
 }
 
 #[cfg(test)]

@@ -97,6 +97,9 @@ fn serve(
     let site = Site { app: app.clone(), tls: acceptor, stopped, patience: Patience::default() };
     let mut serving = JoinSet::new();
     for listener in bound.listeners {
+        if let Ok(at) = listener.local_addr() {
+            tracing::info!(%at, "listening");
+        }
         serving.spawn(serve::serve(listener, site.clone()));
     }
     let mut upkeep = JoinSet::new();

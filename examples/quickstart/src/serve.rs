@@ -106,7 +106,8 @@ async fn connection(stream: TcpStream, peer: SocketAddr, mut site: Site) {
 async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr, mut site: Site) {
     let answer = service_fn(|request| respond(site.app.clone(), peer, request));
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(site.patience.head);
+    // Whoever has said all it has to say may still want the answer.
+    http.half_close(true).timer(TokioTimer::new()).header_read_timeout(site.patience.head);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), answer));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
