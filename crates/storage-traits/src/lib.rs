@@ -135,8 +135,13 @@
 //!
 //! # Wrappers
 //!
-//! A wrapper is a store around a store. [`Encrypted`] seals every payload under keys derived from the [`MasterKey`]; the testkit's
-//! `Faulty` fails by a script, to test what stands above.
+//! A wrapper is a store around a store, and passes the suite as any other.
+//!
+//! - [`Encrypted`] seals every payload under keys derived from the [`MasterKey`].
+//! - [`Instrumented`] tells a [`StoreObserver`] what each call took and how it ended; [`StoreMetrics`] counts it without a lock.
+//! - [`Cached`] remembers records of named kinds for at most 5 s. It stands above [`Encrypted`], and must not be given a kind whose
+//!   end has to hold everywhere at once.
+//! - The testkit's `Faulty` fails by a script, to test what stands above.
 //!
 //! # What this crate does not do
 //!
@@ -155,12 +160,15 @@
 //! order they are written.
 
 mod batch;
+mod cached;
 mod encrypted;
 mod error;
+mod instrumented;
 mod judge;
 mod key;
 mod key_file;
 mod master_key;
+mod metrics;
 mod records;
 mod root_key;
 mod store;
@@ -168,11 +176,14 @@ mod store;
 pub mod testkit;
 
 pub use batch::{Batch, BatchError, Change, Expect, Op, Version};
+pub use cached::Cached;
 pub use encrypted::Encrypted;
 pub use error::{CommitError, StoreError};
+pub use instrumented::{Instrumented, Operation, Outcome, StoreObserver};
 pub use judge::{Counter, Judgement, Standing};
 pub use key::{CounterKey, Index, Key, Kind};
 pub use master_key::{MasterKey, MasterKeyError, MasterKeyId};
+pub use metrics::{OperationSnapshot, StoreMetrics, StoreSnapshot};
 pub use records::{Found, Stored};
 pub use root_key::RootKey;
 pub use store::{Capabilities, Charge, Charged, Cursor, Health, Page, Record, SWEEP_MARGIN, Store, Swept};

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's helpers fail as the test does")]
 
+mod cached;
 mod encrypted;
 mod faulty;
+mod instrumented;
 mod planted;
 mod report;
 
@@ -35,6 +37,40 @@ mod sound_and_slow {
         let script = FaultScript::new();
         script.delay(3);
         Faulty::new(Planted::new(Fault::None), script)
+    }
+
+    countersign_storage_traits::testkit!(slow());
+}
+
+mod sound_and_measured {
+    use std::sync::Arc;
+
+    use countersign_storage_traits::testkit::{Fault, Planted};
+    use countersign_storage_traits::{Instrumented, StoreMetrics};
+
+    countersign_storage_traits::testkit!(Instrumented::new(Planted::new(Fault::None), Arc::new(StoreMetrics::new())));
+}
+
+mod sound_and_remembering {
+    use countersign_storage_traits::testkit::{Fault, Planted};
+    use countersign_storage_traits::{Cached, Kind};
+
+    countersign_storage_traits::testkit!(Cached::new(
+        Planted::new(Fault::None),
+        (0..=u8::MAX).map(Kind),
+        Cached::<Planted>::MAX_STALENESS
+    ));
+}
+
+mod sound_slow_and_remembering {
+    use countersign_storage_traits::testkit::{Fault, FaultScript, Faulty, Planted};
+    use countersign_storage_traits::{Cached, Kind};
+
+    fn slow() -> Cached<Faulty<Planted>> {
+        let script = FaultScript::new();
+        script.delay(3);
+        let store = Faulty::new(Planted::new(Fault::None), script);
+        Cached::new(store, (0..=u8::MAX).map(Kind), Cached::<Planted>::MAX_STALENESS)
     }
 
     countersign_storage_traits::testkit!(slow());

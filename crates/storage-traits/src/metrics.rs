@@ -1,0 +1,194 @@
+//! Counting what a store does.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::{Health, Operation, Outcome, StoreObserver};
+
+/// Up to what each bucket of the histogram reaches; longer calls are only in the count of all.
+const BUCKETS: [Duration; 12] = [
+    Duration::from_micros(100),
+    Duration::from_micros(250),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_micros(2_500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+];
+
+/// What a store did since the start: calls by operation and outcome, how long they took, and the backlog that it last told of.
+///
+/// A call adds to three atomic numbers: no lock, no allocation, no global state. [`StoreMetrics::snapshot`] reads them all. To
+/// answer a scrape of Prometheus:
+///
+/// ```
+/// use std::fmt::Write;
+/// use std::sync::Arc;
+///
+/// use countersign_storage_traits::testkit::{Fault, Planted, block_on};
+/// use countersign_storage_traits::{Instrumented, Store, StoreMetrics, StoreSnapshot};
+///
+/// fn prometheus(snapshot: &StoreSnapshot) -> Result<String, std::fmt::Error> {
+///     let mut text = String::from("# TYPE store_calls_total counter\n");
+///     for of in &snapshot.operations {
+///         for (outcome, count) in of.outcomes() {
+///             let (operation, outcome) = (of.operation.name(), outcome.name());
+///             writeln!(text, "store_calls_total{{operation=\"{operation}\",outcome=\"{outcome}\"}} {count}")?;
+///         }
+///     }
+///     text += "# TYPE store_call_duration_seconds histogram\n";
+///     for of in &snapshot.operations {
+///         let operation = of.operation.name();
+///         for (upto, count) in of.buckets() {
+///             let upto = upto.as_secs_f64();
+///             writeln!(text, "store_call_duration_seconds_bucket{{operation=\"{operation}\",le=\"{upto}\"}} {count}")?;
+///         }
+///         let (count, sum) = (of.count, of.took.as_secs_f64());
+///         writeln!(text, "store_call_duration_seconds_bucket{{operation=\"{operation}\",le=\"+Inf\"}} {count}")?;
+///         writeln!(text, "store_call_duration_seconds_sum{{operation=\"{operation}\"}} {sum}")?;
+///         writeln!(text, "store_call_duration_seconds_count{{operation=\"{operation}\"}} {count}")?;
+///     }
+///     if let Some(backlog) = snapshot.backlog {
+///         writeln!(text, "# TYPE store_sweep_backlog gauge\nstore_sweep_backlog {backlog}")?;
+///     }
+///     Ok(text)
+/// }
+///
+/// let metrics = Arc::new(StoreMetrics::new());
+/// let store = Instrumented::new(Planted::new(Fault::None), metrics.clone());
+/// block_on(store.health())?;
+/// let text = prometheus(&metrics.snapshot())?;
+/// assert!(text.contains("store_calls_total{operation=\"health\",outcome=\"ok\"} 1\n"));
+/// assert!(text.contains("store_call_duration_seconds_bucket{operation=\"health\",le=\"+Inf\"} 1\n"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct StoreMetrics {
+    operations: [Counts; Operation::ALL.len()],
+    /// [`NO_BACKLOG`] while none is known.
+    backlog: AtomicU64,
+}
+
+const NO_BACKLOG: u64 = u64::MAX;
+
+#[derive(Debug, Default)]
+struct Counts {
+    outcomes: [AtomicU64; Outcome::ALL.len()],
+    /// One more than [`BUCKETS`], for what took longer.
+    latency: [AtomicU64; BUCKETS.len() + 1],
+    nanoseconds: AtomicU64,
+}
+
+impl StoreMetrics {
+    /// Nothing counted yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { operations: Default::default(), backlog: AtomicU64::new(NO_BACKLOG) }
+    }
+
+    /// All numbers as they are now. Calls that end meanwhile may be in one number and not yet in another.
+    #[must_use]
+    pub fn snapshot(&self) -> StoreSnapshot {
+        let backlog = self.backlog.load(Ordering::Relaxed);
+        StoreSnapshot {
+            operations: Operation::ALL.map(|operation| self.operations[operation as usize].snapshot(operation)),
+            backlog: (backlog != NO_BACKLOG).then_some(backlog),
+        }
+    }
+}
+
+impl Default for StoreMetrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl StoreObserver for StoreMetrics {
+    fn called(&self, operation: Operation, took: Duration, outcome: Outcome) {
+        let counts = &self.operations[operation as usize];
+        let bucket = BUCKETS.iter().position(|upto| took <= *upto).unwrap_or(BUCKETS.len());
+        let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        counts.outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
+        counts.latency[bucket].fetch_add(1, Ordering::Relaxed);
+        counts.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
+    }
+
+    fn health(&self, health: &Health) {
+        self.backlog.store(health.backlog.unwrap_or(NO_BACKLOG), Ordering::Relaxed);
+    }
+}
+
+impl Counts {
+    fn snapshot(&self, operation: Operation) -> OperationSnapshot {
+        let mut count = 0;
+        let mut at_most = [0; BUCKETS.len()];
+        for (bucket, number) in self.latency.iter().enumerate() {
+            count += number.load(Ordering::Relaxed);
+            if let Some(at_most) = at_most.get_mut(bucket) {
+                *at_most = count;
+            }
+        }
+        OperationSnapshot {
+            operation,
+            count,
+            took: Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed)),
+            outcomes: Outcome::ALL.map(|outcome| self.outcomes[outcome as usize].load(Ordering::Relaxed)),
+            at_most,
+        }
+    }
+}
+
+/// What [`StoreMetrics`] had counted at one time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreSnapshot {
+    /// Each operation, in the order of [`Operation::ALL`].
+    pub operations: [OperationSnapshot; Operation::ALL.len()],
+    /// How many expired records wait for a sweep, by the last answer of [`Store::health`](crate::Store::health) that knew.
+    pub backlog: Option<u64>,
+}
+
+impl StoreSnapshot {
+    /// What was counted of one operation.
+    #[must_use]
+    pub const fn of(&self, operation: Operation) -> &OperationSnapshot {
+        &self.operations[operation as usize]
+    }
+}
+
+/// What was counted of one operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OperationSnapshot {
+    /// Which one.
+    pub operation: Operation,
+    /// How many calls ended.
+    pub count: u64,
+    /// How long they took together.
+    pub took: Duration,
+    outcomes: [u64; Outcome::ALL.len()],
+    at_most: [u64; BUCKETS.len()],
+}
+
+impl OperationSnapshot {
+    /// How many calls ended in this way.
+    #[must_use]
+    pub const fn ended(&self, outcome: Outcome) -> u64 {
+        self.outcomes[outcome as usize]
+    }
+
+    /// How many calls ended in each way.
+    pub fn outcomes(&self) -> impl Iterator<Item = (Outcome, u64)> {
+        Outcome::ALL.into_iter().zip(self.outcomes)
+    }
+
+    /// The histogram: a duration, and how many calls took at most that long. [`OperationSnapshot::count`] has those that took longer too.
+    pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> {
+        BUCKETS.into_iter().zip(self.at_most)
+    }
+}
