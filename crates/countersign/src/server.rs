@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_accounts::Accounts;
@@ -141,6 +142,14 @@ impl ServerBuilder {
     #[must_use]
     pub fn preset(mut self, preset: Preset) -> Self {
         self.core = self.core.preset(preset);
+        self
+    }
+
+    /// Remembers clients that registered themselves for so long, at most 5 s, instead of reading one from the store at every request.
+    /// Off by default. What is changed or deleted on this node holds at once; on another node it is noticed within that time.
+    #[must_use]
+    pub fn cache_clients(mut self, staleness: Duration) -> Self {
+        self.core = self.core.cache_clients(staleness);
         self
     }
 

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_accounts::Accounts;
 use countersign_events::{EventSink, Events};
 use countersign_primitives::{AcrTable, Clock, Random, SystemClock, SystemRandom};
-use countersign_storage_traits::{Encrypted, MasterKey, RootKey, Store, StoreError};
+use countersign_storage_traits::{Cached, Encrypted, MasterKey, RootKey, Store, StoreError};
 use countersign_tokens::{CryptoProvider, RefreshTokens, Ring};
 use http::Method;
 use serde_json::{Map, Value};
@@ -24,6 +25,7 @@ use crate::extension::{Extension, Grant};
 use crate::grants::BUILT_IN;
 use crate::health::Worked;
 use crate::keys::{KeyParts, Keys};
+use crate::records;
 use crate::secrets::Secrets;
 use crate::server::{Assembled, Server};
 use crate::subjects::SubjectRecords;
@@ -70,6 +72,7 @@ pub struct ServerBuilder {
     body_limit: usize,
     registration: Registration,
     requests_per_address: u32,
+    cached_clients: Option<Duration>,
 }
 
 impl fmt::Debug for ServerBuilder {
@@ -104,6 +107,7 @@ impl ServerBuilder {
             body_limit: Config::BODY_LIMIT,
             registration: Registration::closed(),
             requests_per_address: Config::REQUESTS_PER_ADDRESS,
+            cached_clients: None,
         }
     }
 
@@ -226,7 +230,19 @@ impl ServerBuilder {
         self
     }
 
-    /// The store as this server uses it, every payload sealed: for parts that are assembled beside it.
+    /// Remembers clients that registered themselves for so long, at most 5 s, instead of reading one from the store at every request.
+    /// Off by default: every request then sees the registration as it stands.
+    ///
+    /// What is changed or deleted on this node holds at once. A client that was changed or deleted on *another* node is noticed here
+    /// within that time; until then it may still authenticate here, and users may still sign in to it. What it then gets is worth
+    /// nothing at this server once that time has passed. Grants, sessions and keys are never remembered.
+    #[must_use]
+    pub fn cache_clients(mut self, staleness: Duration) -> Self {
+        self.cached_clients = Some(staleness);
+        self
+    }
+
+    /// The store with every payload sealed: for parts that are assembled beside it.
     #[must_use]
     pub fn sealed_store(&self) -> Arc<dyn Store> {
         Arc::<Encrypted<_>>::clone(&self.store)
@@ -337,7 +353,11 @@ impl ServerBuilder {
             Some(root) => root,
             None => open_root_key(&self.store, &*self.clock).await?,
         };
-        let store: Arc<dyn Store> = Arc::<Encrypted<_>>::clone(&self.store);
+        let sealed: Arc<dyn Store> = Arc::<Encrypted<_>>::clone(&self.store);
+        let store = match self.cached_clients {
+            None => sealed,
+            Some(staleness) => Arc::new(Cached::new(sealed, [records::CLIENT], staleness)),
+        };
         let secrets = Secrets::new(&root, &self.issuer, &*self.crypto);
         let keys = Keys::open(KeyParts {
             key: secrets.key_ring(),

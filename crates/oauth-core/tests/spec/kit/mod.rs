@@ -57,7 +57,11 @@ impl Kit {
         Self::over(ISSUER, MemoryStore::new(), adjust)
     }
 
-    pub(crate) fn over(issuer: &str, store: MemoryStore, adjust: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
+    pub(crate) fn over(
+        issuer: &str,
+        store: impl countersign_storage_traits::Store + 'static,
+        adjust: impl FnOnce(ServerBuilder) -> ServerBuilder,
+    ) -> Self {
         let (clock, script, events) = (ManualClock::at(START), FaultScript::new(), Arc::new(Mutex::new(Vec::new())));
         let heard = Arc::clone(&events);
         let builder = builder(issuer, Faulty::new(store, script.clone()))
