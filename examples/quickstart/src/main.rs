@@ -1,5 +1,6 @@
 //! The quickstart: `cargo run -p quickstart`, `--help` for its switches.
 
+use std::error::Error as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
@@ -62,7 +63,25 @@ fn announce(running: &Running, introduction: &str) {
 }
 
 fn tell(error: &StartError) {
-    let _ = writeln!(io::stderr(), "quickstart: {error}");
+    let _ = writeln!(io::stderr(), "quickstart: {}", with_reason(error));
+}
+
+/// The message, and behind it what the system or the database said where files are the trouble.
+fn with_reason(error: &StartError) -> String {
+    let mut text = error.to_string();
+    let mut source = match error {
+        StartError::Data(_) | StartError::Store(_) => error.source(),
+        _ => None,
+    };
+    while let Some(reason) = source {
+        let said = reason.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        source = reason.source();
+    }
+    text
 }
 
 /// Comes to its end with SIGTERM or SIGINT.
