@@ -12,7 +12,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::key_file;
 
-/// The master key: 256 bits under which all else is sealed, [`RootKey`]s included.
+/// The master key: 256 bits under which all else is sealed, [`RootKey`](crate::RootKey)s included.
 ///
 /// It comes from the environment ([`MasterKey::from_env`]) or from a file beside the database
 /// ([`MasterKey::load_or_create`]). Who loses it loses what [`Encrypted`](crate::Encrypted) sealed; who steals it and the
