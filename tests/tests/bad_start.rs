@@ -14,9 +14,6 @@ use std::time::Duration;
 use countersign_tests::{Process, Quickstart, Scratch};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Where SQLite keeps `user_version` (<https://www.sqlite.org/fileformat.html#user_version_number>).
-const USER_VERSION: usize = 60;
-const APPLICATION_ID: usize = 68;
 /// The same at each start: each issuer has keys of its own in the store.
 const ISSUER: [&str; 2] = ["--issuer", "http://localhost:4000"];
 
@@ -103,6 +100,23 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+/// A database of ours without a table (<https://www.sqlite.org/fileformat.html#the_database_header>).
+fn empty_database(user_version: u8) -> Vec<u8> {
+    let mut page = vec![0; 4_096];
+    page[..16].copy_from_slice(b"SQLite format 3\0");
+    page[16..24].copy_from_slice(&[0x10, 0, 1, 1, 0, 64, 32, 32]); // pages of 4 KiB, a rollback journal
+    page[27] = 1; // change counter
+    page[31] = 1; // one page
+    page[47] = 4; // schema format
+    page[59] = 1; // UTF-8
+    page[63] = user_version;
+    page[68..72].copy_from_slice(b"CSGN");
+    page[95] = 1; // the change counter for which the size holds
+    page[100] = 13; // a leaf without a cell
+    page[105] = 0x10; // its content begins at the page's end
+    page
+}
+
 /// The same program where no file may grow: to it the disk is full.
 fn on_a_full_disk(folder: &Path) -> (Option<i32>, String) {
     let program = Quickstart::command(folder);
@@ -142,10 +156,7 @@ fn promise_14_a_file_that_is_no_database_is_not_written_over() {
 fn promise_14_a_database_of_a_newer_version_is_not_touched() {
     let used = Used::new();
     used.without_log();
-    used.change("store.db", |bytes| {
-        bytes[USER_VERSION..USER_VERSION + 4].copy_from_slice(&[0, 0, 0, 99]);
-        bytes[APPLICATION_ID..APPLICATION_ID + 4].copy_from_slice(b"CSGN");
-    });
+    fs::write(used.path("store.db"), empty_database(99)).unwrap();
     used.fails(&[], &["store.db has schema 99", "run the newer version"]);
 }
 
