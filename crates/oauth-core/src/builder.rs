@@ -13,8 +13,8 @@ use countersign_tokens::{CryptoProvider, RefreshTokens, Ring};
 use http::Method;
 use serde_json::{Map, Value};
 
-use crate::client::{ClientTable, Clients};
 use crate::client_metadata;
+use crate::client_table::{ClientTable, Clients};
 use crate::config::{Config, Preset, Resource};
 use crate::endpoints::introspect::IntrospectionEndpoint;
 use crate::endpoints::metadata::{self, JwksEndpoint, MetadataEndpoint};

@@ -1,14 +1,12 @@
 //! Clients: who may ask for tokens, and what each may ask for (RFC 6749 §2, RFC 7591 §2).
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 
-use async_trait::async_trait;
-use countersign_primitives::{BoxError, Id, Requirement, SecretString};
+use countersign_primitives::{Id, Requirement, SecretString};
 use countersign_tokens::{CryptoProvider, Ring};
 use serde::{Deserialize, Serialize};
 
+use crate::client_secret::estimated_bits;
 use crate::redirect_uri::{self, VerifiedRedirect};
 use crate::{ClientKeys, ConfigError, Members, Preset, ScopeSet, TokenFormat};
 
@@ -613,85 +611,9 @@ fn check_link(member: &str, uri: Option<&str>) -> Result<(), String> {
     }
 }
 
-/// Whether a secret has this hash, in constant time.
-pub(crate) fn secret_matches(crypto: &dyn CryptoProvider, own: &[u8; 32], shown: &str) -> bool {
-    subtle::ConstantTimeEq::ct_eq(&own[..], &crypto.sha256(&[shown.as_bytes()])[..]).into()
-}
-
-/// The strength of a secret if every character were drawn at random from the sorts of characters it uses.
-pub(crate) fn estimated_bits(secret: &str) -> f64 {
-    let has = |sort: fn(&u8) -> bool| secret.bytes().any(|byte| sort(&byte));
-    let hexadecimal = secret.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    let alphabet = if hexadecimal {
-        16.0
-    } else {
-        let mut letters = 0.0;
-        for (present, size) in [
-            (has(u8::is_ascii_lowercase), 26.0),
-            (has(u8::is_ascii_uppercase), 26.0),
-            (has(u8::is_ascii_digit), 10.0),
-            (has(|byte| !byte.is_ascii_alphanumeric()), 2.0),
-        ] {
-            if present {
-                letters += size;
-            }
-        }
-        letters
-    };
-    let length = u32::try_from(secret.len()).unwrap_or(u32::MAX);
-    f64::from(length) * f64::max(alphabet, 1.0).log2()
-}
-
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("id", &self.id).field("method", &self.method).finish_non_exhaustive()
-    }
-}
-
-/// Where clients are looked up. A host with its own client table implements the one method.
-#[async_trait]
-pub trait Clients: Send + Sync {
-    /// The client of this id, compared byte for byte. Its record must hold what the builder asks of one: a redirect URI that may
-    /// be registered, a secret that cannot be guessed. One that does not counts as a failure of the table.
-    ///
-    /// # Errors
-    /// Any error means that the answer is not known; the request is then refused.
-    async fn find(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BoxError>;
-}
-
-/// The clients that the host named to the builder, then the host's own table.
-pub(crate) struct ClientTable {
-    fixed: HashMap<String, Arc<Client>>,
-    more: Option<Arc<dyn Clients>>,
-}
-
-impl ClientTable {
-    pub(crate) fn new(fixed: Vec<Client>, more: Option<Arc<dyn Clients>>) -> Result<Self, ConfigError> {
-        let mut table = Self { fixed: HashMap::with_capacity(fixed.len()), more };
-        for client in fixed {
-            client.check()?;
-            let id = client.id.clone();
-            if table.fixed.insert(id.clone(), Arc::new(client)).is_some() {
-                return Err(ConfigError::Client {
-                    client_id: id,
-                    problem: "two clients have this client_id".to_owned(),
-                });
-            }
-        }
-        Ok(table)
-    }
-
-    pub(crate) async fn find(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BoxError> {
-        match (self.fixed.get(id.as_str()), &self.more) {
-            (Some(client), _) => Ok(Some(Arc::clone(client))),
-            (None, Some(more)) => {
-                // A table that ignores case finds a client by a name that is not its own.
-                let found = more.find(id).await?.filter(|client| client.id() == id.as_str());
-                found.as_deref().map_or(Ok(()), Client::check)?;
-                Ok(found)
-            }
-            (None, None) => Ok(None),
-        }
     }
 }
 
@@ -726,11 +648,5 @@ mod tests {
             assert!(client.verify_redirect(Some(uri)).is_none(), "{uri}");
             assert!(client.verify_redirect(None).is_none(), "{uri}");
         }
-    }
-
-    #[test]
-    fn two_clients_of_one_name_are_a_mistake_of_the_host() {
-        let clients = || Client::public("a").redirect_uri("https://rp.example/cb");
-        assert!(ClientTable::new(vec![clients(), clients()], None).is_err());
     }
 }

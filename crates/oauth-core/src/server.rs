@@ -12,7 +12,7 @@ use countersign_tokens::{CryptoProvider, JwtError, RefreshTokens, Verified};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::builder::ServerBuilder;
-use crate::client::ClientTable;
+use crate::client_table::ClientTable;
 use crate::extension::{Extension, Grant, Hook};
 use crate::health::Worked;
 use crate::keys::Keys;

@@ -10,7 +10,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::authorize::is_content_type;
-use crate::client::secret_matches;
+use crate::client_secret::secret_matches;
 use crate::records::ClientRecord;
 use crate::registration::{Asked, Registered, TOKEN_HANDLE};
 use crate::transport::{Endpoint, Peer, answer};

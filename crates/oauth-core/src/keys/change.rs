@@ -32,7 +32,7 @@ pub struct KeyInfo {
     pub kid: String,
     /// Its algorithm.
     pub algorithm: SigningAlgorithm,
-    /// What it is good for now.
+    /// Where it stands in its life.
     pub state: KeyState,
     /// When it was published.
     pub published_at: UnixTime,

@@ -10,7 +10,7 @@ use countersign_primitives::SecretString;
 use countersign_storage_traits::{Charge, CounterKey};
 use countersign_tokens::{CryptoProvider as _, HandleHash, Ring};
 
-use crate::client::estimated_bits;
+use crate::client_secret::estimated_bits;
 use crate::{Peer, Server};
 
 pub(crate) use metadata::Asked;
