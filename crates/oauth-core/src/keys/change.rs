@@ -178,29 +178,36 @@ impl Keys {
 
 impl KeyParts {
     /// Begins the ring, or adds a key of an algorithm that is new to it. There is nothing to wait with, so that key signs at once.
-    pub(super) async fn begin(
-        &self,
-        found: Option<Found<RingRecord>>,
-        now: UnixTime,
-    ) -> Result<Found<RingRecord>, ConfigError> {
+    ///
+    /// When another node was first, what it made is taken. The time is read anew with each look, since its key may sign from a
+    /// moment that came after the first.
+    pub(super) async fn begin(&self, mut found: Option<Found<RingRecord>>) -> Result<Found<RingRecord>, ConfigError> {
         let failed = |refusal: Refusal| ConfigError::Keys(refusal.into());
-        let expect = found.as_ref().map_or(Expect::Absent, Found::unchanged);
-        let mut ring = found.map(|found| found.value.0).unwrap_or_default();
-        let kid = self.add_key(&mut ring, now).map_err(failed)?;
-        let record = RingRecord(ring);
-        match self.store(&record, expect, now).await {
-            Ok(version) => {
-                self.tell(vec![(EventKind::KeyCreated, kid)], now);
-                Ok(Found { key: self.key, version, expires_at: UnixTime::MAX, value: record })
+        for _ in 0..ATTEMPTS {
+            let now = self.clock.now();
+            let expect = match found {
+                Some(found) if found.value.0.signing(self.algorithm, now).is_some() => return Ok(found),
+                Some(ref found) => found.unchanged(),
+                None => Expect::Absent,
+            };
+            let mut ring = found.map(|found| found.value.0).unwrap_or_default();
+            let kid = self.add_key(&mut ring, now).map_err(failed)?;
+            let record = RingRecord(ring);
+            match self.store(&record, expect, now).await {
+                Ok(version) => {
+                    self.tell(vec![(EventKind::KeyCreated, kid)], now);
+                    return Ok(Found { key: self.key, version, expires_at: UnixTime::MAX, value: record });
+                }
+                Err(CommitError::Conflict(_)) => {
+                    found = self.find(self.clock.now()).await.map_err(ConfigError::Store)?
+                }
+                Err(CommitError::Unknown(error) | CommitError::Refused(error)) => {
+                    return Err(ConfigError::Store(error));
+                }
+                Err(error) => return Err(failed(error.into())),
             }
-            Err(CommitError::Conflict(_)) => {
-                let theirs = self.find(now).await.map_err(ConfigError::Store)?;
-                let usable = theirs.filter(|theirs| theirs.value.0.signing(self.algorithm, now).is_some());
-                usable.ok_or_else(|| ConfigError::Keys("another node changed the key ring; start again".into()))
-            }
-            Err(CommitError::Unknown(error) | CommitError::Refused(error)) => Err(ConfigError::Store(error)),
-            Err(error) => Err(failed(error.into())),
         }
+        Err(failed(Cause::Contention.into()))
     }
 
     async fn store(&self, ring: &RingRecord, expect: Expect, now: UnixTime) -> Result<Version, CommitError> {

@@ -95,10 +95,8 @@ impl Keys {
             Err(StoreError::WrongKey { .. }) => return Err(ConfigError::MasterKey),
             Err(error) => return Err(ConfigError::Store(error)),
         };
-        let found = match found {
-            Some(found) if found.value.0.signing(parts.algorithm, now).is_some() => found,
-            found => parts.begin(found, now).await?,
-        };
+        let found = parts.begin(found).await?;
+        let now = parts.clock.now();
         let keys = parts.parse(&found.value.0, now).map_err(|error| ConfigError::Keys(error.into()))?;
         let opened = Opened { keys: Arc::new(keys), version: found.version, look: 0, read_at: now };
         Ok(Self { parts, current: RwLock::new(Arc::new(opened)), looks: AtomicU64::new(0) })

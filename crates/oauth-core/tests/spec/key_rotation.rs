@@ -111,6 +111,28 @@ fn the_key_set_is_cached_no_longer_than_rotation_reckons_with() {
 }
 
 #[test]
+fn nodes_that_begin_together_by_clocks_that_differ_all_start_and_trust_each_other() {
+    for _ in 0..8 {
+        let store = MemoryStore::new();
+        // The key of whoever is first may sign from a moment that others have yet to see.
+        let servers = race(16, |number| {
+            let clock = ManualClock::at(START.plus(Duration::from_millis(u64::try_from(number).unwrap())));
+            let store = store.clone();
+            let mut kit = Kit::over(ISSUER, store, |builder| builder.clock(clock.clone()));
+            kit.clock = clock;
+            async move { kit }
+        });
+        servers.iter().for_each(|kit| kit.advance(10));
+        let set = servers[0].published();
+        for kit in &servers {
+            let token = kit.access_token();
+            assert!(set.verifies(&token), "{} of {:?}", kid(&token), set.kids());
+            assert_eq!(kit.list(), servers[0].list());
+        }
+    }
+}
+
+#[test]
 fn of_64_rotators_over_two_servers_one_key_comes() {
     let [one, two] = nodes();
     let outcomes = race(64, |number| {
@@ -320,8 +342,10 @@ fn work_says_when_a_key_is_due_and_does_nothing_before() {
     let kit = Kit::new();
     assert_eq!(kit.work(), START.plus(MINUTE));
     assert_eq!(kit.list().len(), 1);
-    // The next key is published so early that it signs when the first has signed for 90 days.
-    let due = START.plus(Duration::from_secs(90 * DAY)).minus(Duration::from_secs(DAY + 120));
+    // The next key is published so early that it signs when the first has signed for 90 days; that one began a minute ago, for
+    // nodes whose clock is behind.
+    let next = START.minus(MINUTE).plus(Duration::from_secs(90 * DAY));
+    let due = next.minus(Duration::from_secs(DAY + 120));
     kit.clock.advance(due.minus(Duration::from_secs(20)).since(START));
     assert_eq!(kit.work(), due);
     kit.script.restart();
@@ -329,7 +353,7 @@ fn work_says_when_a_key_is_due_and_does_nothing_before() {
     assert_eq!((kit.list().len(), kit.script.commits()), (1, 0), "idle work writes nothing");
     kit.advance(20);
     assert_eq!(kit.work(), due.plus(MINUTE));
-    assert_eq!(kit.list()[1].signs_from, START.plus(Duration::from_secs(90 * DAY)));
+    assert_eq!(kit.list()[1].signs_from, next);
     kit.work();
     assert_eq!(kit.list().len(), 2);
 }

@@ -131,7 +131,7 @@ impl RingKey {
     }
 
     fn is_published(&self, now: UnixTime) -> bool {
-        self.published_at <= now && is_before(now, self.leaves_jwks_at)
+        is_before(now, self.leaves_jwks_at) // by whichever clock it came: it is in the ring
     }
 
     fn is_known(&self, now: UnixTime) -> bool {
@@ -142,6 +142,11 @@ impl RingKey {
     fn turns(&self) -> impl Iterator<Item = UnixTime> {
         [Some(self.signs_from), self.signs_until, self.leaves_jwks_at, self.forgotten_at].into_iter().flatten()
     }
+}
+
+/// A beginning that has come on every node, whose clock may be behind.
+fn at_once(now: UnixTime) -> UnixTime {
+    now.minus(policy::SKEW)
 }
 
 /// Whether a time that may never come has not come.
@@ -254,7 +259,8 @@ impl KeyRing {
 
     /// Publishes `key` now and lets it sign once caches have it; the present key signs until then. Yields its name.
     ///
-    /// Where no key of the algorithm signs, the new one signs at once: there is nothing better to wait with.
+    /// Where no key of the algorithm signs, the new one signs at once, also on nodes whose clock is behind: there is nothing
+    /// better to wait with.
     ///
     /// # Errors
     /// [`KeyRingError::Pending`] while a rotation is under way, so that two nodes that rotate make one rotation;
@@ -269,7 +275,7 @@ impl KeyRing {
         }
         let hand_over = match self.signing(key.algorithm, now) {
             Some(_) => now.plus(policy.publish_ahead),
-            None => now,
+            None => at_once(now),
         };
         for old in self.keys.iter_mut().filter(|old| old.algorithm == key.algorithm && old.signs_until.is_none()) {
             old.hand_over(hand_over, policy);
@@ -294,7 +300,7 @@ impl KeyRing {
         } else if self.signing(gone.algorithm, now).is_none() {
             let waiting = self.keys.iter_mut().filter(|key| key.algorithm == gone.algorithm && now < key.signs_from);
             if let Some(next) = waiting.min_by_key(|key| key.signs_from) {
-                next.signs_from = now;
+                next.signs_from = at_once(now);
             }
         }
         let algorithm = gone.algorithm;

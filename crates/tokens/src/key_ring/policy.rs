@@ -7,7 +7,7 @@ use super::KeyRingError;
 /// How long a node of ours may hold an older ring.
 const NODE_REFRESH: Duration = Duration::from_secs(60);
 /// How far clocks may differ.
-const SKEW: Duration = Duration::from_secs(60);
+pub(super) const SKEW: Duration = Duration::from_secs(60);
 
 /// The times of a key's life.
 #[derive(Debug, Clone, PartialEq, Eq)]
