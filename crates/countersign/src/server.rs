@@ -178,6 +178,7 @@ impl ServerBuilder {
     /// A resource that access tokens may be for.
     #[must_use]
     pub fn resource(mut self, resource: Resource) -> Self {
+        self.required.push((format!("resource {:?}", resource.uri()), resource.requirement().clone()));
         self.core = self.core.resource(resource);
         self
     }
@@ -441,7 +442,7 @@ impl ServerBuilder {
         mfa.build().await.map_err(|error| extension_error("the login", error))
     }
 
-    /// What a client or scope requires must be within reach of some factor.
+    /// What a client, scope or resource requires must be within reach of some factor.
     fn check_reachable(&self, mfa: &Mfa) -> Result<(), ConfigError> {
         let table = self.core.known_acr();
         let reached = mfa.acr_values();

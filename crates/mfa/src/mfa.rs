@@ -156,21 +156,26 @@ impl Inner {
         });
     }
 
-    fn acr_values(&self) -> Vec<Acr> {
+    /// The strongest class that a login here can reach.
+    fn best(&self) -> Acr {
         let second = self.factors.iter().any(|(method, _)| !method.is_backup());
         let resistant = self.factors.iter().any(|(method, _)| method.is_phishing_resistant());
-        let best = match (second, resistant) {
+        match (second, resistant) {
             (_, true) => Acr::PHR,
             (true, false) => Acr::MFA,
             (false, false) => Acr::AAL1,
-        };
+        }
+    }
+
+    fn acr_values(&self) -> Vec<Acr> {
+        let best = self.best();
         let reached = |value: &&Acr| self.table.satisfies(&best, value);
         self.table.classes().iter().map(|class| &class.value).filter(reached).cloned().collect()
     }
 
     /// Whether some user could meet it here.
     fn reaches(&self, requirement: &Requirement) -> bool {
-        requirement.acr_value().is_none_or(|need| self.acr_values().contains(need))
+        requirement.acr_value().is_none_or(|need| self.table.satisfies(&self.best(), need))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_primitives::{AcrTable, Requirement};
+use countersign_primitives::{Acr, AcrTable, Requirement};
 use countersign_tokens::{RotationPolicy, SigningAlgorithm};
 
 use crate::{Client, ConfigError, Issuer, Registration, Scope, ScopeSet};
@@ -201,13 +201,14 @@ pub struct Resource {
     uri: String,
     scopes: Vec<String>,
     token_format: TokenFormat,
+    requires: Requirement,
 }
 
 impl Resource {
     /// A resource by its absolute URI, which becomes the `aud` of its tokens.
     #[must_use]
     pub fn new(uri: impl Into<String>) -> Self {
-        Self { uri: uri.into(), scopes: Vec::new(), token_format: TokenFormat::default() }
+        Self { uri: uri.into(), scopes: Vec::new(), token_format: TokenFormat::default(), requires: Requirement::NONE }
     }
 
     /// A scope that belongs to it.
@@ -224,6 +225,28 @@ impl Resource {
         self
     }
 
+    /// What must be proven for every token that is for it, whatever its scopes: named by the request, or meant because it owns
+    /// a scope.
+    ///
+    /// ```
+    /// use countersign_oauth_core::Resource;
+    /// use countersign_primitives::Requirement;
+    ///
+    /// let ledger = Resource::new("https://ledger.example.com/").scope("ledger:read").requires(Requirement::MFA);
+    /// assert_eq!(ledger.requirement(), &Requirement::MFA);
+    /// ```
+    #[must_use]
+    pub fn requires(mut self, requirement: Requirement) -> Self {
+        self.requires = requirement;
+        self
+    }
+
+    /// What must be proven for a token that is for it.
+    #[must_use]
+    pub fn requirement(&self) -> &Requirement {
+        &self.requires
+    }
+
     /// The URI.
     #[must_use]
     pub fn uri(&self) -> &str {
@@ -236,7 +259,11 @@ impl Resource {
         self.scopes.iter().any(|own| own == scope)
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    fn check(&self, table: &AcrTable) -> Result<(), ConfigError> {
+        if self.requires.acr_value().is_some_and(|acr| table.strength(acr).is_none()) {
+            let problem = "it requires an acr that this server's table does not know";
+            return Err(ConfigError::Resource { uri: self.uri.clone(), problem });
+        }
         let absolute = self.uri.split_once(':').is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty());
         if absolute && !self.uri.contains('#') && self.uri.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Ok(());
@@ -287,8 +314,12 @@ impl Config {
             if scope.requirement().acr_value().is_some_and(|acr| self.acr.strength(acr).is_none()) {
                 return wrong("it requires an acr that this server's table does not know");
             }
+            let two_factors = |acr| self.acr.satisfies(acr, &Acr::MFA);
+            if scope.is_admin() && !scope.requirement().acr_value().is_some_and(two_factors) {
+                return wrong("it opens administration and requires less than a second factor");
+            }
         }
-        self.resources.iter().try_for_each(Resource::check)
+        self.resources.iter().try_for_each(|resource| resource.check(&self.acr))
     }
 
     /// The issuer.
@@ -351,6 +382,20 @@ impl Config {
     pub fn requirement_of(&self, scopes: &ScopeSet) -> Requirement {
         let known = self.scopes.iter().filter(|scope| scopes.contains(scope.token()));
         known.fold(Requirement::NONE, |sum, scope| sum.and(scope.requirement(), &self.acr))
+    }
+
+    /// What must be proven for a token of these scopes: by the scopes, and by the resources that it is for, which are those asked
+    /// for, else the owners of the scopes.
+    #[must_use]
+    pub fn requirement_for(&self, resources: &[String], scopes: &ScopeSet) -> Requirement {
+        let meant = self.resources.iter().filter(|resource| {
+            if resources.is_empty() {
+                scopes.iter().any(|scope| resource.owns(scope))
+            } else {
+                resources.contains(&resource.uri)
+            }
+        });
+        meant.fold(self.requirement_of(scopes), |sum, resource| sum.and(&resource.requires, &self.acr))
     }
 
     pub(crate) fn resource(&self, uri: &str) -> Option<&Resource> {

@@ -372,6 +372,8 @@ causes! {
     SessionEnded, "grant.session_ended", "promise 12", BAD_REQUEST "invalid_grant", "the grant has ended";
     /// More must be proven before this may be issued.
     GrantRequirement, "grant.requirement", "promise 8", BAD_REQUEST "invalid_grant", "the user must sign in again";
+    /// An extension demands a class that the server's table cannot rank.
+    UnknownDemand, "grant.unknown_demand", "promise 14", INTERNAL_SERVER_ERROR "server_error", "something on our side has failed";
     /// Others were first, several times over.
     Contention, "store.contention", "ARCHITECTURE.md", SERVICE_UNAVAILABLE "temporarily_unavailable", "try again";
     /// The store cannot be reached.

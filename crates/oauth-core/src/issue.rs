@@ -52,7 +52,7 @@ impl Server {
         grant_type: &str,
         redemption: &mut Redemption,
     ) -> Result<Prepared, Refusal> {
-        let requirement = self.config().requirement_of(&redemption.scope);
+        let requirement = self.config().requirement_for(&redemption.resources, &redemption.scope);
         let requirement = requirement.and(at.client.requirement(), self.config().acr_table());
         let who = redemption.grant.who();
         let requirement = self.demanded(at, who, requirement).await?;
@@ -87,7 +87,8 @@ impl Server {
         })
     }
 
-    /// What extensions demand of a user, beside `requirement`.
+    /// What extensions demand of a user, beside `requirement`. A class that nobody can rank is met by nobody: it could not be
+    /// joined with the others without losing one of them.
     pub(crate) async fn demanded(
         &self,
         at: &At<'_>,
@@ -96,7 +97,11 @@ impl Server {
     ) -> Result<Requirement, Refusal> {
         let Some(who) = who else { return Ok(requirement) };
         for extension in self.extensions_with(Hook::Demand) {
-            requirement = requirement.and(&extension.demand(at, who).await?, self.config().acr_table());
+            let (demanded, table) = (extension.demand(at, who).await?, self.config().acr_table());
+            if demanded.acr_value().is_some_and(|acr| table.strength(acr).is_none()) {
+                return Err(Cause::UnknownDemand.into());
+            }
+            requirement = requirement.and(&demanded, table);
         }
         Ok(requirement)
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use countersign_primitives::Requirement;
+use countersign_primitives::{AcrTable, Requirement};
 use serde::{Deserialize, Serialize};
 
 /// A scope that this server knows: its token, the plain words of the consent page, and what must be proven to get it.
@@ -20,19 +20,50 @@ pub struct Scope {
     description: String,
     requires: Requirement,
     public: bool,
+    admin: bool,
 }
 
 impl Scope {
     /// A scope, and what the consent page says it allows.
     #[must_use]
     pub fn new(token: impl Into<String>, description: impl Into<String>) -> Self {
-        Self { token: token.into(), description: description.into(), requires: Requirement::NONE, public: true }
+        let (token, description) = (token.into(), description.into());
+        Self { token, description, requires: Requirement::NONE, public: true, admin: false }
     }
 
-    /// What must be proven whenever this scope is issued.
+    /// A scope that opens administration: it requires a second factor ([`Requirement::MFA`]) from the start, and stands in no
+    /// metadata and within reach of no client whose record does not name it ([`Scope::hidden`]). [`Scope::requires`] can ask for
+    /// more and never for less; [`Scope::danger_without_second_factor`] takes the requirement away.
+    ///
+    /// ```
+    /// use countersign_oauth_core::Scope;
+    /// use countersign_primitives::Requirement;
+    ///
+    /// let users = Scope::admin("users:write", "Change users");
+    /// assert_eq!(users.requirement(), &Requirement::MFA);
+    /// assert!(!users.is_public());
+    /// ```
+    #[must_use]
+    pub fn admin(token: impl Into<String>, description: impl Into<String>) -> Self {
+        Self { requires: Requirement::MFA, public: false, admin: true, ..Self::new(token, description) }
+    }
+
+    /// What must be proven whenever this scope is issued. Of a scope of administration the stronger of this and a second factor;
+    /// a class of the host's own counts as stronger, and the server's table must know it as one.
     #[must_use]
     pub fn requires(mut self, requirement: Requirement) -> Self {
-        self.requires = requirement;
+        self.requires = if self.admin { requirement.and(&Requirement::MFA, &AcrTable::default()) } else { requirement };
+        self
+    }
+
+    /// Gives a scope of administration for a password alone.
+    ///
+    /// Whoever learns, guesses or phishes one administrator's password then has what the scope opens. For servers whose
+    /// administrators prove a second factor elsewhere, such as at an upstream login.
+    #[must_use]
+    pub fn danger_without_second_factor(mut self) -> Self {
+        self.admin = false;
+        self.requires = Requirement::NONE;
         self
     }
 
@@ -59,6 +90,12 @@ impl Scope {
     #[must_use]
     pub fn requirement(&self) -> &Requirement {
         &self.requires
+    }
+
+    /// Whether it opens administration.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.admin
     }
 
     /// Whether every client may ask for it and metadata shows it.

@@ -53,7 +53,8 @@ impl fmt::Debug for Acr {
 pub struct AcrClass {
     /// The value on the wire.
     pub value: Acr,
-    /// Its rank: a login of a higher one satisfies every lower one.
+    /// Its rank: a login of a higher one satisfies every lower one. The kit's own login reaches 1 (one factor), 2 (two factors of
+    /// different kinds) and 3 (phishing-resistant); other ranks are for a host that states its own.
     pub strength: u8,
     /// How old the login may be at most to bear the value.
     pub max_age: Option<Duration>,
@@ -74,18 +75,33 @@ pub struct AcrTable(Vec<AcrClass>);
 /// One factor, two factors, phishing-resistant; NIST's first two levels beside them.
 impl Default for AcrTable {
     fn default() -> Self {
-        let class = |value, strength, max_age| AcrClass { value, strength, max_age };
-        Self(vec![
-            class(Acr::AAL1, 1, None),
-            class(Acr::MFA, 2, None),
-            class(Acr::AAL2, 2, Some(Duration::from_secs(24 * 3_600))),
-            class(Acr::PHR, 3, None),
-        ])
+        Self(BUILT_IN.to_vec())
     }
 }
 
+/// The classes that have a constant: every table can rank them, so that [`Requirement::MFA`] means the same whatever a server
+/// calls its own classes.
+static BUILT_IN: [AcrClass; 4] = [
+    AcrClass { value: Acr::AAL1, strength: 1, max_age: None },
+    AcrClass { value: Acr::MFA, strength: 2, max_age: None },
+    AcrClass { value: Acr::AAL2, strength: 2, max_age: Some(Duration::from_secs(24 * 3_600)) },
+    AcrClass { value: Acr::PHR, strength: 3, max_age: None },
+];
+
 impl AcrTable {
     /// A table of one's own. Of two classes with one strength the first is the one that is stated unasked.
+    ///
+    /// Names of one's own take the place of the constants' on the wire, not in requirements: those may be stated by either.
+    ///
+    /// ```
+    /// use countersign_primitives::{Acr, AcrClass, AcrTable};
+    ///
+    /// let class = |name, strength| AcrClass { value: Acr::from_static(name), strength, max_age: None };
+    /// let table = AcrTable::new([class("urn:example:silver", 1), class("urn:example:gold", 2)]);
+    /// let gold = Acr::new("urn:example:gold");
+    /// assert!(table.satisfies(&gold, &Acr::MFA) && !table.satisfies(&gold, &Acr::PHR));
+    /// assert!(table.knows(&gold) && !table.knows(&Acr::MFA)); // clients ask by the names in the table
+    /// ```
     #[must_use]
     pub fn new(classes: impl IntoIterator<Item = AcrClass>) -> Self {
         Self(classes.into_iter().collect())
@@ -97,10 +113,26 @@ impl AcrTable {
         &self.0
     }
 
-    /// The rank of a value; none for a value this server does not know.
+    /// Whether a value stands in the table, so that it may be asked for by name and stated.
+    #[must_use]
+    pub fn knows(&self, value: &Acr) -> bool {
+        self.0.iter().any(|class| class.value == *value)
+    }
+
+    fn class(&self, value: &Acr) -> Option<&AcrClass> {
+        self.0.iter().chain(&BUILT_IN).find(|class| class.value == *value)
+    }
+
+    /// The rank of a value; none for a value this server does not know. The values that have a constant always have one.
     #[must_use]
     pub fn strength(&self, value: &Acr) -> Option<u8> {
-        self.0.iter().find(|class| class.value == *value).map(|class| class.strength)
+        self.class(value).map(|class| class.strength)
+    }
+
+    /// How old a login that bears the value may be; none where any age will do.
+    #[must_use]
+    pub fn max_age(&self, value: &Acr) -> Option<Duration> {
+        self.class(value).and_then(|class| class.max_age)
     }
 
     /// The value to state for a login of this rank when nobody asked for a certain one.
@@ -121,7 +153,7 @@ impl AcrTable {
     /// Whether `who` bears `need` at `now`, its age included.
     #[must_use]
     pub fn reached(&self, who: &SignedIn, need: &Acr, now: UnixTime) -> bool {
-        let young = match self.0.iter().find(|class| class.value == *need).and_then(|class| class.max_age) {
+        let young = match self.max_age(need) {
             Some(max_age) => now.since(who.auth_time()) <= max_age,
             None => true,
         };

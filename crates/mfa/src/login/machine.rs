@@ -78,13 +78,15 @@ impl Strength {
         }
     }
 
-    const fn acr(self) -> Option<Acr> {
-        match self {
-            Self::Nothing => None,
-            Self::OneFactor => Some(Acr::AAL1),
-            Self::TwoFactors => Some(Acr::MFA),
-            Self::PhishingResistant => Some(Acr::PHR),
-        }
+    /// What the table calls it; where the table has no name of its own for it, what everybody does.
+    fn acr(self, table: &AcrTable) -> Option<Acr> {
+        let (rank, plain) = match self {
+            Self::Nothing => return None,
+            Self::OneFactor => (1, Acr::AAL1),
+            Self::TwoFactors => (2, Acr::MFA),
+            Self::PhishingResistant => (3, Acr::PHR),
+        };
+        Some(table.value_of(rank).cloned().unwrap_or(plain))
     }
 }
 
@@ -132,7 +134,7 @@ fn goal(login: &Login, view: &View<'_>, have: &SignedIn) -> Goal {
             };
         }
     }
-    let known = login.acr_values.iter().filter(|value| view.table.strength(value).is_some());
+    let known = login.acr_values.iter().filter(|value| view.table.knows(value));
     let wishes: Vec<_> = known.cloned().map(Requirement::at_least).collect();
     for wish in &wishes {
         if met(wish, have) {
@@ -186,11 +188,11 @@ fn proofs(proven: &[Proven]) -> Vec<Proof> {
 
 /// States the class. Of those of one strength, the one that was asked for.
 fn stated(who: SignedIn, strength: Strength, login: &Login, view: &View<'_>) -> SignedIn {
-    let Some(reached) = strength.acr() else { return who };
+    let Some(reached) = strength.acr(view.table) else { return who };
     let who = who.acr(reached.clone());
     let asked = login.acr_values.iter().chain(login.requirement.acr_value()).chain(view.floor.acr_value());
     let as_strong = |value: &&Acr| view.table.satisfies(value, &reached) && view.table.reached(&who, value, view.now);
-    match asked.filter(|value| view.table.strength(value).is_some()).find(as_strong).cloned() {
+    match asked.filter(|value| view.table.knows(value)).find(as_strong).cloned() {
         Some(value) => who.acr(value),
         None => who,
     }

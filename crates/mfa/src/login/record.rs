@@ -229,8 +229,7 @@ impl Login {
 fn oldest(request: &LoginRequest, floor: &Requirement, table: &AcrTable, now: UnixTime) -> UnixTime {
     let requirements = [&request.requirement, floor];
     let asked = request.acr_values.iter().chain(requirements.iter().filter_map(|one| one.acr_value()));
-    let classes = table.classes().iter().filter(|class| asked.clone().any(|value| *value == class.value));
-    let of_classes = classes.filter_map(|class| class.max_age).map(|age| age.saturating_sub(Login::LIFETIME));
+    let of_classes = asked.filter_map(|value| table.max_age(value)).map(|age| age.saturating_sub(Login::LIFETIME));
     let own = requirements.iter().filter_map(|one| one.max_age_value());
     // Ages are told in whole seconds, as tokens tell them.
     let second = UnixTime::from_secs(now.as_secs());

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use countersign_events::{Event, EventKind};
-use countersign_primitives::SecretString;
+use countersign_primitives::{Requirement, SecretString};
 use countersign_storage_traits::{Batch, Found, Key};
 use countersign_tokens::RefreshToken;
 
@@ -16,7 +16,7 @@ use super::{Conflict, Redemption, check_standing, grant_end, narrowed_resources,
 use crate::config::Rotation;
 use crate::extension::At;
 use crate::records::{self, EndReason, GrantRecord, Previous, RefreshState};
-use crate::{Cause, Params, Refusal, ScopeSet};
+use crate::{Cause, Params, Refusal, Resource, ScopeSet};
 
 /// Exchanges a refresh token for new tokens.
 pub(crate) async fn redeem(at: &At<'_>, form: &Params) -> Result<Redemption, Refusal> {
@@ -30,7 +30,7 @@ pub(crate) async fn redeem(at: &At<'_>, form: &Params) -> Result<Redemption, Ref
     }
     check_standing(at, &grant.value).await?;
     let scope = narrowed_scope(at, form, &grant.value)?;
-    let resources = narrowed_resources(at, form, &grant.value)?;
+    let resources = resources_in_reach(at, form, &grant.value)?;
     let turn = turn(at, &token, &grant).await?;
 
     let mut batch = Batch::new(token.grant, at.now, at.server.random())?;
@@ -145,15 +145,38 @@ async fn reused(at: &At<'_>, grant: &Found<GrantRecord>) -> Refusal {
     cause.into()
 }
 
+/// The resources of the answer. One whose requirement the login no longer meets is left out when nobody asked for it by name; asked
+/// for by name it refuses the request, where requirements are checked for every grant (promise 8).
+fn resources_in_reach(at: &At<'_>, form: &Params, grant: &GrantRecord) -> Result<Vec<String>, Refusal> {
+    let resources = narrowed_resources(at, form, grant)?;
+    if form.get("resource").or(form.get("audience")).is_some() || resources.is_empty() {
+        return Ok(resources);
+    }
+    let config = at.server.config();
+    let met = |uri: &&String| {
+        let requirement = config.resource(uri).map_or(&Requirement::NONE, Resource::requirement);
+        is_met(at, grant, requirement)
+    };
+    let left: Vec<String> = resources.iter().filter(met).cloned().collect();
+    if left.is_empty() { Err(Cause::GrantRequirement.into()) } else { Ok(left) }
+}
+
+fn is_met(at: &At<'_>, grant: &GrantRecord, requirement: &Requirement) -> bool {
+    match grant.who() {
+        Some(who) => requirement.met_by(who, at.server.config().acr_table(), at.now),
+        None => requirement.is_none(),
+    }
+}
+
 /// The scopes of the answer: those asked for, within the grant (RFC 6749 §6). A scope whose requirement the login no longer
-/// meets is left out when nobody asked for it by name, and refused when somebody did (promise 8).
+/// meets, or that of the resource that owns it, is left out when nobody asked for it by name, and refused when somebody did
+/// (promise 8).
 fn narrowed_scope(at: &At<'_>, form: &Params, grant: &GrantRecord) -> Result<ScopeSet, Refusal> {
     let config = at.server.config();
-    let met = |token: &str| match (config.scope(token), grant.who()) {
-        (Some(scope), Some(who)) => scope.requirement().met_by(who, config.acr_table(), at.now),
-        (Some(scope), None) => scope.requirement().is_none(),
+    let met = |token: &str| {
         // A scope that this server no longer knows is no longer issued.
-        (None, _) => false,
+        config.scope(token).is_some()
+            && is_met(at, grant, &config.requirement_for(&[], &std::iter::once(token).collect()))
     };
     let Some(asked) = form.get("scope") else {
         let left = grant.scope.filtered(met);

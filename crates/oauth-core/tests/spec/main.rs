@@ -17,6 +17,7 @@ mod open_requests;
 mod promise_12;
 mod promises;
 mod properties;
+mod requirements;
 mod rfc6265;
 mod rfc6749;
 mod rfc6749_4_4;

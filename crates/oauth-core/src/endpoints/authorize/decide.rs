@@ -91,11 +91,11 @@ impl Server {
         Ok(judged)
     }
 
-    /// What client, scopes and extensions demand, whether or not a consent page is shown.
+    /// What client, scopes, resources and the request itself demand, whether or not a consent page is shown.
     fn requirement(&self, client: &Client, pending: &Pending) -> Requirement {
         let table = self.config().acr_table();
-        let scopes = self.config().requirement_of(&pending.request.scope);
-        scopes.and(client.requirement(), table).and(&pending.request.requirement, table)
+        let asked = self.config().requirement_for(&pending.request.resources, &pending.request.scope);
+        asked.and(client.requirement(), table).and(&pending.request.requirement, table)
     }
 
     /// Whether somebody must sign in, or prove more. In order: anybody at all, the right one, recently enough, strongly enough.
@@ -112,7 +112,7 @@ impl Server {
             return Ok(Some(Missing::Login));
         }
         let table = self.config().acr_table();
-        let known: Vec<_> = request.acr_values.iter().filter(|acr| table.strength(acr).is_some()).collect();
+        let known: Vec<_> = request.acr_values.iter().filter(|acr| table.knows(acr)).collect();
         let waived = pending.kept.as_ref().is_some_and(|kept| kept.found.value.preference_waived);
         let preferred = waived || known.is_empty() || known.iter().any(|acr| table.reached(who, acr, self.now()));
         let strong = requirement.class_met_by(who, table, self.now()) && requirement.age_met_by(who, pending.since);

@@ -152,7 +152,8 @@ impl Server {
         // Of the classes that the client prefers, the first that was reached and is enough is stated.
         let needed = judged.requirement.acr_value();
         let enough = |acr: &Acr| needed.is_none_or(|needed| table.satisfies(acr, needed));
-        let stated = request.acr_values.iter().find(|acr| table.reached(&who, acr, self.now()) && enough(acr));
+        let reached = |acr: &&Acr| table.knows(acr) && table.reached(&who, acr, self.now());
+        let stated = request.acr_values.iter().filter(reached).find(|acr| enough(acr));
         let mut indexes = vec![
             (index::GRANTS_OF_SUBJECT, self.secrets().subject_partition(who.subject())),
             (index::GRANTS_OF_CLIENT, self.secrets().client_index(&request.client_id)),
@@ -183,7 +184,7 @@ impl Server {
 
     async fn admit_code(&self, pending: &Pending, grant: &GrantRecord) -> Result<(), Refusal> {
         let at = At { server: self, client: &pending.client, now: self.now() };
-        let requirement = self.config().requirement_of(&grant.scope);
+        let requirement = self.config().requirement_for(&grant.resources, &grant.scope);
         let requirement = requirement.and(pending.client.requirement(), self.config().acr_table());
         let requirement = self.demanded(&at, grant.who(), requirement).await?;
         let issuing =
