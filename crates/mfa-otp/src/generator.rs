@@ -118,15 +118,23 @@ impl Generator {
         bool::from(matched).then_some(newest)
     }
 
-    /// The newest counter of `window` whose code is `first` while the next one's is `second`. Compares all, as above.
-    pub(crate) fn newest_pair(&self, first: &str, second: &str, window: RangeInclusive<u64>) -> Option<u64> {
+    /// The newest counter of `window` greater than `after` whose code is `first` while the next one's is `second`. Compares all,
+    /// as above.
+    pub(crate) fn newest_pair(
+        &self,
+        (first, second): (&str, &str),
+        window: RangeInclusive<u64>,
+        after: Option<u64>,
+    ) -> Option<u64> {
         let (first, second) = (self.read(first)?, self.read(second)?);
+        let unbounded = Choice::from(u8::from(after.is_none()));
+        let after = after.unwrap_or(0);
         let mut matched = Choice::from(0);
         let mut newest = 0_u64;
         let mut value = self.value(*window.start());
         for counter in window {
             let next = self.value(counter.checked_add(1)?);
-            let hit = value.ct_eq(&first) & next.ct_eq(&second);
+            let hit = value.ct_eq(&first) & next.ct_eq(&second) & (counter.ct_gt(&after) | unbounded);
             newest.conditional_assign(&counter, hit);
             matched |= hit;
             value = next;

@@ -104,7 +104,13 @@ impl HotpSecret {
     #[must_use]
     pub fn resynchronise(&self, first: &str, second: &str, counter: u64, window: u16) -> Option<u64> {
         let last = counter.saturating_add(window.min(WIDEST_WINDOW).into());
-        self.0.newest_pair(first, second, counter..=last)?.checked_add(2)
+        self.0.newest_pair((first, second), counter..=last, None)?.checked_add(2)
+    }
+
+    /// How many digits a code has.
+    #[must_use]
+    pub const fn digits(&self) -> Digits {
+        self.0.digits()
     }
 
     /// The code of `counter`: for tests, and for programs that are the token.

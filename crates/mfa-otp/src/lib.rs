@@ -29,7 +29,7 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | codes of an authenticator app | [`TotpSecret`], set by [`TotpParameters`] |
+//! | codes of an authenticator app | [`TotpSecret`], set by [`TotpParameters`]; [`Drift`] of its clock |
 //! | codes of a hardware token with a button | [`HotpSecret`], [`hotp`] |
 //! | codes sent by SMS, e-mail or voice | [`DeliveredCode`], kept as a [`CodeHash`] |
 //! | codes on paper, for the day the phone is lost | [`RecoveryCodes`], kept as [`RecoveryCodeHash`]es |
@@ -55,6 +55,7 @@ mod algorithm;
 mod attempts;
 mod base32;
 mod delivered;
+mod drift;
 mod generator;
 mod hotp;
 mod keyed;
@@ -66,6 +67,7 @@ mod totp;
 pub use algorithm::{Digits, OtpAlgorithm, ParameterError, TotpParameters};
 pub use attempts::{Attempts, AttemptsSpent};
 pub use delivered::{CodeAlphabet, CodeFormat, CodeFormatError, DeliveredCode, HostError};
+pub use drift::Drift;
 pub use generator::{SecretError, normalise};
 pub use hotp::{HotpSecret, hotp};
 pub use keyed::{CodeHash, CodeKey, ParseHashError};

@@ -6,7 +6,7 @@ use countersign_primitives::{Random, RandomError, SecretString, SystemRandom, Un
 
 use crate::generator::Generator;
 use crate::otpauth::{self, ImportedTotp, OtpauthError};
-use crate::{SecretError, StoredTotp, TotpParameters, base32};
+use crate::{Drift, SecretError, StoredTotp, TotpParameters, base32};
 
 /// The secret shared with an authenticator app (RFC 6238).
 ///
@@ -91,8 +91,23 @@ impl TotpSecret {
 
     /// [`TotpSecret::check`] for a device whose clock is known to be `drift` steps ahead (or, if negative, behind).
     ///
-    /// RFC 6238 §6: after each success the caller may keep `matched step - step_at(now)` with the device, and look there next
-    /// time. A device that loses a second a day then stays in step for ever. Keep the value small: one step a login at most.
+    /// RFC 6238 §6: what is learnt of the device's clock is kept with it, and the window moves there. [`Drift`] learns it with
+    /// care, so that a device that loses a second a day stays in step for years.
+    ///
+    /// ```
+    /// use countersign_mfa_otp::{Drift, TotpParameters, TotpSecret};
+    /// use countersign_primitives::UnixTime;
+    ///
+    /// # fn main() -> Result<(), countersign_mfa_otp::SecretError> {
+    /// let secret = TotpSecret::from_bytes(b"12345678901234567890", TotpParameters::default())?;
+    /// # let (now, last, drift) = (UnixTime::from_secs(59), None, Drift::NONE);
+    /// if let Some(step) = secret.check_with_drift("287082", now, drift.steps(), last) {
+    ///     let drift = drift.learn(step, secret.step_at(now), 10); // keep both: the step is spent
+    /// #   assert_eq!(drift.steps(), 0);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn check_with_drift(
         &self,
@@ -105,6 +120,24 @@ impl TotpSecret {
         let skew = u64::from(self.parameters.skew());
         let window = middle.saturating_sub(skew)..=middle.saturating_add(skew);
         self.generator.newest_match(code, window, last_step)
+    }
+
+    /// The step of the second of two codes in a row, looked for up to `most` steps either side: for a device whose clock is
+    /// further off than its window (RFC 6238 §6, in the way of RFC 4226 §7.4). Both must be newer than `last_step`. The answer is
+    /// spent as that of [`TotpSecret::check`] is; [`Drift::of`] its distance from [`TotpSecret::step_at`] is the device's.
+    /// More than [`Drift::MOST`] steps are taken as that many.
+    #[must_use]
+    pub fn resynchronise(
+        &self,
+        (first, second): (&str, &str),
+        now: impl Into<UnixTime>,
+        most: u8,
+        last_step: Option<u64>,
+    ) -> Option<u64> {
+        let (here, most) = (self.step_at(now), u64::from(most.min(Drift::MOST)));
+        // The first code is one step older than the second, which the device shows now.
+        let window = here.saturating_sub(most + 1)..=here.saturating_add(most).saturating_sub(1);
+        self.generator.newest_pair((first, second), window, last_step)?.checked_add(1)
     }
 
     /// The step that `now` lies in: `T` of RFC 6238 §4.2.

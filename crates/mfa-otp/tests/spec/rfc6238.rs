@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use countersign_mfa_otp::{Digits, OtpAlgorithm, TotpParameters, TotpSecret, normalise};
+use countersign_mfa_otp::{Digits, Drift, OtpAlgorithm, TotpParameters, TotpSecret, normalise};
 use countersign_primitives::UnixTime;
 use proptest::prelude::*;
 
@@ -115,6 +115,39 @@ fn rfc6238_6_a_device_that_drifts_is_found_where_it_is_known_to_be() {
 }
 
 #[test]
+fn rfc6238_6_a_clock_that_runs_slow_is_followed_for_years() {
+    // A device that loses a second a day, whose user signs in once a day.
+    let (mut drift, mut last) = (Drift::NONE, None);
+    for day in 0..250_u64 {
+        let now = UnixTime::from_secs(1_000_000_000 + day * 86_400);
+        let shown = secret().code_at(UnixTime::from_secs(now.as_secs() - day));
+        let step = secret().check_with_drift(shown.expose(), now, drift.steps(), last);
+        assert!(step.is_some(), "day {day}: {drift:?}");
+        assert!(step > last);
+        (drift, last) = (drift.learn(step.unwrap(), secret().step_at(now), 10), step);
+    }
+    assert_eq!(drift.steps(), -8, "250 seconds");
+}
+
+#[test]
+fn rfc6238_6_two_codes_in_a_row_find_a_clock_that_is_far_off() {
+    let code = |step| secret().code_at(at(step));
+    let found = |first: u64, second: u64, last| {
+        secret().resynchronise((code(first).expose(), code(second).expose()), at(1_000), 10, last)
+    };
+    for second in [990, 991, 999, 1_000, 1_001, 1_010] {
+        assert_eq!(found(second - 1, second, None), Some(second));
+    }
+    assert_eq!(found(988, 989, None), None, "too slow");
+    assert_eq!(found(1_010, 1_011, None), None, "too fast");
+    assert_eq!(found(995, 994, None), None, "the wrong order");
+    assert_eq!(found(995, 995, None), None, "one code twice");
+    assert_eq!(found(993, 995, None), None, "not in a row");
+    assert_eq!(found(994, 995, Some(994)), None, "the first of them is spent");
+    assert_eq!(found(994, 995, Some(993)), Some(995));
+}
+
+#[test]
 fn only_exactly_the_digits_are_a_code() {
     let code = secret().code_at(at(37));
     let code = code.expose();
@@ -156,6 +189,7 @@ fn promise_7_time_near_its_ends_neither_underflows_nor_overflows() {
         assert_eq!(secret().check(code.expose(), now, None), Some(secret().step_at(now)));
         for drift in [i32::MIN, i32::MAX] {
             let _ = secret().check_with_drift(code.expose(), now, drift, Some(u64::MAX));
+            let _ = secret().resynchronise((code.expose(), code.expose()), now, u8::MAX, Some(u64::MAX));
         }
     }
     assert_eq!(secret().check(secret().code_at(at(0)).expose(), at(1), None), Some(0));
@@ -179,6 +213,23 @@ proptest! {
         if let Some(matched) = secret.check(code.expose(), at(step), last) {
             prop_assert!(last.is_none_or(|last| matched > last));
             prop_assert!(matched.abs_diff(step) <= u64::from(skew));
+        }
+    }
+
+    /// Whatever the clocks do and whatever is typed when, no step is accepted that is not newer than every one before.
+    #[test]
+    fn rfc6238_6_no_drift_reopens_a_spent_step(
+        moves in proptest::collection::vec((-40_i64..40, -14_i64..=14, 0_u8..=12), 1..80),
+    ) {
+        let (mut here, mut drift, mut last) = (100_000_u64, Drift::NONE, None);
+        for (passed, off, most) in moves {
+            here = here.saturating_add_signed(passed); // clocks are set back, too
+            let code = secret().code_at(at(here.saturating_add_signed(off)));
+            if let Some(step) = secret().check_with_drift(code.expose(), at(here), drift.within(most).steps(), last) {
+                prop_assert!(last.is_none_or(|last| step > last));
+                prop_assert!(step.abs_diff(here) <= u64::from(most) + 1, "within the bound and the window");
+                (drift, last) = (drift.within(most).learn(step, here, most), Some(step));
+            }
         }
     }
 
