@@ -125,6 +125,12 @@ impl HotpSecret {
         base32::encode(self.0.secret())
     }
 
+    /// The secret for reading aloud and typing: base32 in groups of four.
+    #[must_use]
+    pub fn base32_grouped(&self) -> SecretString {
+        base32::encode_grouped(self.0.secret())
+    }
+
     /// The `otpauth://hotp/` URI that a QR code carries, starting at `counter`. It *is* the secret: show it once.
     #[must_use]
     pub fn otpauth_uri(&self, issuer: &str, account: &str, counter: u64) -> SecretString {

@@ -1,12 +1,12 @@
 //! The authenticators of users, as the host's administration and help desk see them.
 
 use countersign_events::EventKind;
-use countersign_mfa_otp::{SecretError, TotpParameters, TotpSecret};
+use countersign_mfa_otp::{Digits, HotpSecret, OtpAlgorithm, OtpauthError, SecretError, TotpParameters, TotpSecret};
 use countersign_primitives::{BoxError, RandomError, Subject, UnixTime};
 use countersign_storage_traits::{Batch, CommitError, StoreError};
 
 use crate::enrolments::{Authenticator, AuthenticatorId, Enrolments, Read};
-use crate::factor::{FactorError, RECOVERY_CODE, RecoveryFactor, State, imported_totp};
+use crate::factor::{FactorError, HOTP, RECOVERY_CODE, RecoveryFactor, State, TOTP, imported_hotp, imported_totp};
 use crate::mfa::Inner;
 use crate::step::Shown;
 use crate::{Changed, Mfa};
@@ -46,9 +46,12 @@ pub enum AuthenticatorsError {
     /// The user has as many authenticators as one may have.
     #[error("the user has {max} authenticators already", max = Enrolments::MAX)]
     TooMany,
-    /// The secret is none of an authenticator app.
+    /// The secret is none of an authenticator app or token.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The URI is none of an authenticator app or token.
+    #[error(transparent)]
+    Uri(#[from] OtpauthError),
     /// What is kept of a factor cannot be read or written.
     #[error(transparent)]
     Factor(#[from] FactorError),
@@ -96,25 +99,78 @@ impl Authenticators {
         })
     }
 
-    /// Takes over the secret of an authenticator app (base32) from another system. It counts at once, without a first code.
+    /// Takes over the secret of an authenticator app (base32) from another system, with the parameters that every app has
+    /// ([`Authenticators::import_otpauth_uri`] for others). It counts at once, without a first code.
     ///
     /// # Errors
     /// When the secret is none, the user has too many, or the store fails.
     pub async fn import_totp(&self, subject: &Subject, base32: &str) -> Result<AuthenticatorId, AuthenticatorsError> {
         let secret = TotpSecret::from_base32(base32, TotpParameters::default())?;
-        let method = self.inner().factor("totp").ok_or(AuthenticatorsError::NoSuchMethod("totp"))?.0.name().to_owned();
-        let (id, state) = (self.inner().random.id()?, State::write(&imported_totp(&secret))?);
-        let named = AuthenticatorId::new(&method, id);
+        self.import(subject, TOTP, State::write(&imported_totp(&secret))?).await
+    }
+
+    /// Takes over the seed of a token with a button (base32), and the counter whose code comes next: what the maker of tokens
+    /// delivers with them. SHA-1 and six digits, as RFC 4226 has it. It counts at once.
+    ///
+    /// # Errors
+    /// When the secret is none, the user has too many, or the store fails.
+    ///
+    /// ```
+    /// # use countersign_mfa::{Authenticators, AuthenticatorsError};
+    /// # async fn example(authenticators: Authenticators) -> Result<(), AuthenticatorsError> {
+    /// authenticators.import_hotp(&"u-1".into(), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", 0).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn import_hotp(
+        &self,
+        subject: &Subject,
+        base32: &str,
+        counter: u64,
+    ) -> Result<AuthenticatorId, AuthenticatorsError> {
+        let secret = HotpSecret::from_base32(base32, OtpAlgorithm::Sha1, Digits::SIX)?;
+        self.import(subject, HOTP, State::write(&imported_hotp(&secret, counter))?).await
+    }
+
+    /// Takes over what an `otpauth://totp/` or `otpauth://hotp/` URI says, with the parameters in it: algorithm, digits, and
+    /// period or counter. It counts at once.
+    ///
+    /// # Errors
+    /// When the URI is none, the user has too many, or the store fails.
+    pub async fn import_otpauth_uri(
+        &self,
+        subject: &Subject,
+        uri: &str,
+    ) -> Result<AuthenticatorId, AuthenticatorsError> {
+        let (method, state) = match TotpSecret::from_otpauth_uri(uri) {
+            Ok(imported) => (TOTP, State::write(&imported_totp(&imported.secret))?),
+            Err(OtpauthError::Kind) => {
+                let imported = HotpSecret::from_otpauth_uri(uri)?;
+                (HOTP, State::write(&imported_hotp(&imported.secret, imported.counter))?)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.import(subject, method, state).await
+    }
+
+    async fn import(
+        &self,
+        subject: &Subject,
+        method: &'static str,
+        state: State,
+    ) -> Result<AuthenticatorId, AuthenticatorsError> {
+        self.inner().factor(method).ok_or(AuthenticatorsError::NoSuchMethod(method))?;
+        let id = self.inner().random.id()?;
+        let named = AuthenticatorId::new(method, id);
         self.change(subject, |enrolments, now| {
             if enrolments.authenticators.len() >= Enrolments::MAX {
                 return Err(AuthenticatorsError::TooMany);
             }
             let first = !enrolments.has_factor();
-            enrolments.authenticators.push(Authenticator::fresh(id, &method, state.clone(), now));
+            enrolments.authenticators.push(Authenticator::fresh(id, method, state.clone(), now));
             Ok(Some(if first { Changed::FirstFactorEnrolled } else { Changed::FactorEnrolled }))
         })
         .await?;
-        self.inner().tell(EventKind::FactorEnrolled, None, |event| event.with_subject(subject).with_method(&method));
+        self.inner().tell(EventKind::FactorEnrolled, None, |event| event.with_subject(subject).with_method(method));
         Ok(named)
     }
 

@@ -47,7 +47,7 @@
 //! | the engine | [`Mfa`], [`LoginRequest`], [`Caller`], [`LoginError`] |
 //! | what is shown and answered | [`Step`], [`Answer`]; as pages [`Screen`] and [`Presenter`] |
 //! | what is asked of whom | [`Policy`], and a [`Requirement`](countersign_primitives::Requirement) at each login |
-//! | ways to prove it | passwords ([`PasswordHasher`]), [`Totp`], recovery codes, a host's own [`Factor`] |
+//! | ways to prove it | passwords ([`PasswordHasher`]), [`Totp`], [`Hotp`], recovery codes, a host's own [`Factor`] |
 //! | guessing | [`Limits`] |
 //! | users, where the host has no table | [`StoredAccounts`] |
 //! | a help desk's view | [`Authenticators`] |
@@ -98,7 +98,7 @@ pub use caller::{BrowserMarks, Caller};
 pub use enrolments::{AuthenticatorId, ParseAuthenticatorIdError};
 pub use error::{LoginError, MfaConfigError};
 pub use factor::{
-    Challenge, Enrolled, Enrolment, Factor, FactorError, Kind, Kinds, Method, Occasion, Prompt, Totp, Verdict,
+    Challenge, Enrolled, Enrolment, Factor, FactorError, Hotp, Kind, Kinds, Method, Occasion, Prompt, Totp, Verdict,
 };
 pub use keys::{Changed, Subjects};
 pub use limits::{Budget, Limits};

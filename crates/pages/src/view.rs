@@ -33,6 +33,7 @@ pub(crate) fn context(step: &str, data: &Value, language: Language<'_>) -> Optio
 fn kind(method: &Value) -> &'static str {
     match method.as_str() {
         Some("totp") => "totp",
+        Some("hotp") => "hotp",
         Some("recovery_code") => "recovery_code",
         Some("sms" | "email" | "voice") => "delivered",
         _ => "other",

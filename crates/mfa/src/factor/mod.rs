@@ -1,5 +1,6 @@
 //! Second factors: one trait, and those of the kit.
 
+mod hotp;
 mod kind;
 mod recovery;
 mod state;
@@ -8,15 +9,18 @@ mod totp;
 use std::fmt;
 
 use async_trait::async_trait;
+use countersign_mfa_otp::Digits;
 use countersign_primitives::{BoxError, Random, RandomError, Subject, UnixTime};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use hotp::Hotp;
+pub(crate) use hotp::{HOTP, imported_hotp};
 pub use kind::{Kind, Kinds, Method};
 pub(crate) use recovery::{RECOVERY_CODE, RecoveryFactor};
 pub(crate) use state::State;
 pub use totp::Totp;
-pub(crate) use totp::imported_totp;
+pub(crate) use totp::{TOTP, imported_totp};
 
 use crate::Answer;
 use crate::step::Shown;
@@ -315,4 +319,10 @@ impl FactorError {
     pub fn unavailable(error: impl Into<BoxError>) -> Self {
         Self::Unavailable(error.into())
     }
+}
+
+/// Two codes in a row, if that is what was typed: as many digits as both have (RFC 4226 §7.4).
+fn in_a_row(code: &str, digits: Digits) -> Option<(&str, &str)> {
+    let one = usize::from(digits.get());
+    code.split_at_checked(one).filter(|(_, second)| second.len() == one)
 }

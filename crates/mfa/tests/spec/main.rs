@@ -4,6 +4,8 @@
 
 mod accounts;
 mod assurance;
+mod button_tokens;
+mod clock_drift;
 mod crash;
 mod ended;
 mod guessing;

@@ -130,13 +130,14 @@ fn parts<'a>(
     users: &StoredAccounts,
     pool: &Arc<Pool>,
     clock: &ManualClock,
+    totp: Totp,
 ) -> MfaBuilder<'a> {
     Mfa::builder(store.clone(), key)
         .realm(REALM)
         .accounts(Arc::new(users.clone()))
         .pool(pool.clone())
         .password_cost(CHEAP)
-        .factor(Totp::new("Example"))
+        .factor(totp)
         .policy(Policy::never().first_enrolment(FirstEnrolment::ThisLogin))
         .clock(Arc::new(clock.clone()))
 }
@@ -159,6 +160,11 @@ impl Bench {
     }
 
     pub(crate) async fn with(change: impl FnOnce(MfaBuilder<'_>) -> MfaBuilder<'_>) -> Self {
+        Self::of(Totp::new("Example"), change).await
+    }
+
+    /// The same with an authenticator app of other parameters.
+    pub(crate) async fn of(totp: Totp, change: impl FnOnce(MfaBuilder<'_>) -> MfaBuilder<'_>) -> Self {
         let (store, clock) = (Crashing::default(), ManualClock::at(NOW));
         let pool = Arc::new(Pool::default());
         let users = StoredAccounts::open(store.clone(), &key(), REALM).await.unwrap().clock(Arc::new(clock.clone()));
@@ -172,7 +178,7 @@ impl Bench {
         let events = heard.clone();
         let sink = Events::none().and(move |event: &Event| events.lock().unwrap().push(event.clone()));
         let key = key();
-        let builder = parts(&store, &key, &users, &pool, &clock).events(sink);
+        let builder = parts(&store, &key, &users, &pool, &clock, totp).events(sink);
         let mfa = change(builder).build().await.unwrap();
         pool.runs.store(0, Ordering::SeqCst);
         Self { mfa, store, clock, pool, users, events: heard, next: AtomicU64::new(1) }
@@ -180,7 +186,16 @@ impl Bench {
 
     /// Another engine on the same store, as a second node has it.
     pub(crate) async fn engine(&self) -> Mfa {
-        parts(&self.store, &key(), &self.users, &self.pool, &self.clock).build().await.unwrap()
+        self.engine_with(|builder| builder).await
+    }
+
+    /// Another engine on the same store, with these changes.
+    pub(crate) async fn engine_with(&self, change: impl FnOnce(MfaBuilder<'_>) -> MfaBuilder<'_>) -> Mfa {
+        let key = key();
+        change(parts(&self.store, &key, &self.users, &self.pool, &self.clock, Totp::new("Example")))
+            .build()
+            .await
+            .unwrap()
     }
 
     pub(crate) fn id(&self) -> Id {
