@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign::mfa::{FirstEnrolment, Limits, Policy, Totp};
+use countersign::mfa::{FirstEnrolment, Hotp, Limits, Policy, Totp};
 use countersign::pages::Pages;
 use countersign::store::{MemoryStore, RedisStore, SqlStore};
 use countersign::{
@@ -98,6 +98,9 @@ fn configured(mut builder: ServerBuilder, settings: &Settings, origin: &str) -> 
     let Some(file) = &settings.file else { return (builder, Vec::new()) };
     if file.mfa.has_totp() {
         builder = builder.factor(Totp::new(BRAND));
+    }
+    if file.mfa.has_hotp() {
+        builder = builder.factor(Hotp::new(BRAND));
     }
     builder = builder.policy(file.mfa.policy().first_enrolment(FirstEnrolment::ThisLogin));
     for scope in &file.scopes {

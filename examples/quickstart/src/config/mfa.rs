@@ -35,14 +35,19 @@ impl MfaEntry {
         self.factors.as_ref().is_none_or(|factors| factors.get_ref().contains(&FactorName::Totp))
     }
 
+    /// Whether users may have a token with a button.
+    pub(crate) fn has_hotp(&self) -> bool {
+        self.factors.as_ref().is_some_and(|factors| factors.get_ref().contains(&FactorName::Hotp))
+    }
+
     /// Recovery codes come with the first factor, and have no sense without one.
     pub(super) fn check(&self, file: &Path, text: &str) -> Result<(), ConfigFileError> {
         let Some(factors) = &self.factors else { return Ok(()) };
-        let [totp, codes] = [FactorName::Totp, FactorName::RecoveryCode].map(|one| factors.get_ref().contains(&one));
-        if totp == codes {
+        let factors_alone = factors.get_ref().iter().any(|factor| *factor != FactorName::RecoveryCode);
+        if factors_alone == factors.get_ref().contains(&FactorName::RecoveryCode) {
             return Ok(());
         }
-        let problem = "recovery codes come with an authenticator app and not alone: name both factors, or none";
+        let problem = "recovery codes come with another factor and not alone: name both, or none";
         Err(ConfigFileError::at(file, text, &factors.span(), problem.to_owned()))
     }
 }
@@ -61,6 +66,7 @@ pub(crate) enum PolicyName {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FactorName {
     Totp,
+    Hotp,
     RecoveryCode,
 }
 

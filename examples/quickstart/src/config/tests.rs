@@ -142,7 +142,8 @@ fn what_comes_later_is_told_with_its_line() {
 #[test]
 fn recovery_codes_come_with_a_factor() {
     assert!(error("[mfa]\n\nfactors = [\"recovery_code\"]").starts_with("demo.toml, line 3: recovery codes"));
-    assert!(error("[mfa]\nfactors = [\"totp\"]").contains("name both factors"));
+    assert!(error("[mfa]\nfactors = [\"totp\"]").contains("name both"));
+    assert!(parse("[mfa]\nfactors = [\"hotp\", \"recovery_code\"]").unwrap().mfa.has_hotp());
     assert!(!parse("[mfa]\nfactors = []").unwrap().mfa.has_totp());
 }
 
