@@ -5,7 +5,7 @@ use std::time::Duration;
 use countersign_primitives::{BoxError, PoolFull, RandomError};
 use countersign_storage_traits::{CommitError, StoreError};
 
-use crate::FactorError;
+use crate::{FactorError, MessageTextsError};
 
 /// Why a step of a login could not be taken. A wrong password or code is none of these: it is a step again.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +124,9 @@ pub enum MfaConfigError {
     /// There are accounts with passwords, and nowhere to hash them.
     #[error("accounts need a work pool to hash passwords on: call .pool(…)")]
     NoPool,
+    /// The texts of messages cannot be used: the realm is too long to be the name of a service.
+    #[error("give the service a name that users know: call .messages(MessageTexts::new(…)?)")]
+    Texts(#[from] MessageTextsError),
     /// The parameters of Argon2 are out of range.
     #[error("the parameters of the password hash are out of range")]
     PasswordParameters,

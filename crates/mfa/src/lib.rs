@@ -83,6 +83,7 @@ mod factor;
 mod keys;
 mod limits;
 mod login;
+mod messages;
 mod mfa;
 #[cfg(feature = "oauth")]
 pub mod oauth;
@@ -103,6 +104,7 @@ pub use factor::{
 pub use keys::{Changed, Subjects};
 pub use limits::{Budget, Limits};
 pub use login::{LoginId, LoginRequest};
+pub use messages::{Envelope, Languages, MessageError, MessageTexts, MessageTextsError, Notice, Ticket};
 pub use mfa::{Mfa, MfaBuilder};
 pub use password::{PasswordCost, PasswordError, PasswordHasher};
 pub use policy::{FirstEnrolment, Policy};

@@ -14,7 +14,10 @@ use crate::enrolments::KnownBrowsers;
 use crate::factor::{Factor, RECOVERY_CODE, RecoveryFactor};
 use crate::keys::{KNOWN_BROWSER, Keys, OwnSubjects};
 use crate::limits::{PASSWORD, SECTION};
-use crate::{Authenticators, Caller, Limits, Method, MfaConfigError, PasswordCost, PasswordHasher, Policy, Subjects};
+use crate::{
+    Authenticators, Caller, Limits, MessageTexts, Method, MfaConfigError, PasswordCost, PasswordHasher, Policy,
+    Subjects,
+};
 
 /// Login, factors and policy as one value. A cheap clone.
 ///
@@ -52,6 +55,7 @@ pub(crate) struct Inner {
     pub(crate) policy: Policy,
     pub(crate) table: AcrTable,
     pub(crate) limits: Limits,
+    pub(crate) texts: MessageTexts,
     pub(crate) events: Events,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -109,6 +113,21 @@ impl Mfa {
             event.with_subject(subject).with_cause("guessing.unlocked_by_operator", SECTION)
         });
         Ok(())
+    }
+
+    /// What users are sent: for messages that a host sends itself when it hears of an event.
+    ///
+    /// ```
+    /// # use countersign_mfa::{Envelope, Mfa, Notice};
+    /// # use countersign_outbound::{Channel, Message};
+    /// # use countersign_primitives::UnixTime;
+    /// # fn example(mfa: Mfa, now: UnixTime) -> Result<Message, countersign_mfa::MessageError> {
+    /// mfa.texts().notice(&Envelope::new(Channel::Email, "alice@example.com", now), Notice::PasswordChanged)
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn texts(&self) -> &MessageTexts {
+        &self.0.texts
     }
 
     /// The methods that users may set up.
@@ -199,6 +218,7 @@ pub struct MfaBuilder<'a> {
     policy: Policy,
     table: AcrTable,
     limits: Limits,
+    texts: Option<MessageTexts>,
     events: Events,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -228,6 +248,7 @@ impl<'a> MfaBuilder<'a> {
             policy: Policy::default(),
             table: AcrTable::default(),
             limits: Limits::default(),
+            texts: None,
             events: Events::none(),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
@@ -290,6 +311,14 @@ impl<'a> MfaBuilder<'a> {
         self
     }
 
+    /// What users are sent. Default: the texts of the kit, for a service that is called by the host of the
+    /// [realm](Self::realm).
+    #[must_use]
+    pub fn messages(mut self, texts: MessageTexts) -> Self {
+        self.texts = Some(texts);
+        self
+    }
+
     /// The classes that `acr` may state.
     #[must_use]
     pub fn acr_table(mut self, table: AcrTable) -> Self {
@@ -339,6 +368,7 @@ impl<'a> MfaBuilder<'a> {
             }
         };
         let keys = Arc::new(Keys::derive(&root, &self.realm));
+        let texts = self.texts.map_or_else(|| MessageTexts::new(host_of(&self.realm)), Ok)?;
         let accounts = match (self.accounts, self.pool) {
             (None, _) => None,
             (Some(_), None) => return Err(MfaConfigError::NoPool),
@@ -364,6 +394,7 @@ impl<'a> MfaBuilder<'a> {
             policy: self.policy,
             table: self.table,
             limits: self.limits,
+            texts,
             events: self.events,
             clock: self.clock,
             random: self.random,
@@ -377,6 +408,17 @@ impl<'a> MfaBuilder<'a> {
             }
         }
     }
+}
+
+/// The host in a realm that is an issuer, else the realm.
+fn host_of(realm: &str) -> &str {
+    let rest = realm.split_once("://").map_or(realm, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    let host = match authority.split_once(']') {
+        Some((address, _)) => address.trim_start_matches('['),
+        None => authority.split(':').next().unwrap_or(authority),
+    };
+    if host.is_empty() { realm } else { host }
 }
 
 /// The factors by their methods, each of which must be told from the others and from ours.
