@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use countersign_accounts::Account;
 use countersign_oauth_core::ScopeSet;
-use countersign_primitives::{BoxError, Subject};
+use countersign_primitives::{BoxError, LoginClaims, SignedIn, Subject};
 use serde_json::{Map, Value, json};
 
 /// A scope that OpenID Connect defines.
@@ -110,6 +110,17 @@ pub(crate) fn of_account(account: &Account, scope: &ScopeSet) -> Map<String, Val
     all.into_iter().filter(|(name, value)| open(name) && is_well_typed(name, value)).collect()
 }
 
+/// What a login learnt, as far as these scopes open it: a claim that belongs to a standard scope needs that scope, any other was
+/// the host's to tell. What the protocol sets is left out, whoever wrote it.
+pub(crate) fn of_login(who: &SignedIn, scope: &ScopeSet) -> Map<String, Value> {
+    let open = |name: &str| {
+        let owner = StandardScope::ALL.iter().find(|standard| standard.claims().contains(&name));
+        !LoginClaims::is_reserved(name) && owner.is_none_or(|owner| scope.contains(owner.token()))
+    };
+    let told = who.claims().iter().filter(|(name, _)| open(name));
+    told.map(|(name, value)| (name.to_owned(), value.clone())).collect()
+}
+
 fn known_of(account: &Account) -> Map<String, Value> {
     let mut all = account.claims().clone();
     if let Some(name) = account.name() {
@@ -156,6 +167,24 @@ mod tests {
         assert_eq!(opened("openid email"), ["email", "email_verified"]);
         assert_eq!(opened("profile"), ["name", "preferred_username"]);
         assert_eq!(opened("phone"), ["phone_number", "phone_number_verified"]);
+    }
+
+    #[test]
+    fn promise_13_a_claim_of_a_login_opens_no_scope_that_was_not_granted() {
+        let claims =
+            LoginClaims::default().claim("email", "a@b.example").unwrap().claim("department", "Sales").unwrap();
+        let who = SignedIn::new("u-1", countersign_primitives::UnixTime::from_secs(1)).with_claims(claims);
+        let told = |scope: &str| {
+            let told = of_login(&who, &ScopeSet::parse(scope).unwrap());
+            told.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(told("openid"), ["department"]);
+        assert_eq!(told("openid email"), ["department", "email"]);
+    }
+
+    #[test]
+    fn attack_52_what_an_id_token_says_of_itself_is_reserved() {
+        assert!(supported()[..11].iter().all(|name| LoginClaims::is_reserved(name)), "{:?}", &supported()[..11]);
     }
 
     #[test]

@@ -4,6 +4,9 @@ use countersign_oauth_core::{At, AuthorizationRequest, Issued, Member, Params, R
 use countersign_primitives::{Acr, Amr, Subject};
 use countersign_tokens::{AudienceRule, Expect, left_half_hash};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{acr, claims};
 
 /// The `nonce` of an authorization request, kept until its ID token is made.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,15 +34,21 @@ struct Claims<'a> {
     at_hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<&'a str>,
+    /// What the login learnt.
+    #[serde(flatten)]
+    of_login: Map<String, Value>,
 }
 
-/// Reads `nonce` and `id_token_hint` (OpenID Connect Core §3.1.2.1).
+/// Reads `nonce`, what `claims` says of `acr`, and `id_token_hint` (OpenID Connect Core §3.1.2.1).
 pub(crate) async fn validate(at: &At<'_>, params: &Params, request: &mut AuthorizationRequest) -> Result<(), Refusal> {
     if !request.scope().contains("openid") {
         return Ok(());
     }
     if let Some(nonce) = params.get("nonce") {
         request.set_member(&Nonce(nonce.to_owned()));
+    }
+    if let Some(asked) = params.get("claims") {
+        acr::read(at, asked, request)?;
     }
     if let Some(hint) = params.get("id_token_hint") {
         request.only(hinted_subject(at, hint).await?);
@@ -81,6 +90,7 @@ pub(crate) async fn sign(at: &At<'_>, issued: &Issued<'_>) -> Result<Option<Stri
         amr: who.amr_values(),
         at_hash: issued.access_token.map(hash),
         sid: who.session_id().map(|session| session.as_str()),
+        of_login: claims::of_login(who, issued.scope),
     };
     at.server.sign("JWT", &claims).await.map(Some)
 }

@@ -25,13 +25,15 @@
 //! document `/.well-known/openid-configuration`, and an ID token in every token response whose scope has `openid`. It uses
 //! the one door that any extension has, and nothing else.
 //!
-//! Claims come from the host's accounts, and from a [`ClaimsSource`] where there is more to tell.
+//! Claims come from the host's accounts, from the login
+//! ([`SignedIn::with_claims`](countersign_primitives::SignedIn::with_claims)), and from a [`ClaimsSource`] where there is more to
+//! tell.
 //!
 //! Sign-out at a client's wish is served where somebody answers at `/logout`: the host, by [`end_session`] and
 //! [`Oidc::logout_by_host`], or this extension for the kit's own sessions, by [`Oidc::logout`].
 //!
 //! # What this crate does not do
-//! Front- and back-channel logout, the `claims` parameter, request objects, pairwise subjects, encrypted tokens. Discovery says so.
+//! Front- and back-channel logout, the `claims` parameter (but for what it says of `acr`), request objects, pairwise subjects, encrypted tokens. Discovery says so.
 //!
 //! # Features
 //! None.
@@ -39,6 +41,7 @@
 //! # Where next
 //! `countersign-mfa` brings a login; `countersign` has it all in one dependency.
 
+mod acr;
 mod claims;
 mod client;
 mod id_token;

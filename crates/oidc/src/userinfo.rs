@@ -32,6 +32,7 @@ impl Userinfo {
             }
             None => Map::new(),
         };
+        members.extend(claims::of_login(who, &access.scope));
         for source in &self.sources {
             for (name, value) in source.claims(who.subject(), &access.scope).await.map_err(failed)? {
                 if name == "sub" || members.contains_key(&name) {

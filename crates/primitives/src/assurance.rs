@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{SessionId, Subject, UnixTime};
+use crate::{LoginClaims, SessionId, Subject, UnixTime};
 
 /// An authentication context class reference: how strong a login was (OpenID Connect Core §2, the `acr` claim).
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -269,13 +269,22 @@ pub struct SignedIn {
     acr: Option<Acr>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     proofs: Vec<Proof>,
+    #[serde(default, skip_serializing_if = "LoginClaims::is_empty")]
+    claims: LoginClaims,
 }
 
 impl SignedIn {
     /// Somebody who signed in at `since`. Without [`SignedIn::acr`] no requirement is met.
     #[must_use]
     pub fn new(subject: impl Into<Subject>, since: impl Into<UnixTime>) -> Self {
-        Self { subject: subject.into(), since: since.into(), session: None, acr: None, proofs: Vec::new() }
+        Self {
+            subject: subject.into(),
+            since: since.into(),
+            session: None,
+            acr: None,
+            proofs: Vec::new(),
+            claims: LoginClaims::default(),
+        }
     }
 
     /// How they signed in, all of it at the time given to [`SignedIn::new`].
@@ -305,6 +314,19 @@ impl SignedIn {
     pub fn session(mut self, session: impl Into<SessionId>) -> Self {
         self.session = Some(session.into());
         self
+    }
+
+    /// What the login learnt of the user, for ID tokens and userinfo.
+    #[must_use]
+    pub fn with_claims(mut self, claims: LoginClaims) -> Self {
+        self.claims = claims;
+        self
+    }
+
+    /// What the login learnt of the user.
+    #[must_use]
+    pub fn claims(&self) -> &LoginClaims {
+        &self.claims
     }
 
     /// Who.

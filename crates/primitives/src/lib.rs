@@ -23,7 +23,7 @@
 //! | secrets: wiped on drop, redacted in `Debug`, compared in constant time | [`SecretString`], [`SecretBytes`] |
 //! | identifiers | [`Id`], [`Subject`], [`SessionId`] |
 //! | what a host lends | [`Clock`], [`Random`], [`WorkPool`] |
-//! | what a login says, and what may be asked of it | [`SignedIn`], [`Proof`], [`Amr`]; [`Requirement`], [`Acr`], [`AcrTable`] |
+//! | what a login says, and what may be asked of it | [`SignedIn`], [`Proof`], [`Amr`], [`LoginClaims`]; [`Requirement`], [`Acr`], [`AcrTable`] |
 //!
 //! # What this crate does not do
 //! Parse requests, hash passwords or sign anything.
@@ -36,6 +36,7 @@
 //! dependency.
 
 mod assurance;
+mod claims;
 mod id;
 mod random;
 mod secret;
@@ -43,6 +44,7 @@ mod time;
 mod work;
 
 pub use assurance::{Acr, AcrClass, AcrTable, Amr, Proof, Requirement, SignedIn};
+pub use claims::{ClaimError, LoginClaims};
 pub use id::{Id, ParseIdError, SessionId, Subject};
 pub use random::{Random, RandomError, SystemRandom};
 pub use secret::{SecretBytes, SecretString};

@@ -146,6 +146,11 @@ impl AuthorizationRequest {
         self.requirement = std::mem::take(&mut self.requirement).and(requirement, table);
     }
 
+    /// Prefers these classes, the best first, to those of `acr_values`.
+    pub fn prefer(&mut self, values: impl IntoIterator<Item = Acr>) {
+        self.acr_values = values.into_iter().collect();
+    }
+
     /// Accepts this user alone (`id_token_hint`, OpenID Connect Core §3.1.2.1).
     pub fn only(&mut self, subject: Subject) {
         self.only_subject = Some(subject);
