@@ -103,7 +103,7 @@ pub use factor::{
 };
 pub use keys::{Changed, Subjects};
 pub use limits::{Budget, Limits};
-pub use login::{LoginId, LoginRequest};
+pub use login::{Begun, LoginId, LoginRequest};
 pub use messages::{Envelope, Languages, MessageError, MessageTexts, MessageTextsError, Notice, Ticket};
 pub use mfa::{Mfa, MfaBuilder};
 pub use password::{PasswordCost, PasswordError, PasswordHasher};

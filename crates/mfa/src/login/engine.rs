@@ -7,7 +7,7 @@ use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
 
 use super::machine::{self, Stage, View};
 use super::record::{Asked, Enrolling, Login, NewRecoveryCodes};
-use super::{LoginId, LoginRequest};
+use super::{Begun, LoginId, LoginRequest};
 use crate::enrolments::{Enrolments, Read};
 use crate::factor::{Enrolled, Factor, FactorError, Occasion};
 use crate::keys::LOGIN;
@@ -48,6 +48,27 @@ pub(crate) enum Looked {
 }
 
 impl Mfa {
+    /// Begins a login under a new random name: for a host that keeps the name in the browser's session. A host that has checked
+    /// the password itself passes who that is ([`SignedIn`](countersign_primitives::SignedIn)), and only what is missing is asked.
+    ///
+    /// ```
+    /// use countersign_mfa::{Begun, Caller, LoginError, Mfa};
+    /// use countersign_primitives::{Amr, SignedIn, UnixTime};
+    ///
+    /// # async fn example(mfa: Mfa, caller: Caller, now: UnixTime) -> Result<(), LoginError> {
+    /// let Begun { id, step } = mfa.start(SignedIn::new("u-1", now).amr([Amr::Pwd]), &caller).await?;
+    /// # let _ = (id, step);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Mfa::begin`].
+    pub async fn start(&self, request: impl Into<LoginRequest> + Send, caller: &Caller) -> Result<Begun, LoginError> {
+        let id = LoginId(self.0.random.id()?);
+        let step = self.begin(id, request.into(), caller).await?;
+        Ok(Begun { id, step })
+    }
+
     /// Begins a login and says what to show first. The same id again, from the same browser, answers where that login stands; it
     /// begins anew if what it rested on has ended.
     ///

@@ -16,6 +16,8 @@ use countersign_primitives::{Acr, Id, ParseIdError, Requirement, SignedIn, UnixT
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Step;
+
 /// Names a login: random, and the partition of its record. It gives no access without the browser that it is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -33,6 +35,15 @@ impl FromStr for LoginId {
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         text.parse().map(Self)
     }
+}
+
+/// A login that has begun: its name, for the host to keep in the browser's session, and what to show first.
+#[derive(Debug)]
+pub struct Begun {
+    /// Its name.
+    pub id: LoginId,
+    /// What to show first; at once [`Step::Done`] where nothing more is asked.
+    pub step: Step,
 }
 
 /// What a login is for, and what it must prove.
@@ -102,5 +113,12 @@ impl LoginRequest {
     pub fn login_hint(mut self, hint: impl Into<String>) -> Self {
         self.login_hint = Some(hint.into());
         self
+    }
+}
+
+impl From<SignedIn> for LoginRequest {
+    /// Somebody has proven a first factor to the host; what more the policy asks is missing.
+    fn from(who: SignedIn) -> Self {
+        Self::new().who(who)
     }
 }
