@@ -42,6 +42,7 @@
 //! | [`store`] | the storage contract, and the stores | `sqlite`, `postgres`, `redis`, `memory` |
 //! | [`pkce`], [`otp`], [`tokens`] | pure: PKCE, one-time passwords, JOSE | |
 //! | `axum` | the router for axum | `axum` |
+//! | `legacy-hashes` | bcrypt and scrypt hashes of other systems are checked, and hashed anew at the next login | default |
 //! | `pages` | the default pages | `pages` |
 //! | `TokioPool`, `maintenance` | tokio's threads and timers | `tokio` |
 //!
@@ -51,6 +52,7 @@
 //! |---|---|---|
 //! | `tokio` | password hashing on tokio's blocking threads (`TokioPool`), and the loop of due work (`maintenance`) | default |
 //! | `axum` | the router for axum; with it `tokio` | default |
+//! | `legacy-hashes` | bcrypt and scrypt hashes of other systems are checked, and hashed anew at the next login | default |
 //! | `pages` | the default pages, which a login has unless [`ServerBuilder::pages`] is given others | default |
 //! | `sqlite` | `store::SqlStore` on SQLite; needs a C compiler and Rust 1.94 | default |
 //! | `postgres` | `store::SqlStore` on PostgreSQL; needs Rust 1.94 | |

@@ -12,7 +12,7 @@ use crate::step::Shown;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Answer {
-    /// Typed a user name and a password. The bytes of the password are taken as they were typed, without Unicode normalisation.
+    /// Typed a user name and a password.
     Password {
         /// The user name.
         login: String,

@@ -70,6 +70,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `oauth` | the module `oauth`: the login as an extension of `countersign-oauth-core`, which serves `/authorize` and `/login` as pages and as JSON steps. On in `countersign` |
+//! | `legacy-hashes` | passwords hashed by other systems with bcrypt or scrypt are accepted, and hashed anew at the next login. On in `countersign` |
 //!
 //! # Where next
 //! [`Factor`] for a method of the host's own; `countersign-pages` for HTML; `countersign` for a server in thirty lines.
@@ -106,7 +107,7 @@ pub use limits::{Budget, Limits};
 pub use login::{Begun, LoginId, LoginRequest};
 pub use messages::{Envelope, Languages, MessageError, MessageTexts, MessageTextsError, Notice, Ticket};
 pub use mfa::{Mfa, MfaBuilder};
-pub use password::{PasswordCost, PasswordError, PasswordHasher};
+pub use password::{HashRefused, PasswordCost, PasswordError, PasswordHasher};
 pub use policy::{FirstEnrolment, Policy};
 pub use screen::{
     ConsentScreen, Frame, LoggedOutScreen, LogoutScreen, Look, Presenter, RefusedScreen, Screen, ScreenClient,

@@ -12,8 +12,8 @@ use countersign_storage_traits::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Subjects;
 use crate::keys::{ACCOUNT, Keys, LOGIN_NAME, OwnSubjects, normalised};
+use crate::{HashRefused, PasswordHasher, Subjects};
 
 /// Users kept in the store. A cheap clone.
 ///
@@ -77,6 +77,14 @@ pub enum AccountsError {
     /// Another account has the user name.
     #[error("the user name of {0:?} belongs to another account")]
     NameTaken(Subject),
+    /// The password hash is of a kind that no login checks, or too costly to check.
+    #[error("the password hash of {subject:?} cannot be used: {source}")]
+    PasswordHash {
+        /// Whose.
+        subject: Subject,
+        /// Why.
+        source: HashRefused,
+    },
     /// There is no such account.
     #[error("there is no account {0:?}")]
     Unknown(Subject),
@@ -155,6 +163,10 @@ impl StoredAccounts {
     async fn write(&self, account: &StoredAccount, existing: Existing) -> Result<Written, AccountsError> {
         if !account.subject.is_valid() {
             return Err(AccountsError::Subject(account.subject.clone()));
+        }
+        if let Some(hash) = &account.password {
+            let refused = |source| AccountsError::PasswordHash { subject: account.subject.clone(), source };
+            PasswordHasher::check_kind(&PasswordHash::new(hash)).map_err(refused)?;
         }
         let name = account.login_name()?;
         for _ in 0..TRIES {

@@ -201,7 +201,7 @@ fn judge(account: Option<Account>, checked: Checked) -> Outcome {
     let cause = match (&account, checked) {
         (None, _) => "unknown_user",
         (Some(account), _) if account.is_disabled() => "account_disabled",
-        (Some(_), Checked::Unsupported) => "password_hash_of_unknown_kind",
+        (Some(_), Checked::Refused(refused)) => refused.id(),
         (Some(_), Checked::Wrong) if has_hash => "wrong_password",
         (Some(_), Checked::Wrong) => "wrong_or_no_password",
         (Some(_), Checked::Right { aged }) => {

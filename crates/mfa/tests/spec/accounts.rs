@@ -3,18 +3,23 @@
 use std::time::Duration;
 
 use countersign_accounts::{Account, Accounts};
-use countersign_mfa::{AccountsError, Existing, Imported, StoredAccounts};
+use countersign_mfa::{
+    AccountsError, Answer, Existing, HashRefused, Imported, LoginRequest, StepError, StoredAccounts,
+};
 use countersign_storage_traits::{MasterKey, Store, StoreError};
 use futures_util::future::join_all;
 
 use crate::support::{Bench, REALM, Stop, key};
+
+/// Nobody knows its password.
+const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 #[tokio::test]
 async fn what_is_imported_comes_back_whole() {
     let bench = Bench::new().await;
     let account = Account::new("u-9")
         .username(" Dora ")
-        .password_hash("$argon2id$x")
+        .password_hash(HASH)
         .email("dora@example.com", true)
         .phone_number("+15550100", false)
         .group("staff")
@@ -104,4 +109,40 @@ async fn a_new_password_replaces_the_old_one_alone() {
     assert_eq!(after, before.password_hash("$argon2id$new"));
     assert!(bench.users.set_password(&"nobody".into(), &"$argon2id$new".into()).await.is_err());
     let _: &dyn Store = &bench.store;
+}
+
+#[tokio::test]
+async fn promise_7_a_hash_that_no_login_could_check_is_not_imported() {
+    let bench = Bench::new().await;
+    let costly =
+        "$argon2id$v=19$m=4000000000,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    for (hash, why) in [("$md5$plain", HashRefused::UnknownKind), (costly, HashRefused::TooCostly)] {
+        let account = Account::new("u-9").username("dora").password_hash(hash);
+        match bench.users.import([account], Existing::Replace).await {
+            Err(AccountsError::PasswordHash { subject, source }) => {
+                assert_eq!((subject.as_str(), source), ("u-9", why));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(bench.users.by_login("dora").await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_another_system_hashed_is_hashed_anew_at_the_first_login() {
+    let bench = Bench::new().await;
+    // Django's own test.
+    let hash = "pbkdf2_sha256$12000$seasalt$Ybw8zsFxqja97tY/o6G+Fy1ksY4U/Hw3DRrGED6Up4s=";
+    let account = Account::new("u-9").username("dora").password_hash(hash);
+    bench.users.import([account], Existing::Replace).await.unwrap();
+    let mut login = bench.begin(LoginRequest::new(), bench.browser()).await;
+    login.answer(&Answer::password("dora", "letmein")).await;
+    assert_eq!(login.step.error(), Some(StepError::WrongPassword));
+    login.answer(&Answer::password("dora", "lètmein")).await;
+    login.done();
+    let dora = bench.users.by_login("dora").await.unwrap().unwrap();
+    assert!(dora.password().unwrap().as_str().starts_with("$argon2id$v=19$m=8,"), "{:?}", dora);
+    let mut again = bench.begin(LoginRequest::new(), bench.browser()).await;
+    again.answer(&Answer::password("dora", "lètmein")).await;
+    again.done();
 }

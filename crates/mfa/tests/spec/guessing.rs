@@ -188,12 +188,13 @@ async fn an_aged_hash_is_replaced_by_a_login() {
 
 #[tokio::test]
 async fn a_hash_of_an_unknown_kind_is_told_to_the_operator_and_is_no_login() {
-    use countersign_accounts::Account;
+    use countersign_accounts::{Account, Accounts as _};
     use countersign_mfa::Existing;
 
     let bench = Bench::new().await;
-    let account = Account::new("u-3").username("carol").password_hash("$md5$plain");
+    let account = Account::new("u-3").username("carol");
     bench.users.import([account], Existing::Keep).await.unwrap();
+    bench.users.set_password(&"u-3".into(), &"$md5$plain".into()).await.unwrap();
     let login = bench.password(LoginRequest::new(), bench.browser(), "carol").await;
     assert_eq!(login.step.error(), Some(StepError::WrongPassword));
     let events = bench.events.lock().unwrap();
