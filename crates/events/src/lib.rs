@@ -98,6 +98,14 @@ kinds! {
     LoginSucceeded => "login.succeeded",
     /// A request to sign out was refused; the cause says why (OpenID Connect RP-Initiated Logout 1.0 §4).
     LogoutRefused => "logout.refused",
+    /// A message that had been taken, or was to be sent later, will not arrive; the cause says why.
+    MessageLost => "message.lost",
+    /// A message was not sent because of a budget or of where it would go; the cause says which.
+    MessageRefused => "message.refused",
+    /// Codes are sent again to a country, or everywhere, by an operator.
+    MessagesResumed => "messages.resumed",
+    /// Too few of the codes sent to a country, or of all codes, were entered: none is sent there for now. Comes once.
+    MessagesStopped => "messages.stopped",
     /// The owner of an account is to be told that somebody guesses: the host sends the message. Comes once for each row of
     /// failures, and once a day and account at most, so that who guesses floods nobody.
     OwnerWarned => "owner.warned",
@@ -155,6 +163,10 @@ pub struct Event {
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     section: Option<&'static str>,
@@ -174,6 +186,8 @@ impl Event {
             method: None,
             key_id: None,
             address: None,
+            country: None,
+            message: None,
             cause: None,
             section: None,
         }
@@ -225,6 +239,20 @@ impl Event {
     #[must_use]
     pub fn with_address(mut self, address: IpAddr) -> Self {
         self.address = Some(address);
+        self
+    }
+
+    /// The country of a phone number (ISO 3166-1): `DE`.
+    #[must_use]
+    pub fn with_country(mut self, country: impl Into<String>) -> Self {
+        self.country = Some(country.into());
+        self
+    }
+
+    /// The message it concerns.
+    #[must_use]
+    pub fn with_message(mut self, message: Id) -> Self {
+        self.message = Some(message);
         self
     }
 
@@ -294,6 +322,18 @@ impl Event {
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         self.address
+    }
+
+    /// The country of a phone number (ISO 3166-1).
+    #[must_use]
+    pub fn country(&self) -> Option<&str> {
+        self.country.as_deref()
+    }
+
+    /// The message it concerns.
+    #[must_use]
+    pub fn message(&self) -> Option<Id> {
+        self.message
     }
 
     /// The stable id of the cause.

@@ -79,6 +79,11 @@ impl Keys {
         self.counter("address", &[&subscriber(address)])
     }
 
+    /// A counter of what is done from an address; of an IPv6 address, from its /64.
+    pub(crate) fn subscriber_counter(&self, label: &str, kind: &[u8], address: IpAddr) -> CounterKey {
+        self.counter(label, &[kind, &subscriber(address)])
+    }
+
     /// Stands for a client at an address; of an IPv6 address, at any of its /64.
     pub(crate) fn client(&self, client_id: &str, address: Option<IpAddr>) -> Id {
         let address = address.map(subscriber).unwrap_or_default();

@@ -105,7 +105,10 @@ pub use factor::{
 pub use keys::{Changed, Subjects};
 pub use limits::{Budget, Limits};
 pub use login::{Begun, LoginId, LoginRequest};
-pub use messages::{Envelope, Languages, MessageError, MessageTexts, MessageTextsError, Notice, Ticket};
+pub use messages::{
+    Countries, Country, Envelope, Languages, MessageBudget, MessageError, MessageRefused, MessageTexts,
+    MessageTextsError, Notice, ParseCountryError, Share, Ticket,
+};
 pub use mfa::{Mfa, MfaBuilder};
 pub use password::{HashRefused, PasswordCost, PasswordError, PasswordHasher};
 pub use policy::{FirstEnrolment, Policy};

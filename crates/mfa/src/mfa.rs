@@ -15,8 +15,8 @@ use crate::factor::{Factor, RECOVERY_CODE, RecoveryFactor};
 use crate::keys::{KNOWN_BROWSER, Keys, OwnSubjects};
 use crate::limits::{PASSWORD, SECTION};
 use crate::{
-    Authenticators, Caller, Limits, MessageTexts, Method, MfaConfigError, PasswordCost, PasswordHasher, Policy,
-    Subjects,
+    Authenticators, Caller, Limits, MessageBudget, MessageTexts, Method, MfaConfigError, PasswordCost, PasswordHasher,
+    Policy, Subjects,
 };
 
 /// Login, factors and policy as one value. A cheap clone.
@@ -56,6 +56,7 @@ pub(crate) struct Inner {
     pub(crate) table: AcrTable,
     pub(crate) limits: Limits,
     pub(crate) texts: MessageTexts,
+    pub(crate) budget: MessageBudget,
     pub(crate) events: Events,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -219,6 +220,7 @@ pub struct MfaBuilder<'a> {
     table: AcrTable,
     limits: Limits,
     texts: Option<MessageTexts>,
+    budget: MessageBudget,
     events: Events,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -249,6 +251,7 @@ impl<'a> MfaBuilder<'a> {
             table: AcrTable::default(),
             limits: Limits::default(),
             texts: None,
+            budget: MessageBudget::default(),
             events: Events::none(),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
@@ -316,6 +319,13 @@ impl<'a> MfaBuilder<'a> {
     #[must_use]
     pub fn messages(mut self, texts: MessageTexts) -> Self {
         self.texts = Some(texts);
+        self
+    }
+
+    /// How many messages go out, and where.
+    #[must_use]
+    pub fn message_budget(mut self, budget: MessageBudget) -> Self {
+        self.budget = budget;
         self
     }
 
@@ -395,6 +405,7 @@ impl<'a> MfaBuilder<'a> {
             table: self.table,
             limits: self.limits,
             texts,
+            budget: self.budget,
             events: self.events,
             clock: self.clock,
             random: self.random,

@@ -5,10 +5,16 @@
 //! account, of a client that registered itself) stands between quotation marks and can neither begin a line nor look like a link,
 //! a code or a number to call. Mails are plain text.
 
+#[allow(dead_code, reason = "the factors that send are to come")]
+mod budget;
 mod catalogue;
 mod clean;
 mod error;
 mod language;
+#[allow(dead_code, reason = "the factors that send are to come")]
+mod phone;
+#[allow(dead_code, reason = "the factors that send are to come")]
+mod spending;
 #[cfg(test)]
 mod tests;
 
@@ -19,9 +25,15 @@ use countersign_outbound::{Channel, Message, Purpose};
 use countersign_primitives::UnixTime;
 use minijinja::{Value, context};
 
+pub use budget::{Countries, MessageBudget, MessageRefused, Share};
 use catalogue::Catalogue;
 pub use error::{MessageError, MessageTextsError};
 pub use language::Languages;
+#[allow(unused_imports, reason = "the factors that send are to come")]
+pub(crate) use phone::e164;
+pub use phone::{Country, ParseCountryError};
+#[allow(unused_imports, reason = "the factors that send are to come")]
+pub(crate) use spending::{Sending, Spent};
 
 /// How long a notice is worth delivering.
 const NOTICE: Duration = Duration::from_secs(86_400);
