@@ -124,6 +124,7 @@ pub mod oidc {
 
 /// The storage contract, and the stores that features bring.
 pub mod store {
+    pub use countersign_primitives::Id;
     #[cfg(feature = "memory")]
     pub use countersign_storage_memory::MemoryStore;
     #[cfg(feature = "redis")]

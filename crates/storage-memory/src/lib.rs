@@ -32,6 +32,7 @@
 //! `countersign-storage-sqlx` has a store that outlives the process.
 
 mod tables;
+mod walk;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -39,8 +40,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use countersign_primitives::UnixTime;
 use countersign_storage_traits::{
-    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Judgement, Key, Page, Record, Store,
-    StoreError, Swept,
+    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Item, Judgement, Key, Page, Part, Record,
+    Scan, ScanPage, Store, StoreError, Swept,
 };
 use tables::Tables;
 
@@ -125,6 +126,29 @@ impl Store for MemoryStore {
 
     async fn health(&self) -> Result<Health, StoreError> {
         Ok(Health::of("memory"))
+    }
+
+    fn as_scan(&self) -> Option<&dyn Scan> {
+        Some(self)
+    }
+}
+
+/// A page looks at everything there is, for nothing but lists is kept in order: fine for a test, slow for millions.
+#[async_trait]
+impl Scan for MemoryStore {
+    async fn scan(&self, part: Part, after: Option<Cursor>, limit: u16) -> Result<ScanPage, StoreError> {
+        let limit = usize::from(limit.max(1));
+        let mut found = self.lock().walk(part, after.as_ref().map_or(&[], |cursor| &cursor.0), limit + 1)?;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(|(place, _)| Cursor(Bytes::copy_from_slice(place)));
+        Ok(ScanPage { items: found.into_iter().map(|(_, item)| item).collect(), next, unread: 0 })
+    }
+
+    async fn restore(&self, items: &[Item]) -> Result<(), StoreError> {
+        let mut tables = self.lock();
+        items.iter().for_each(|item| tables.restore(item));
+        Ok(())
     }
 }
 

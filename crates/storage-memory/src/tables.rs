@@ -13,14 +13,14 @@ use countersign_storage_traits::{
 /// Records, the lists they stand in, counters, and all of them by expiry.
 #[derive(Default)]
 pub(crate) struct Tables {
-    records: HashMap<Key, Row>,
-    lists: BTreeSet<(Index, Key)>,
-    counters: HashMap<CounterKey, Counter>,
+    pub(crate) records: HashMap<Key, Row>,
+    pub(crate) lists: BTreeSet<(Index, Key)>,
+    pub(crate) counters: HashMap<CounterKey, Counter>,
     expiries: BTreeSet<(UnixTime, Item)>,
 }
 
-struct Row {
-    record: Record,
+pub(crate) struct Row {
+    pub(crate) record: Record,
     indexes: Box<[Index]>,
 }
 
@@ -61,16 +61,43 @@ impl Tables {
 
     /// The lists of a record are fixed while it lives: a later put of other indexes changes none of them.
     fn put(&mut self, key: Key, record: Record, indexes: &[Index], now: UnixTime) {
-        if let Some(row) = self.records.get_mut(&key).filter(|row| row.record.expires_at > now) {
-            self.expiries.remove(&(row.record.expires_at, Item::Record(key)));
-            self.expiries.insert((record.expires_at, Item::Record(key)));
-            row.record = record;
-            return;
+        if self.records.get(&key).is_some_and(|row| row.record.expires_at > now) {
+            return self.replace(key, record);
         }
         self.remove(&key);
         self.lists.extend(indexes.iter().map(|index| (*index, key)));
         self.expiries.insert((record.expires_at, Item::Record(key)));
         self.records.insert(key, Row { record, indexes: indexes.into() });
+    }
+
+    /// Puts a record in the place of another, in the same lists; one that is new stands in none.
+    pub(crate) fn replace(&mut self, key: Key, record: Record) {
+        self.expiries.insert((record.expires_at, Item::Record(key)));
+        match self.records.get_mut(&key) {
+            None => drop(self.records.insert(key, Row { record, indexes: Box::default() })),
+            Some(row) => {
+                if row.record.expires_at != record.expires_at {
+                    self.expiries.remove(&(row.record.expires_at, Item::Record(key)));
+                }
+                row.record = record;
+            }
+        }
+    }
+
+    /// Enters a record that is there in one more list.
+    pub(crate) fn enter(&mut self, index: Index, key: Key) {
+        if let Some(row) = self.records.get_mut(&key).filter(|row| !row.indexes.contains(&index)) {
+            row.indexes = row.indexes.iter().copied().chain([index]).collect();
+            self.lists.insert((index, key));
+        }
+    }
+
+    /// Has a counter show this.
+    pub(crate) fn set_counter(&mut self, counter: CounterKey, shows: Counter) {
+        if let Some(held) = self.counters.insert(counter, shows) {
+            self.expiries.remove(&(held.resets_at, Item::Counter(counter)));
+        }
+        self.expiries.insert((shows.resets_at, Item::Counter(counter)));
     }
 
     fn remove(&mut self, key: &Key) {
@@ -96,11 +123,7 @@ impl Tables {
         let held = self.counters.get(&charge.counter).copied();
         let (changed, charged) = charge.apply(held, now);
         if let Some(counter) = changed {
-            if let Some(held) = held {
-                self.expiries.remove(&(held.resets_at, Item::Counter(charge.counter)));
-            }
-            self.expiries.insert((counter.resets_at, Item::Counter(charge.counter)));
-            self.counters.insert(charge.counter, counter);
+            self.set_counter(charge.counter, counter);
         }
         charged
     }

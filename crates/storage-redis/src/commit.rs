@@ -20,7 +20,7 @@ pub(crate) enum Assurance {
 }
 
 impl Assurance {
-    fn command(self, timeout: std::time::Duration) -> Cmd {
+    pub(crate) fn command(self, timeout: std::time::Duration) -> Cmd {
         let millis = timeout.as_millis().max(1).to_string();
         let mut command;
         match self {
@@ -38,7 +38,7 @@ impl Assurance {
     }
 
     /// Whether the answer says that enough of them have it.
-    fn is_met(self, answer: Option<&Value>) -> bool {
+    pub(crate) fn is_met(self, answer: Option<&Value>) -> bool {
         let enough = |value: &Value, least: u32| matches!(value, Value::Int(count) if *count >= i64::from(least));
         match (self, answer) {
             (Self::Disks(replicas), Some(Value::Array(counts))) => match counts.as_slice() {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use countersign_primitives::UnixTime;
-use countersign_storage_traits::{CounterKey, Index, Key, Record, SWEEP_MARGIN, Version};
+use countersign_storage_traits::{Counter, CounterKey, Index, Key, Kind, Record, SWEEP_MARGIN, Version};
 
 /// All our keys begin so; an access list may say `~cs:*`.
 pub(crate) const PREFIX: &str = "cs:";
@@ -65,6 +65,29 @@ pub(crate) fn part_of(key: &Key) -> u8 {
     last % PARTS + 1
 }
 
+/// The key of the record of this name.
+pub(crate) fn key_of(name: &[u8]) -> Option<Key> {
+    let rest = std::str::from_utf8(name).ok()?.strip_prefix(PREFIX)?.strip_prefix('{')?;
+    let (partition, rest) = rest.split_once("}:")?;
+    let (kind, id) = rest.split_once(':')?;
+    let kind = Kind(u8::from_str_radix(kind, 16).ok()?);
+    Some(Key::new(partition.parse().ok()?, kind, id.parse().ok()?))
+}
+
+/// The counter of this name.
+pub(crate) fn counter_of(name: &[u8]) -> Option<CounterKey> {
+    let id = std::str::from_utf8(name).ok()?.strip_prefix(PREFIX)?.strip_prefix("c:")?;
+    Some(CounterKey(id.parse().ok()?))
+}
+
+/// The list of this name, whichever part of it.
+pub(crate) fn index_of(name: &[u8]) -> Option<Index> {
+    let rest = std::str::from_utf8(name).ok()?.strip_prefix(PREFIX)?.strip_prefix("i:")?;
+    let (list, value) = rest.split_once(':')?;
+    let value = value.split_once(':').map_or(value, |(value, _)| value);
+    Some(Index { name: u8::from_str_radix(list, 16).ok()?, value: value.parse().ok()? })
+}
+
 /// What sort of thing a key of ours names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sort {
@@ -100,6 +123,18 @@ pub(crate) fn record_from(value: Vec<u8>) -> Result<Record, &'static str> {
     Ok(Record { version: Version::new(version), expires_at: time_from(expiry), payload: value.slice(HEAD..) })
 }
 
+/// A counter as the script of a charge writes it, without the ids of past charges.
+pub(crate) fn counter(shows: Counter) -> String {
+    format!("{:010}{:016}", shows.count, time(shows.resets_at))
+}
+
+/// The counter that a charge wrote.
+pub(crate) fn counter_from(value: &[u8]) -> Option<Counter> {
+    let head = std::str::from_utf8(value.get(..26)?).ok()?;
+    let (count, resets_at) = head.split_at_checked(10)?;
+    Some(Counter { count: count.parse().ok()?, resets_at: time_from(resets_at.parse().ok()?) })
+}
+
 #[cfg(test)]
 mod tests {
     use countersign_primitives::Id;
@@ -127,6 +162,28 @@ mod tests {
         assert_eq!(crate::slot::of(record_key(&key(1)).as_bytes()), crate::slot::of(record_key(&key(2)).as_bytes()));
         let parts: std::collections::BTreeSet<_> = (0..=255).map(|id| part_of(&key(id))).collect();
         assert!(parts.iter().all(|part| (1..=PARTS).contains(part)) && parts.len() > 16, "{parts:?}");
+    }
+
+    #[test]
+    fn names_tell_what_they_name() {
+        let key = Key::new(Id::from_bytes([0xfb; 16]), Kind(200), Id::from_bytes([3; 16]));
+        assert_eq!(key_of(record_key(&key).as_bytes()), Some(key));
+        let index = Index { name: 250, value: Id::from_bytes([0xff; 16]) };
+        assert_eq!(index_of(list_key(&index, 0).as_bytes()), Some(index));
+        assert_eq!(index_of(list_key(&index, 64).as_bytes()), Some(index));
+        assert_eq!(counter_of(counter_key(CounterKey(key.id)).as_bytes()), Some(CounterKey(key.id)));
+        for foreign in [&b"cs:schema"[..], b"cs:{x}:c8:y", b"cs:i:zz:AQEBAQEBAQEBAQEBAQEBAQ", b"other", b"cs:c:\xff"] {
+            assert_eq!((key_of(foreign), index_of(foreign), counter_of(foreign)), (None, None, None), "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn counters_survive_the_round_trip() {
+        for (count, resets_at) in [(0, 0), (u32::MAX, 1_800_000_000_000), (7, u64::MAX)] {
+            let shows = Counter { count, resets_at: UnixTime::from_millis(resets_at) };
+            assert_eq!(counter_from(format!("{}0123456789abcdef", counter(shows)).as_bytes()), Some(shows));
+        }
+        assert_eq!(counter_from(b"short"), None);
     }
 
     #[test]

@@ -80,6 +80,7 @@ mod list;
 mod network;
 mod options;
 mod read;
+mod scan;
 mod script;
 mod slot;
 mod sweep;
@@ -89,8 +90,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use countersign_primitives::UnixTime;
 use countersign_storage_traits::{
-    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Key, Page, Record, Store, StoreError,
-    Swept,
+    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Item, Key, Page, Part, Record, Scan,
+    ScanPage, Store, StoreError, Swept,
 };
 
 pub use error::{Cause, ServerError};
@@ -177,5 +178,22 @@ impl Store for RedisStore {
 
     async fn health(&self) -> Result<Health, StoreError> {
         self.inner.health().await
+    }
+    fn as_scan(&self) -> Option<&dyn Scan> {
+        Some(self)
+    }
+}
+
+/// One server after the other, by `SCAN`, which tells all that stays and may tell it twice. A page may be longer than asked for. A
+/// walk ends with [`StoreError::Cursor`] when the server it had come to is no longer a master; slots of a cluster that move meanwhile
+/// may be missed, so a store is moved while its cluster rests.
+#[async_trait]
+impl Scan for RedisStore {
+    async fn scan(&self, part: Part, after: Option<Cursor>, limit: u16) -> Result<ScanPage, StoreError> {
+        self.inner.scan(part, after, limit.max(1)).await
+    }
+
+    async fn restore(&self, items: &[Item]) -> Result<(), StoreError> {
+        self.inner.restore(items).await
     }
 }

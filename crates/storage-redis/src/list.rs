@@ -147,7 +147,7 @@ impl Inner {
 /// What stands for the sign of a split among keys of 33 bytes: no kind of record has such a key, all of whose bytes are alike.
 const SIGN: [u8; KEY] = [0xff; KEY];
 /// The sign as it stands in the set.
-const SIGN_STORED: &[u8] = b"split";
+pub(crate) const SIGN_STORED: &[u8] = b"split";
 
 fn sign_as_stored(key: &[u8; KEY]) -> &[u8] {
     if *key == SIGN { SIGN_STORED } else { key }

@@ -81,7 +81,8 @@ impl Inner {
     }
 }
 
-fn read_scan(answer: Value) -> Option<(String, Vec<Vec<u8>>)> {
+/// The next cursor and the keys in an answer to `SCAN`.
+pub(crate) fn read_scan(answer: Value) -> Option<(String, Vec<Vec<u8>>)> {
     let Value::Array(parts) = answer else { return None };
     let [Value::BulkString(cursor), Value::Array(keys)] = parts.as_slice() else { return None };
     let key = |key: &Value| match key {

@@ -1,7 +1,7 @@
 //! How keys, times and lists are written: the same in every dialect.
 
 use countersign_primitives::{Id, UnixTime};
-use countersign_storage_traits::{Index, Key, Version};
+use countersign_storage_traits::{CounterKey, Cursor, Index, Key, Part, StoreError, Version};
 
 /// Times beyond what a signed column holds are the end of time.
 pub(crate) fn time(time: UnixTime) -> i64 {
@@ -28,6 +28,24 @@ pub(crate) fn key_from(column: &[u8]) -> Option<Key> {
     column.try_into().ok().map(Key::from_bytes)
 }
 
+/// The key that a cursor of a walk stands for; none for the beginning.
+pub(crate) fn place(after: Option<&Cursor>, length: usize) -> Result<&[u8], StoreError> {
+    match after {
+        None => Ok(&[]),
+        Some(cursor) if cursor.0.len() == length => Ok(&cursor.0),
+        Some(_) => Err(StoreError::Cursor),
+    }
+}
+
+/// How long the keys of a part are.
+pub(crate) fn key_length(part: Part) -> usize {
+    if part == Part::Counters { 16 } else { 33 }
+}
+
+pub(crate) fn counter_from(column: &[u8]) -> Option<CounterKey> {
+    column.try_into().ok().map(|bytes| CounterKey(Id::from_bytes(bytes)))
+}
+
 /// One list takes a byte for its name and sixteen for its value.
 pub(crate) const LIST: usize = 17;
 
@@ -40,7 +58,6 @@ pub(crate) fn lists(indexes: &[Index]) -> Vec<u8> {
     column
 }
 
-#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "PostgreSQL keeps each list in a column of its own"))]
 pub(crate) fn lists_from(column: &[u8]) -> Vec<Index> {
     let (lists, _) = column.as_chunks::<LIST>();
     lists

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use countersign_primitives::UnixTime;
 use countersign_storage_traits::{
-    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Key, Page, Record, Store, StoreError,
-    Swept,
+    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Item, Key, Page, Part, Record, Scan,
+    ScanPage, Store, StoreError, Swept,
 };
 
 #[cfg(feature = "postgres")]
@@ -108,5 +108,25 @@ impl Store for SqlStore {
 
     async fn health(&self) -> Result<Health, StoreError> {
         ask!(self, database => database.health().await)
+    }
+    fn as_scan(&self) -> Option<&dyn Scan> {
+        Some(self)
+    }
+}
+
+/// How many items one transaction of a restoration writes, so that nothing waits long behind it.
+const RESTORE_STEP: usize = 512;
+
+#[async_trait]
+impl Scan for SqlStore {
+    async fn scan(&self, part: Part, after: Option<Cursor>, limit: u16) -> Result<ScanPage, StoreError> {
+        ask!(self, database => database.scan(part, after, limit.max(1)).await)
+    }
+
+    async fn restore(&self, items: &[Item]) -> Result<(), StoreError> {
+        for items in items.chunks(RESTORE_STEP) {
+            ask!(self, database => database.restore(items).await)?;
+        }
+        Ok(())
     }
 }

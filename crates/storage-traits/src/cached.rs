@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use countersign_primitives::UnixTime;
 
 use crate::{
-    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Key, Kind, Page, Record, Store,
-    StoreError, Swept,
+    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Item, Key, Kind, Page, Part, Record,
+    Scan, ScanPage, Store, StoreError, Swept,
 };
 
 /// A store that answers reads of the named kinds from memory for at most [`MAX_STALENESS`](Self::MAX_STALENESS).
@@ -280,5 +280,23 @@ impl<S: Store> Store for Cached<S> {
 
     async fn health(&self) -> Result<Health, StoreError> {
         self.store.health().await
+    }
+    fn as_scan(&self) -> Option<&dyn Scan> {
+        self.store.as_scan().map(|_| self as &dyn Scan)
+    }
+}
+
+#[async_trait]
+impl<S: Store> Scan for Cached<S> {
+    async fn scan(&self, part: Part, after: Option<Cursor>, limit: u16) -> Result<ScanPage, StoreError> {
+        let store: &dyn Store = &self.store;
+        store.scannable()?.scan(part, after, limit).await
+    }
+
+    async fn restore(&self, items: &[Item]) -> Result<(), StoreError> {
+        let store: &dyn Store = &self.store;
+        let restored = store.scannable()?.restore(items).await;
+        self.clear();
+        restored
     }
 }

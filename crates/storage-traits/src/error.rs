@@ -37,6 +37,9 @@ pub enum StoreError {
     /// The caller made a batch of a wrong shape.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// The store does not offer [`Scan`](crate::Scan).
+    #[error("this store cannot be walked from end to end")]
+    NotScannable,
     /// A value could not be turned into a payload.
     #[error("a record could not be written out")]
     Encode(#[source] BoxError),

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use countersign_primitives::UnixTime;
 
 use crate::{
-    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Key, Page, Record, Store, StoreError,
-    Swept,
+    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Item, Key, Page, Part, Record, Scan,
+    ScanPage, Store, StoreError, Swept,
 };
 
 /// A call of the store, as metrics name it.
@@ -27,11 +27,16 @@ pub enum Operation {
     Sweep,
     /// [`Store::health`]
     Health,
+    /// [`Scan::scan`]
+    Scan,
+    /// [`Scan::restore`]
+    Restore,
 }
 
 impl Operation {
     /// Every operation, each at the place of its number.
-    pub const ALL: [Self; 6] = [Self::Get, Self::Commit, Self::List, Self::Charge, Self::Sweep, Self::Health];
+    pub const ALL: [Self; 8] =
+        [Self::Get, Self::Commit, Self::List, Self::Charge, Self::Sweep, Self::Health, Self::Scan, Self::Restore];
 
     /// Its name in metrics; it stays as it is.
     #[must_use]
@@ -43,6 +48,8 @@ impl Operation {
             Self::Charge => "charge",
             Self::Sweep => "sweep",
             Self::Health => "health",
+            Self::Scan => "scan",
+            Self::Restore => "restore",
         }
     }
 }
@@ -104,6 +111,7 @@ impl From<&StoreError> for Outcome {
             StoreError::Corrupt { .. } => Self::Corrupt,
             StoreError::WrongKey { .. } => Self::WrongKey,
             StoreError::Cursor
+            | StoreError::NotScannable
             | StoreError::Random(_)
             | StoreError::Schema(_)
             | StoreError::Batch(_)
@@ -248,5 +256,23 @@ impl<S: Store> Store for Instrumented<S> {
         let health = running.ends(self.store.health().await)?;
         self.observer.health(&health);
         Ok(health)
+    }
+    fn as_scan(&self) -> Option<&dyn Scan> {
+        self.store.as_scan().map(|_| self as &dyn Scan)
+    }
+}
+
+#[async_trait]
+impl<S: Store> Scan for Instrumented<S> {
+    async fn scan(&self, part: Part, after: Option<Cursor>, limit: u16) -> Result<ScanPage, StoreError> {
+        let running = self.begin(Operation::Scan);
+        let store: &dyn Store = &self.store;
+        running.ends(store.scannable()?.scan(part, after, limit).await)
+    }
+
+    async fn restore(&self, items: &[Item]) -> Result<(), StoreError> {
+        let running = self.begin(Operation::Restore);
+        let store: &dyn Store = &self.store;
+        running.ends(store.scannable()?.restore(items).await)
     }
 }

@@ -19,6 +19,9 @@
 //! Protocol code does not call this bare: it stores typed values ([`Stored`], [`Found`]) in partitions that it picks so that
 //! whatever must happen together lies together.
 //!
+//! A store that can also be walked from end to end and filled again offers [`Scan`]: moving it to another database, exports and
+//! sealing dormant records anew rest on that, and nothing that serves a request does.
+//!
 //! # A store of one's own
 //!
 //! Look the records up inside a transaction, let [`Batch::judge`] decide, write. [`Charge::apply`] does the same for counters.
@@ -171,6 +174,7 @@ mod master_key;
 mod metrics;
 mod records;
 mod root_key;
+mod scan;
 mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
@@ -186,4 +190,5 @@ pub use master_key::{MasterKey, MasterKeyError, MasterKeyId};
 pub use metrics::{OperationSnapshot, StoreMetrics, StoreSnapshot};
 pub use records::{Found, Stored};
 pub use root_key::RootKey;
+pub use scan::{Item, Part, Scan, ScanPage};
 pub use store::{Capabilities, Charge, Charged, Cursor, Health, Page, Record, SWEEP_MARGIN, Store, Swept};

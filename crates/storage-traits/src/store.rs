@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use countersign_primitives::UnixTime;
 
-use crate::{Batch, CommitError, CounterKey, Index, Key, StoreError, Version};
+use crate::{Batch, CommitError, CounterKey, Index, Key, Scan, StoreError, Version};
 
 /// Where every record lives. Proved by the testkit; nothing here knows the protocol.
 ///
@@ -59,6 +59,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError`] when it cannot be reached or does not fit.
     async fn health(&self) -> Result<Health, StoreError>;
+
+    /// The store as one that can be walked and filled, where it is one. A server needs it for nothing that it serves.
+    fn as_scan(&self) -> Option<&dyn Scan> {
+        None
+    }
 }
 
 /// How long an expired record stays before [`Store::sweep`] may take it: nodes whose clocks differ must agree on it first.
@@ -86,6 +91,9 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     }
     async fn health(&self) -> Result<Health, StoreError> {
         (**self).health().await
+    }
+    fn as_scan(&self) -> Option<&dyn Scan> {
+        (**self).as_scan()
     }
 }
 

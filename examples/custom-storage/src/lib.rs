@@ -10,6 +10,7 @@
 //! ```
 
 mod tables;
+mod walk;
 
 use std::fmt;
 use std::path::Path;
@@ -17,8 +18,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign::store::{
-    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Judgement, Key, Page, Record, Store,
-    StoreError, Swept,
+    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Item, Judgement, Key, Page, Part, Record,
+    Scan, ScanPage, Store, StoreError, Swept,
 };
 use countersign::{BoxError, UnixTime};
 use redb::{Database, ReadableDatabase as _};
@@ -143,6 +144,24 @@ impl Store for RedbStore {
 
     async fn health(&self) -> Result<Health, StoreError> {
         self.read(|_| Ok(Health::of("redb"))).await
+    }
+
+    fn as_scan(&self) -> Option<&dyn Scan> {
+        Some(self)
+    }
+}
+
+/// What makes exports, and moves to and from this database, possible. Leave it out, and everything else works.
+#[async_trait]
+impl Scan for RedbStore {
+    async fn scan(&self, part: Part, after: Option<Cursor>, limit: u16) -> Result<ScanPage, StoreError> {
+        let after = after.map_or_else(Vec::new, |cursor| cursor.0.to_vec());
+        self.read(move |tables| tables.walk(part, &after, limit.max(1).into())).await
+    }
+
+    async fn restore(&self, items: &[Item]) -> Result<(), StoreError> {
+        let items = items.to_vec();
+        self.write(move |tables| items.iter().try_for_each(|item| tables.restore(item))).await
     }
 }
 

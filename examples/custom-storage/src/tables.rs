@@ -8,7 +8,7 @@ use countersign::store::{
 };
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 
-type RecordKey = &'static [u8; 33];
+pub(crate) type RecordKey = &'static [u8; 33];
 /// Version, expiry, the indexes one after the other, payload.
 type Row = (u64, u64, &'static [u8], &'static [u8]);
 /// An index (name and value), then the key of a record in it.
@@ -36,8 +36,9 @@ fn schema(error: TableError) -> StoreError {
 
 /// The tables at one moment.
 pub(crate) struct Reading {
-    records: ReadOnlyTable<RecordKey, Row>,
+    pub(crate) records: ReadOnlyTable<RecordKey, Row>,
     lists: ReadOnlyTable<Entry, ()>,
+    pub(crate) counters: ReadOnlyTable<CounterId, (u32, u64)>,
 }
 
 impl Reading {
@@ -45,20 +46,14 @@ impl Reading {
         Ok(Self {
             records: transaction.open_table(RECORDS).map_err(schema)?,
             lists: transaction.open_table(LISTS).map_err(schema)?,
+            counters: transaction.open_table(COUNTERS).map_err(schema)?,
         })
     }
 
     /// The record, unless it has expired by the caller's clock.
     pub(crate) fn live(&self, key: &Key, now: UnixTime) -> Result<Option<Record>, StoreError> {
         let row = self.records.get(&key.to_bytes()).map_err(StoreError::unavailable)?;
-        let record = row.map(|row| {
-            let (version, expires_at, _, payload) = row.value();
-            Record {
-                version: Version::new(version),
-                expires_at: UnixTime::from_millis(expires_at),
-                payload: Bytes::copy_from_slice(payload),
-            }
-        });
+        let record = row.map(|row| record_of(row.value()));
         Ok(record.filter(|record| record.expires_at > now))
     }
 
@@ -89,7 +84,7 @@ impl Reading {
 
 /// The tables in a transaction that changes them.
 pub(crate) struct Writing<'a> {
-    records: Table<'a, RecordKey, Row>,
+    pub(crate) records: Table<'a, RecordKey, Row>,
     lists: Table<'a, Entry, ()>,
     counters: Table<'a, CounterId, (u32, u64)>,
     expiries: Table<'a, (u64, &'static [u8]), ()>,
@@ -136,7 +131,7 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    fn insert(
+    pub(crate) fn insert(
         &mut self,
         key: &Key,
         version: Version,
@@ -154,7 +149,7 @@ impl<'a> Writing<'a> {
     }
 
     /// Takes a record out of every table, and says what it was.
-    fn take(&mut self, key: &Key) -> Result<Option<Held>, StoreError> {
+    pub(crate) fn take(&mut self, key: &Key) -> Result<Option<Held>, StoreError> {
         let bytes = key.to_bytes();
         let removed = self.records.remove(&bytes).map_err(StoreError::unavailable)?.map(|row| {
             let (_, expires_at, indexes, _) = row.value();
@@ -175,15 +170,20 @@ impl<'a> Writing<'a> {
         let held = self.counters.get(id.as_bytes()).map_err(StoreError::unavailable)?.map(|row| row.value());
         let counter = held.map(|(count, resets_at)| Counter { count, resets_at: UnixTime::from_millis(resets_at) });
         let (changed, charged) = charge.apply(counter, now);
-        if let Some(Counter { count, resets_at }) = changed {
-            if let Some((_, resets_at)) = held {
-                self.expiries.remove((resets_at, &id.as_bytes()[..])).map_err(StoreError::unavailable)?;
-            }
-            let resets_at = resets_at.as_millis();
-            self.expiries.insert((resets_at, &id.as_bytes()[..]), ()).map_err(StoreError::unavailable)?;
-            self.counters.insert(id.as_bytes(), (count, resets_at)).map_err(StoreError::unavailable)?;
+        if let Some(counter) = changed {
+            self.set_counter(charge.counter, counter)?;
         }
         Ok(charged)
+    }
+
+    pub(crate) fn set_counter(&mut self, CounterKey(id): CounterKey, shows: Counter) -> Result<(), StoreError> {
+        let resets_at = shows.resets_at.as_millis();
+        let held = self.counters.insert(id.as_bytes(), (shows.count, resets_at)).map_err(StoreError::unavailable)?;
+        if let Some((_, resets_at)) = held.map(|row| row.value()) {
+            self.expiries.remove((resets_at, &id.as_bytes()[..])).map_err(StoreError::unavailable)?;
+        }
+        self.expiries.insert((resets_at, &id.as_bytes()[..]), ()).map_err(StoreError::unavailable)?;
+        Ok(())
     }
 
     /// Removes what expired longer ago than the margin, at most so many. The table of expiries follows every renewal in the
@@ -220,9 +220,17 @@ impl<'a> Writing<'a> {
 }
 
 /// What a record was before it was taken out.
-struct Held {
+pub(crate) struct Held {
     expires_at: u64,
-    indexes: Vec<u8>,
+    pub(crate) indexes: Vec<u8>,
+}
+
+pub(crate) fn record_of((version, expires_at, _, payload): (u64, u64, &[u8], &[u8])) -> Record {
+    Record {
+        version: Version::new(version),
+        expires_at: UnixTime::from_millis(expires_at),
+        payload: Bytes::copy_from_slice(payload),
+    }
 }
 
 /// The key in 33 bytes.
@@ -230,7 +238,7 @@ pub(crate) fn key_of(bytes: &[u8]) -> Option<Key> {
     <&[u8; 33]>::try_from(bytes).ok().map(Key::from_bytes)
 }
 
-fn index_bytes(index: &Index) -> [u8; 17] {
+pub(crate) fn index_bytes(index: &Index) -> [u8; 17] {
     let mut bytes = [index.name; 17];
     bytes[1..].copy_from_slice(index.value.as_bytes());
     bytes

@@ -129,6 +129,11 @@ impl Network {
         values.pop().ok_or_else(|| Failure::sent(self.name(), Cause::Answer))
     }
 
+    /// Sends a command that may be repeated to the master of its slot, and another behind it on the same connection.
+    pub(crate) async fn write(&self, slot: u16, command: &Cmd, behind: Option<&Cmd>) -> Result<Vec<Value>, Failure> {
+        self.run(slot, Errand::new(Words::Plain(command), behind, true)).await
+    }
+
     /// Sends a command to one server, without redirection.
     pub(crate) async fn send_to(&self, link: &Link, command: &Cmd) -> Result<Value, Failure> {
         let sending = async {

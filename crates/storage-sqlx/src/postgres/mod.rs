@@ -7,6 +7,7 @@ mod migrate;
 mod open;
 mod pool;
 mod read;
+mod scan;
 mod statement;
 mod write;
 

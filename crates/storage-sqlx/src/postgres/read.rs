@@ -96,7 +96,7 @@ impl Postgres {
     }
 }
 
-fn record(row: &PgRow) -> Result<(Key, Record), sqlx::Error> {
+pub(super) fn record(row: &PgRow) -> Result<(Key, Record), sqlx::Error> {
     let payload: Vec<u8> = row.try_get(3)?;
     let record = Record {
         version: encode::version_from(row.try_get(1)?),

@@ -3,6 +3,7 @@
 mod error;
 mod open;
 mod read;
+mod scan;
 mod sheet;
 mod write;
 mod writer;
@@ -12,7 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use countersign_primitives::UnixTime;
 use countersign_storage_traits::{
-    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Key, Page, Record, StoreError, Swept,
+    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Item, Key, Page, Part, Record, ScanPage,
+    StoreError, Swept,
 };
 use sqlx::SqliteConnection;
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
@@ -20,7 +22,7 @@ use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use self::error::{closed, store_error};
 use self::open::Place;
 use self::writer::{Job, Read, ReadAnswer};
-use crate::{OpenError, SqlOptions};
+use crate::{OpenError, SqlOptions, encode};
 
 /// How many jobs may wait for the writer before callers wait to hand theirs over.
 const QUEUE: usize = 1_024;
@@ -125,6 +127,20 @@ impl Sqlite {
             all = Swept { removed: all.removed + step.removed, more: step.more };
         }
         Ok(all)
+    }
+
+    pub(crate) async fn scan(&self, part: Part, after: Option<Cursor>, limit: u16) -> Result<ScanPage, StoreError> {
+        let after = encode::place(after.as_ref(), encode::key_length(part))?.to_vec();
+        match self.read(Read::Scan { part, after, limit }).await? {
+            ReadAnswer::Scan(page) => Ok(page),
+            _ => Err(closed()),
+        }
+    }
+
+    pub(crate) async fn restore(&self, items: &[Item]) -> Result<(), StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.jobs.send(Job::Restore { items: items.to_vec(), answer }).await.map_err(|_| closed())?;
+        answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
     pub(crate) async fn health(&self) -> Result<Health, StoreError> {

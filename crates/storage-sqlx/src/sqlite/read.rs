@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::open::run;
+use super::scan;
 use super::writer::{Read, ReadAnswer};
 use crate::encode;
 
@@ -55,6 +56,9 @@ impl Read {
                 list(connection, *index, after.as_ref(), *limit, *now).await.map(ReadAnswer::Page)
             }
             Self::Backlog => backlog(connection).await.map(ReadAnswer::Backlog),
+            Self::Scan { part, after, limit } => {
+                scan::page(connection, *part, after, *limit).await.map(ReadAnswer::Scan)
+            }
         }
     }
 }
@@ -92,16 +96,20 @@ async fn get_some(
         query = query.bind(keys.get(place).map(|key| key.to_bytes().to_vec()));
     }
     for row in query.bind(encode::time(now)).fetch_all(connection).await? {
-        let key = key_column(&row)?;
-        let payload: Vec<u8> = row.try_get(3)?;
-        let record = Record {
-            version: encode::version_from(row.try_get(1)?),
-            expires_at: encode::time_from(row.try_get(2)?),
-            payload: Bytes::from(payload),
-        };
-        found.push((key, record));
+        found.push(record(&row)?);
     }
     Ok(())
+}
+
+/// The record in a row of key, version, expiry and payload.
+pub(super) fn record(row: &SqliteRow) -> Result<(Key, Record), sqlx::Error> {
+    let payload: Vec<u8> = row.try_get(3)?;
+    let record = Record {
+        version: encode::version_from(row.try_get(1)?),
+        expires_at: encode::time_from(row.try_get(2)?),
+        payload: Bytes::from(payload),
+    };
+    Ok((key_column(row)?, record))
 }
 
 async fn list(

@@ -65,11 +65,11 @@ struct Line {
     changed: bool,
 }
 
-struct Row {
-    standing: Standing,
-    lists: Vec<Index>,
+pub(super) struct Row {
+    pub(super) standing: Standing,
+    pub(super) lists: Vec<Index>,
     /// Known only once a batch has put it.
-    payload: Bytes,
+    pub(super) payload: Bytes,
 }
 
 impl Sheet {
@@ -157,7 +157,7 @@ impl Sheet {
     }
 }
 
-async fn put(connection: &mut SqliteConnection, rows: &[(Key, &Row)]) -> Result<(), sqlx::Error> {
+pub(super) async fn put(connection: &mut SqliteConnection, rows: &[(Key, &Row)]) -> Result<(), sqlx::Error> {
     let mut rest = rows;
     for (width, statement) in PUT {
         while let Some((rows, after)) = rest.split_at_checked(width) {
@@ -189,7 +189,7 @@ async fn delete(connection: &mut SqliteConnection, keys: &[Key]) -> Result<(), s
     Ok(())
 }
 
-async fn enlist(connection: &mut SqliteConnection, entries: &[(Index, Key)]) -> Result<(), sqlx::Error> {
+pub(super) async fn enlist(connection: &mut SqliteConnection, entries: &[(Index, Key)]) -> Result<(), sqlx::Error> {
     let mut rest = entries;
     for (width, statement) in ENLIST {
         while let Some((entries, after)) = rest.split_at_checked(width) {

@@ -9,7 +9,7 @@ use super::sheet;
 use crate::encode;
 
 const COUNTER: &str = "SELECT count, resets FROM counter WHERE k = ?";
-const COUNT: &str = "INSERT OR REPLACE INTO counter (k, count, resets) VALUES (?, ?, ?)";
+pub(super) const COUNT: &str = "INSERT OR REPLACE INTO counter (k, count, resets) VALUES (?, ?, ?)";
 const SWEEPABLE: &str = "SELECT k, lists FROM rec WHERE expires < ? ORDER BY expires, k LIMIT ?";
 const SWEEP: &str = "DELETE FROM rec WHERE k IN (SELECT k FROM rec WHERE expires < ? ORDER BY expires, k LIMIT ?)";
 const SWEEP_COUNTERS: &str = "DELETE FROM counter WHERE k IN (SELECT k FROM counter WHERE resets < ? LIMIT ?)";

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use countersign_primitives::UnixTime;
 use countersign_storage_traits::{
-    Batch, Charge, Charged, CommitError, Cursor, Index, Key, Page, Record, StoreError, Swept,
+    Batch, Charge, Charged, CommitError, Cursor, Index, Item, Key, Page, Part, Record, ScanPage, StoreError, Swept,
 };
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::error::{BUSY, SharedError, closed, is, shared_error};
 use super::open::{Place, run};
 use super::sheet::Sheet;
-use super::write;
+use super::{scan, write};
 
 /// Less than any disk takes to make a transaction durable.
 const PATIENCE: Duration = Duration::from_micros(200);
@@ -28,6 +28,7 @@ pub(super) enum Job {
     Charge { charges: Vec<Charge>, now: UnixTime, answer: oneshot::Sender<Result<Vec<Charged>, StoreError>> },
     Sweep { now: UnixTime, limit: u32, answer: oneshot::Sender<Result<Swept, StoreError>> },
     Read { read: Read, answer: oneshot::Sender<Result<ReadAnswer, StoreError>> },
+    Restore { items: Vec<Item>, answer: oneshot::Sender<Result<(), StoreError>> },
 }
 
 /// What readers ask.
@@ -35,6 +36,7 @@ pub(super) enum Read {
     Get { keys: Vec<Key>, now: UnixTime },
     List { index: Index, after: Option<Cursor>, limit: u16, now: UnixTime },
     Backlog,
+    Scan { part: Part, after: Vec<u8>, limit: u16 },
 }
 
 /// What they are answered.
@@ -42,6 +44,7 @@ pub(super) enum ReadAnswer {
     Records(Vec<Option<Record>>),
     Page(Page),
     Backlog(u64),
+    Scan(ScanPage),
 }
 
 /// What a job came to inside a transaction that is not yet on disk.
@@ -50,6 +53,7 @@ enum Outcome {
     Charge(Vec<Charged>),
     Sweep(Swept),
     Read(ReadAnswer),
+    Restored,
 }
 
 /// How a transaction failed.
@@ -182,6 +186,10 @@ async fn perform(connection: &mut SqliteConnection, group: &[Job]) -> Result<Vec
             Job::Charge { charges, now, .. } => Outcome::Charge(write::charge(connection, charges, *now).await?),
             Job::Sweep { now, limit, .. } => Outcome::Sweep(write::sweep(connection, *now, *limit).await?),
             Job::Read { read, .. } => Outcome::Read(read.run(connection).await?),
+            Job::Restore { items, .. } => {
+                scan::restore(connection, items).await?;
+                Outcome::Restored
+            }
         });
     }
     Ok(outcomes)
@@ -195,6 +203,7 @@ fn answer(group: &mut Vec<Job>, outcomes: Vec<Outcome>) {
             (Job::Charge { answer, .. }, Outcome::Charge(charged)) => answer.send(Ok(charged)).is_err(),
             (Job::Sweep { answer, .. }, Outcome::Sweep(swept)) => answer.send(Ok(swept)).is_err(),
             (Job::Read { answer, .. }, Outcome::Read(read)) => answer.send(Ok(read)).is_err(),
+            (Job::Restore { answer, .. }, Outcome::Restored) => answer.send(Ok(())).is_err(),
             _ => false, // each job has an outcome of its own sort
         };
     }
@@ -214,6 +223,7 @@ fn fail(group: &mut Vec<Job>, failure: Failure) {
             Job::Charge { answer, .. } => answer.send(Err(cause)).is_err(),
             Job::Sweep { answer, .. } => answer.send(Err(cause)).is_err(),
             Job::Read { answer, .. } => answer.send(Err(cause)).is_err(),
+            Job::Restore { answer, .. } => answer.send(Err(cause)).is_err(),
         };
     }
 }

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use countersign_primitives::UnixTime;
 
 use crate::{
-    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Key, Page, Record, Store, StoreError,
-    Swept,
+    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Item, Key, Page, Part, Record, Scan,
+    ScanPage, Store, StoreError, Swept,
 };
 
 /// How a commit fails.
@@ -44,6 +44,10 @@ pub enum Call {
     Sweep,
     /// [`Store::health`]
     Health,
+    /// [`Scan::scan`]
+    Scan,
+    /// [`Scan::restore`]
+    Restore,
 }
 
 /// What is to fail, and when. Calls are counted from one, each sort for itself, since the script was made or
@@ -73,7 +77,7 @@ pub struct FaultScript(Arc<Mutex<Script>>);
 
 #[derive(Debug, Default)]
 struct Script {
-    calls: [u32; 6],
+    calls: [u32; 8],
     failing: Vec<(Call, u32)>,
     commits: Vec<(u32, CommitFault)>,
     crash_at: Option<(u32, CommitFault)>,
@@ -269,5 +273,23 @@ impl<S: Store> Store for Faulty<S> {
     async fn health(&self) -> Result<Health, StoreError> {
         self.script.pass(Call::Health).await?;
         self.store.health().await
+    }
+    fn as_scan(&self) -> Option<&dyn Scan> {
+        self.store.as_scan().map(|_| self as &dyn Scan)
+    }
+}
+
+#[async_trait]
+impl<S: Store> Scan for Faulty<S> {
+    async fn scan(&self, part: Part, after: Option<Cursor>, limit: u16) -> Result<ScanPage, StoreError> {
+        self.script.pass(Call::Scan).await?;
+        let store: &dyn Store = &self.store;
+        store.scannable()?.scan(part, after, limit).await
+    }
+
+    async fn restore(&self, items: &[Item]) -> Result<(), StoreError> {
+        self.script.pass(Call::Restore).await?;
+        let store: &dyn Store = &self.store;
+        store.scannable()?.restore(items).await
     }
 }

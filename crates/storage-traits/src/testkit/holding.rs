@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use countersign_primitives::UnixTime;
 
 use crate::{
-    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Key, Page, Record, Store, StoreError,
-    Swept,
+    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Key, Page, Record, Scan, Store,
+    StoreError, Swept,
 };
 
 /// A store together with what must outlive it, such as the temporary folder that its files lie in.
@@ -50,5 +50,8 @@ impl<S: Store, G: Send + Sync + std::fmt::Debug> Store for Holding<S, G> {
     }
     async fn health(&self) -> Result<Health, StoreError> {
         self.store.health().await
+    }
+    fn as_scan(&self) -> Option<&dyn Scan> {
+        self.store.as_scan()
     }
 }

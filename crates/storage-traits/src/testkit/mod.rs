@@ -41,12 +41,14 @@ mod holding;
 mod listing;
 mod payload;
 mod planted;
+mod planted_walk;
 mod reading;
 mod repeat;
 mod report;
 mod runner;
 mod scene;
 mod sweeping;
+mod walking;
 
 use std::fmt;
 use std::future::Future;
@@ -67,6 +69,7 @@ pub use repeat::*;
 pub use report::{Report, report};
 pub use runner::{block_on, run};
 pub use sweeping::*;
+pub use walking::*;
 
 use crate::Store;
 
@@ -157,6 +160,11 @@ macro_rules! testkit {
             wrong_shapes_are_refused
             a_dropped_commit_leaves_all_or_nothing
             a_working_store_is_healthy
+            a_walk_tells_everything
+            a_walk_tells_one_kind
+            a_walk_survives_deletes_between_pages
+            a_walk_misses_nothing_while_others_write
+            what_is_restored_is_the_same
         }
     };
     (@tests ($open:expr) ($block_on:expr) $($name:ident)*) => {$(

@@ -1,6 +1,6 @@
 //! A store with one known fault, by which the suite shows that it can fail.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::future::poll_fn;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -12,7 +12,7 @@ use countersign_primitives::{Clock, SystemClock, UnixTime};
 
 use crate::{
     Batch, Capabilities, Change, Charge, Charged, CommitError, CounterKey, Cursor, Expect, Health, Index, Key, Kind,
-    Op, Page, Record, SWEEP_MARGIN, Standing, Store, StoreError, Swept, Version,
+    Op, Page, Record, SWEEP_MARGIN, Scan, Standing, Store, StoreError, Swept, Version,
 };
 
 /// What a planted store does wrong.
@@ -109,28 +109,48 @@ pub enum Fault {
     ShapeUnchecked,
     /// Takes half as many operations as it should.
     SmallBatchesOnly,
+    /// A walk leaves out what stands at a page's border.
+    WalkBorderMissed,
+    /// A walk counts its pages from the front, so deletions shift them.
+    WalkByOffset,
+    /// A walk leaves out what has expired.
+    WalkWithoutExpired,
+    /// A walk tells every kind when asked for one.
+    WalkIgnoresKind,
+    /// A walk tells of the lists of records that have gone.
+    WalkTellsGoneEntries,
+    /// What is restored gets a version of its own.
+    RestoreWithNewVersion,
+    /// What is there is not replaced by what is restored.
+    RestoreKeepsWhatIsThere,
+    /// A restored record leaves the lists that it stood in.
+    RestoreForgetsLists,
+    /// A restored counter is added to what is there.
+    RestoreAddsCounters,
 }
 
 /// A small store in memory with one [`Fault`]. With [`Fault::None`] it also serves as the plainest example of a store.
 #[derive(Debug)]
 pub struct Planted {
-    fault: Fault,
+    pub(super) fault: Fault,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    rows: BTreeMap<Key, Row>,
+pub(super) struct State {
+    pub(super) rows: BTreeMap<Key, Row>,
     before: BTreeMap<Key, Row>,
-    counters: HashMap<CounterKey, (i64, UnixTime)>,
+    pub(super) counters: BTreeMap<CounterKey, (i64, UnixTime)>,
+    /// Entries of records that have gone, for the fault that tells them.
+    pub(super) gone: Vec<(Key, Row)>,
     batches: HashSet<Version>,
     versions: HashSet<(Key, Version)>,
 }
 
 #[derive(Debug, Clone)]
-struct Row {
-    record: Record,
-    indexes: Vec<Index>,
+pub(super) struct Row {
+    pub(super) record: Record,
+    pub(super) indexes: Vec<Index>,
 }
 
 /// Lets every other task and thread go first.
@@ -155,11 +175,11 @@ impl Planted {
         Self { fault, state: Mutex::default() }
     }
 
-    fn is(&self, fault: Fault) -> bool {
+    pub(super) fn is(&self, fault: Fault) -> bool {
         self.fault == fault
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -227,7 +247,8 @@ impl Planted {
                 Change::Check => {}
                 Change::Delete if self.is(Fault::DeletionForgotten) => {}
                 Change::Delete => {
-                    state.rows.remove(&key);
+                    let gone = state.rows.remove(&key).filter(|_| self.is(Fault::WalkTellsGoneEntries));
+                    state.gone.extend(gone.map(|row| (key, row)));
                 }
                 Change::Put { expires_at, indexes, payload } => {
                     state.versions.insert((key, batch.id()));
@@ -438,5 +459,8 @@ impl Store for Planted {
 
     async fn health(&self) -> Result<Health, StoreError> {
         Ok(Health::of("planted"))
+    }
+    fn as_scan(&self) -> Option<&dyn Scan> {
+        Some(self)
     }
 }

@@ -17,6 +17,7 @@ use super::{GUARANTEES, Guarantee};
 #[derive(Debug)]
 pub struct Report {
     capabilities: Capabilities,
+    walks: bool,
     backend: &'static str,
     findings: Vec<(&'static str, Option<String>)>,
 }
@@ -47,10 +48,11 @@ impl fmt::Display for Report {
         writeln!(f, "{}", self.backend)?;
         writeln!(
             f,
-            "  declared: durable {}, survives fail-over {}, shared between processes {}",
+            "  declared: durable {}, survives fail-over {}, shared between processes {}, can be walked {}",
             declared(durable),
             declared(survives_failover),
-            declared(shared)
+            declared(shared),
+            declared(self.walks)
         )?;
         for (name, seen) in &self.findings {
             match seen {
@@ -84,10 +86,10 @@ pub fn report<S: Store, E: fmt::Display>(
     runner: impl Fn(Pin<&mut dyn Future<Output = ()>>) + Send + Sync + 'static,
 ) -> Result<Report, E> {
     let runner = install(runner);
-    let (capabilities, backend) = complete(&runner, async {
+    let (capabilities, walks, backend) = complete(&runner, async {
         let store = open().await?;
         let backend = store.health().await.map_or("an unhealthy store", |health| health.backend);
-        Ok((store.capabilities(), backend))
+        Ok((store.capabilities(), store.as_scan().is_some(), backend))
     })?;
     let prove = async |guarantee: &Guarantee| match open().await {
         Ok(store) => guarantee.prove(&store).await,
@@ -97,7 +99,7 @@ pub fn report<S: Store, E: fmt::Display>(
         let outcome = catch_unwind(AssertUnwindSafe(|| complete(&runner, prove(guarantee))));
         (guarantee.name, outcome.err().map(|panic| seen(&*panic)))
     });
-    Ok(Report { capabilities, backend, findings: findings.collect() })
+    Ok(Report { capabilities, walks, backend, findings: findings.collect() })
 }
 
 /// What a guarantee said as it failed.

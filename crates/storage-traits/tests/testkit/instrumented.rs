@@ -7,7 +7,7 @@ use countersign_primitives::{Id, SystemRandom, UnixTime};
 use countersign_storage_traits::testkit::{Call, CommitFault, Fault, FaultScript, Faulty, Planted, block_on};
 use countersign_storage_traits::{
     Batch, Charge, CommitError, CounterKey, Encrypted, Expect, Health, Index, Instrumented, Key, Kind, MasterKey,
-    Operation, Outcome, Store, StoreError, StoreMetrics, StoreObserver,
+    Operation, Outcome, Part, Store, StoreError, StoreMetrics, StoreObserver,
 };
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
@@ -45,6 +45,9 @@ fn every_operation_is_counted_by_itself() {
     }
     block_on(store.sweep(NOW, 10)).unwrap();
     block_on(store.health()).unwrap();
+    let walked = store.as_scan().unwrap();
+    let page = block_on(walked.scan(Part::Records, None, 10)).unwrap();
+    block_on(walked.restore(&page.items)).unwrap();
     let number = |operation| if operation == Operation::Charge { 2 } else { 1 };
     assert_eq!(counted(&metrics), Operation::ALL.map(|operation| (operation, Outcome::Ok, number(operation))));
 }
@@ -147,7 +150,10 @@ fn many_threads_lose_no_count() {
 
 #[test]
 fn names_are_told_apart_and_stay() {
-    assert_eq!(Operation::ALL.map(Operation::name), ["get", "commit", "list", "charge", "sweep", "health"]);
+    assert_eq!(
+        Operation::ALL.map(Operation::name),
+        ["get", "commit", "list", "charge", "sweep", "health", "scan", "restore"]
+    );
     let names = ["ok", "conflict", "unknown", "unavailable", "corrupt", "wrong_key", "refused", "dropped"];
     assert_eq!(Outcome::ALL.map(Outcome::name), names);
 }

@@ -74,6 +74,15 @@ planted! {
     PayloadAsText => payloads_come_back_byte_for_byte;
     ShapeUnchecked => wrong_shapes_are_refused;
     SmallBatchesOnly => a_full_batch_goes_through;
+    WalkBorderMissed => a_walk_tells_everything;
+    WalkByOffset => a_walk_survives_deletes_between_pages, a_walk_misses_nothing_while_others_write;
+    WalkWithoutExpired => a_walk_tells_everything;
+    WalkIgnoresKind => a_walk_tells_one_kind;
+    WalkTellsGoneEntries => a_walk_tells_everything;
+    RestoreWithNewVersion => what_is_restored_is_the_same;
+    RestoreKeepsWhatIsThere => what_is_restored_is_the_same;
+    RestoreForgetsLists => what_is_restored_is_the_same;
+    RestoreAddsCounters => what_is_restored_is_the_same;
 }
 
 /// What no single fault breaks: each of these would take a store that is wrong in a way of its own.
