@@ -10,6 +10,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest;
 use zeroize::Zeroizing;
 
+use crate::moving::is_half_moved;
 use crate::{
     Batch, Capabilities, Charge, Charged, CommitError, CounterKey, Cursor, Expect, Health, Index, Item, Key, Kind,
     MasterKey, MasterKeyId, Page, Part, Record, RootKey, Scan, ScanPage, Store, StoreError, Swept, Version,
@@ -99,8 +100,8 @@ impl<S: Store> Encrypted<S> {
     /// anew under the present one.
     ///
     /// # Errors
-    /// [`StoreError::WrongKey`] when the store was sealed under a master key that is not among those given; else as the store
-    /// fails.
+    /// [`StoreError::WrongKey`] when the store was sealed under a master key that is not among those given,
+    /// [`StoreError::HalfMoved`] while a [`Move`](crate::Move) into it has not ended; else as the store fails.
     pub async fn root_key(&self, now: UnixTime) -> Result<RootKey, StoreError>
     where
         S: 'static,
@@ -109,6 +110,9 @@ impl<S: Store> Encrypted<S> {
         id.copy_from_slice(&digest::digest(&digest::SHA256, &self.realm).as_ref()[..16]);
         let key = Key::root(ROOT_KEY, Id::from_bytes(id));
         let store: &dyn Store = self;
+        if is_half_moved(&self.store, now).await? {
+            return Err(StoreError::HalfMoved);
+        }
         // The second read is for the process that lost the race to write the first record.
         for _ in 0..2 {
             if let Some(record) = self.get(&[key], now).await?.into_iter().flatten().next() {

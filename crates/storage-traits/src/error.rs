@@ -37,6 +37,9 @@ pub enum StoreError {
     /// The caller made a batch of a wrong shape.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// A move into the store was begun and has not ended: it may lack anything.
+    #[error("a move into this store was begun and has not ended: run it again to its end")]
+    HalfMoved,
     /// The store does not offer [`Scan`](crate::Scan).
     #[error("this store cannot be walked from end to end")]
     NotScannable,

@@ -111,6 +111,7 @@ impl From<&StoreError> for Outcome {
             StoreError::Corrupt { .. } => Self::Corrupt,
             StoreError::WrongKey { .. } => Self::WrongKey,
             StoreError::Cursor
+            | StoreError::HalfMoved
             | StoreError::NotScannable
             | StoreError::Random(_)
             | StoreError::Schema(_)
