@@ -68,6 +68,8 @@ kinds! {
     ClientUpdated => "client.updated",
     /// A code that was spent came again in an otherwise valid request; its grant was ended (RFC 6749 §4.1.2).
     CodeReused => "code.reused",
+    /// Who was asked on a device says that a login is not theirs: somebody else has the password.
+    FactorDenied => "factor.denied",
     /// A factor was enrolled and proven.
     FactorEnrolled => "factor.enrolled",
     /// An answer to a factor's challenge was wrong.
@@ -98,10 +100,14 @@ kinds! {
     LoginSucceeded => "login.succeeded",
     /// A request to sign out was refused; the cause says why (OpenID Connect RP-Initiated Logout 1.0 §4).
     LogoutRefused => "logout.refused",
+    /// A message was not taken; the method names the channel and the cause says why.
+    MessageFailed => "message.failed",
     /// A message that had been taken, or was to be sent later, will not arrive; the cause says why.
     MessageLost => "message.lost",
     /// A message was not sent because of a budget or of where it would go; the cause says which.
     MessageRefused => "message.refused",
+    /// A message was handed to whoever carries it; the method names the channel.
+    MessageSent => "message.sent",
     /// Codes are sent again to a country, or everywhere, by an operator.
     MessagesResumed => "messages.resumed",
     /// Too few of the codes sent to a country, or of all codes, were entered: none is sent there for now. Comes once.

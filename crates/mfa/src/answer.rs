@@ -36,6 +36,15 @@ pub enum Answer {
         /// The code.
         code: SecretString,
     },
+    /// Typed the phone number or mail address of what is being set up.
+    Contact {
+        /// The number or address.
+        to: String,
+    },
+    /// Asked for the message, or the question to a device, once more.
+    Resend,
+    /// Asked whether an answer has come that comes from elsewhere.
+    Poll,
     /// Kept the recovery codes.
     RecoveryCodes,
     /// Decided what a client may have; for the authorization server, not for a login.
@@ -100,6 +109,12 @@ impl Answer {
         Self::Enrol { code: SecretString::new(code) }
     }
 
+    /// The phone number or mail address of what is being set up.
+    #[must_use]
+    pub fn contact(to: impl Into<String>) -> Self {
+        Self::Contact { to: to.into() }
+    }
+
     /// The text of the code, where the answer is one.
     #[must_use]
     pub fn code_text(&self) -> Option<&str> {
@@ -136,7 +151,7 @@ impl Answer {
     }
 
     /// Reads a form, given as its decoded pairs. `answer` names the kind of answer, `other` or `authenticator` is the value of
-    /// the button that chose a way.
+    /// the button that chose a way; an `other` of `resend` or `poll` is that answer.
     ///
     /// # Errors
     /// [`AnswerError`] says what is wrong.
@@ -156,6 +171,7 @@ impl Answer {
                 "password" => &mut body.password,
                 "code" => &mut body.code,
                 "authenticator" => &mut body.id,
+                "to" => &mut body.to,
                 "other" => &mut other,
                 "decision" => &mut decision,
                 "csrf" => &mut body.csrf,
@@ -188,6 +204,7 @@ struct Body {
     id: Option<Shown>,
     code: Option<Shown>,
     remember: Option<bool>,
+    to: Option<Shown>,
     allow: Option<Vec<String>>,
     csrf: Option<Shown>,
 }
@@ -198,7 +215,10 @@ impl Body {
         if let Some(id) = other {
             // The button of another way stands in the form of this one, whose fields are sent along and mean nothing.
             let csrf = self.csrf;
-            return Ok(Self { answer: Some(Shown::new("choose")), id: Some(id), csrf, ..Self::default() });
+            return Ok(match id.expose() {
+                "resend" | "poll" => Self { answer: Some(id), csrf, ..Self::default() },
+                _ => Self { answer: Some(Shown::new("choose")), id: Some(id), csrf, ..Self::default() },
+            });
         }
         if self.answer.is_none() && self.id.is_some() {
             self.answer = Some(Shown::new("choose"));
@@ -225,7 +245,8 @@ impl Body {
             "choose" => &["id"],
             "code" => &["code", "remember"],
             "enrol" => &["code"],
-            "recovery_codes" => &[],
+            "contact" => &["to"],
+            "resend" | "poll" | "recovery_codes" => &[],
             "consent" => &["allow"],
             _ => return Err(AnswerError::Unknown),
         };
@@ -243,6 +264,9 @@ impl Body {
                 remember: self.remember.unwrap_or(false),
             },
             "enrol" => Answer::Enrol { code: secret(self.code, "code", Answer::MAX_CODE)? },
+            "contact" => Answer::Contact { to: text(self.to, "to", Answer::MAX_LOGIN)?.expose().to_owned() },
+            "resend" => Answer::Resend,
+            "poll" => Answer::Poll,
             "recovery_codes" => Answer::RecoveryCodes,
             _ => Answer::Consent(consent(self.allow)?),
         };
@@ -257,6 +281,7 @@ impl Body {
             ("id", self.id.is_some()),
             ("code", self.code.is_some()),
             ("remember", self.remember.is_some()),
+            ("to", self.to.is_some()),
             ("allow", self.allow.is_some()),
         ]
         .into_iter()
@@ -342,6 +367,12 @@ mod tests {
             Ok(Answer::Code { remember: true, .. })
         ));
         assert!(matches!(json(r#"{"answer":"enrol","code":"1"}"#), Ok(Answer::Enrol { .. })));
+        assert!(matches!(
+            json(r#"{"answer":"contact","to":"+49 151 12345678"}"#),
+            Ok(Answer::Contact { to }) if to == "+49 151 12345678"
+        ));
+        assert!(matches!(json(r#"{"answer":"resend"}"#), Ok(Answer::Resend)));
+        assert!(matches!(json(r#"{"answer":"poll"}"#), Ok(Answer::Poll)));
         assert!(matches!(json(r#"{"answer":"recovery_codes"}"#), Ok(Answer::RecoveryCodes)));
         assert!(matches!(
             json(r#"{"answer":"consent","allow":["openid"]}"#),
@@ -388,6 +419,9 @@ mod tests {
         assert!(
             matches!(form(&[("code", ""), ("other", "recovery|1")]), Ok(Answer::Choose { id }) if id == "recovery|1")
         );
+        assert!(matches!(form(&[("to", "a@b.example"), ("answer", "contact")]), Ok(Answer::Contact { .. })));
+        assert!(matches!(form(&[("answer", "code"), ("code", "1"), ("other", "resend")]), Ok(Answer::Resend)));
+        assert!(matches!(form(&[("answer", "poll")]), Ok(Answer::Poll)));
         assert!(matches!(form(&[("answer", "recovery_codes")]), Ok(Answer::RecoveryCodes)));
         let consent = |pairs: &[_]| match form(pairs) {
             Ok(Answer::Consent(consent)) => consent,

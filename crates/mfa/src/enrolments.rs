@@ -8,7 +8,8 @@ use countersign_primitives::{Id, Subject, UnixTime};
 use countersign_storage_traits::{Batch, Expect, Found, Key, Kind, Store, StoreError, Stored};
 use serde::{Deserialize, Serialize};
 
-use crate::factor::{RECOVERY_CODE, RecoveryFactor, State};
+use crate::contact::Contact;
+use crate::factor::{Enrolled, RECOVERY_CODE, RecoveryFactor, State};
 use crate::keys::ENROLMENTS;
 use crate::step::Way;
 use crate::{Method, Subjects};
@@ -68,6 +69,9 @@ pub(crate) struct Authenticator {
     pub(crate) method: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) label: Option<String>,
+    /// Where its messages go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) contact: Option<Contact>,
     pub(crate) state: State,
     pub(crate) enrolled_at: UnixTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,7 +83,13 @@ pub(crate) struct Authenticator {
 impl Authenticator {
     /// One that was enrolled just now.
     pub(crate) fn fresh(id: Id, method: &str, state: State, now: UnixTime) -> Self {
-        Self { id, method: method.to_owned(), label: None, state, enrolled_at: now, last_used: None, spent_by: None }
+        let method = method.to_owned();
+        Self { id, method, label: None, contact: None, state, enrolled_at: now, last_used: None, spent_by: None }
+    }
+
+    /// What its factor sees of it.
+    pub(crate) fn as_enrolled(&self) -> Enrolled<'_> {
+        Enrolled { state: &self.state, contact: self.contact.as_ref().map(Contact::to) }
     }
 
     pub(crate) fn named(&self) -> AuthenticatorId {
@@ -101,6 +111,7 @@ impl Authenticator {
             method: self.method.clone(),
             name: method.title().to_owned(),
             label: self.label.clone(),
+            to: self.contact.as_ref().map(Contact::masked),
         }
     }
 }
@@ -234,6 +245,7 @@ mod tests {
             id: Id::from_bytes([5; 16]),
             method: "totp".into(),
             label: None,
+            contact: None,
             state: State::write("JBSWY3DPEHPK3PXP").unwrap(),
             enrolled_at: UnixTime::default(),
             last_used: None,

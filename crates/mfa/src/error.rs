@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use countersign_outbound::Channel;
 use countersign_primitives::{BoxError, PoolFull, RandomError};
 use countersign_storage_traits::{CommitError, StoreError};
 
@@ -121,6 +122,9 @@ pub enum MfaConfigError {
     /// The policy asks for what no factor reaches.
     #[error("the policy requires {0:?}, which no factor here reaches: add a factor, such as Totp")]
     Unreachable(String),
+    /// Nobody carries the messages of a factor.
+    #[error("messages by {0} have no sender: give the factor one, or call .sender(…)")]
+    NoSender(Channel),
     /// There are accounts with passwords, and nowhere to hash them.
     #[error("accounts need a work pool to hash passwords on: call .pool(…)")]
     NoPool,

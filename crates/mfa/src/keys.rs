@@ -24,6 +24,7 @@ pub(crate) const LOGIN_NAME: Kind = Kind(36);
 pub(crate) struct Keys {
     names: hmac::Key,
     codes: CodeKey,
+    delivered: CodeKey,
 }
 
 impl fmt::Debug for Keys {
@@ -35,9 +36,17 @@ impl fmt::Debug for Keys {
 impl Keys {
     pub(crate) fn derive(root: &RootKey, realm: &str) -> Self {
         let names = hmac::Key::new(hmac::HMAC_SHA256, root.derive(realm, "mfa names").expose());
-        let mut key = zeroize::Zeroizing::new([0; 32]);
-        key.copy_from_slice(root.derive(realm, "mfa recovery codes").expose());
-        Self { names, codes: CodeKey::new(*key) }
+        let code_key = |purpose| {
+            let mut key = zeroize::Zeroizing::new([0; 32]);
+            key.copy_from_slice(root.derive(realm, purpose).expose());
+            CodeKey::new(*key)
+        };
+        Self { names, codes: code_key("mfa recovery codes"), delivered: code_key("mfa delivered codes") }
+    }
+
+    /// The key under which codes that were sent are hashed.
+    pub(crate) fn delivered(&self) -> &CodeKey {
+        &self.delivered
     }
 
     /// The key under which recovery codes are hashed.

@@ -78,6 +78,7 @@
 mod answer;
 mod authenticators;
 mod caller;
+mod contact;
 mod enrolments;
 mod error;
 mod factor;
@@ -117,7 +118,7 @@ pub use screen::{
     ScreenScope, StepScreen,
 };
 pub use step::{
-    ChooseStep, CodeStep, Done, EnrolStep, PasswordStep, RecoveryCodesStep, Refused, RefusedReason, Shown, Step,
-    StepError, Way,
+    ChooseStep, CodeStep, ContactStep, Done, EnrolStep, PasswordStep, RecoveryCodesStep, Refused, RefusedReason, Shown,
+    Step, StepError, WaitStep, Way,
 };
 pub use stored_accounts::{AccountsError, Existing, Imported, StoredAccounts};

@@ -1,10 +1,12 @@
 //! The engine as a host builds it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use countersign_accounts::Accounts;
 use countersign_events::{Event, EventKind, Events};
+use countersign_outbound::{Channel, MessageSender};
 use countersign_primitives::{
     Acr, AcrTable, Clock, Random, Requirement, Subject, SystemClock, SystemRandom, UnixTime, WorkPool,
 };
@@ -52,6 +54,9 @@ pub(crate) struct Inner {
     pub(crate) accounts: Option<(Arc<dyn Accounts>, PasswordHasher)>,
     pub(crate) factors: Factors,
     pub(crate) recovery: Option<Arc<RecoveryFactor>>,
+    pub(crate) senders: BTreeMap<Channel, Arc<dyn MessageSender>>,
+    /// The host name of the issuer.
+    pub(crate) host: Option<String>,
     pub(crate) policy: Policy,
     pub(crate) table: AcrTable,
     pub(crate) limits: Limits,
@@ -215,6 +220,7 @@ pub struct MfaBuilder<'a> {
     pool: Option<Arc<dyn WorkPool>>,
     cost: PasswordCost,
     factors: Vec<Arc<dyn Factor>>,
+    senders: BTreeMap<Channel, Arc<dyn MessageSender>>,
     recovery_codes: u8,
     policy: Policy,
     table: AcrTable,
@@ -246,6 +252,7 @@ impl<'a> MfaBuilder<'a> {
             pool: None,
             cost: PasswordCost::default(),
             factors: Vec::new(),
+            senders: BTreeMap::new(),
             recovery_codes: 10,
             policy: Policy::default(),
             table: AcrTable::default(),
@@ -269,6 +276,13 @@ impl<'a> MfaBuilder<'a> {
     #[must_use]
     pub fn factor(mut self, factor: impl Factor + 'static) -> Self {
         self.factors.push(Arc::new(factor));
+        self
+    }
+
+    /// Who carries the messages of a channel, in place of the sender that a factor brings along.
+    #[must_use]
+    pub fn sender(mut self, channel: Channel, sender: impl MessageSender + 'static) -> Self {
+        self.senders.insert(channel, Arc::new(sender));
         self
     }
 
@@ -386,6 +400,7 @@ impl<'a> MfaBuilder<'a> {
                 Some((accounts, PasswordHasher::new(pool).cost(self.cost)?.random(Arc::clone(&self.random))))
             }
         };
+        let senders = senders(self.senders, &self.factors)?;
         let mut factors = named(self.factors)?;
         let with_codes = self.recovery_codes > 0 && !factors.is_empty();
         let recovery =
@@ -401,6 +416,8 @@ impl<'a> MfaBuilder<'a> {
             accounts,
             factors,
             recovery,
+            senders,
+            host: origin_of(&self.realm),
             policy: self.policy,
             table: self.table,
             limits: self.limits,
@@ -432,11 +449,33 @@ fn host_of(realm: &str) -> &str {
     if host.is_empty() { realm } else { host }
 }
 
+/// Who carries the messages of each channel. What a factor travels by, and nobody carries, it cannot be.
+fn senders(
+    mut senders: BTreeMap<Channel, Arc<dyn MessageSender>>,
+    factors: &[Arc<dyn Factor>],
+) -> Result<BTreeMap<Channel, Arc<dyn MessageSender>>, MfaConfigError> {
+    for (channel, sender) in factors.iter().filter_map(|factor| factor.sender()) {
+        senders.entry(channel).or_insert(sender);
+    }
+    let needed = factors.iter().filter_map(|factor| factor.contact().or(factor.method().travels_by()));
+    match needed.into_iter().find(|channel| !senders.contains_key(channel)) {
+        Some(channel) => Err(MfaConfigError::NoSender(channel)),
+        None => Ok(senders),
+    }
+}
+
+/// The host name that a code can be bound to.
+fn origin_of(realm: &str) -> Option<String> {
+    let authority = realm.split_once("://")?.1.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    (!host.is_empty() && !host.contains(['@', '[', ']'])).then(|| host.to_ascii_lowercase())
+}
+
 /// The factors by their methods, each of which must be told from the others and from ours.
 fn named(factors: Vec<Arc<dyn Factor>>) -> Result<Factors, MfaConfigError> {
     let mut named = Factors::with_capacity(factors.len() + 1);
     for factor in factors {
-        let method = factor.method();
+        let method = factor.method().with_contact(factor.contact());
         if !method.has_good_name() || [PASSWORD, "pwd", "enrol", RECOVERY_CODE].contains(&method.name()) {
             return Err(MfaConfigError::MethodName(method.name().to_owned()));
         }

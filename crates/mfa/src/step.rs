@@ -1,7 +1,9 @@
 //! What a login shows next: the same in Rust, in JSON and behind the default pages.
 
 use std::fmt;
+use std::time::Duration;
 
+use countersign_outbound::Channel;
 use countersign_primitives::{SecretString, SignedIn, UnixTime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -47,6 +49,11 @@ impl<'de> Deserialize<'de> for Shown {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// What a login shows next.
 ///
 /// As JSON it is the body that a front end reads, its member `step` saying which one it is.
@@ -60,6 +67,10 @@ pub enum Step {
     Choose(ChooseStep),
     /// A code of an authenticator.
     Code(CodeStep),
+    /// The answer comes from elsewhere, such as a device that was asked.
+    Wait(WaitStep),
+    /// Where the messages of a factor go that is being set up.
+    Contact(ContactStep),
     /// A factor to set up, and a first code that proves it.
     Enrol(EnrolStep),
     /// Recovery codes to keep; going on says that they are kept.
@@ -83,6 +94,20 @@ pub enum StepError {
     NoSuchChoice,
     /// Too many attempts; the answer was not looked at.
     Throttled,
+    /// This challenge takes no more answers; another one does.
+    AttemptsSpent,
+    /// This challenge has had its time; another one has its own.
+    CodeExpired,
+    /// Not a phone number or mail address that can be used.
+    InvalidContact,
+    /// The last message is not long ago; this one was not sent.
+    TooSoon,
+    /// Nobody can be reached there; another way may do.
+    Unreachable,
+    /// The message could not be sent. It can be asked for again.
+    NotSent,
+    /// Whoever was asked elsewhere said no.
+    Denied,
 }
 
 impl StepError {
@@ -94,6 +119,13 @@ impl StepError {
             Self::WrongCode => "wrong_code",
             Self::NoSuchChoice => "no_such_choice",
             Self::Throttled => "throttled",
+            Self::AttemptsSpent => "attempts_spent",
+            Self::CodeExpired => "code_expired",
+            Self::InvalidContact => "invalid_contact",
+            Self::TooSoon => "too_soon",
+            Self::Unreachable => "unreachable",
+            Self::NotSent => "not_sent",
+            Self::Denied => "denied",
         }
     }
 }
@@ -111,6 +143,9 @@ pub struct Way {
     /// The name that the user gave the authenticator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// Where its messages go, with most of it hidden: `a***@example.com`, `+49…23`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
 }
 
 /// A user name and a password are asked for.
@@ -149,7 +184,61 @@ pub struct CodeStep {
     /// The name that the user gave the authenticator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// Where the code was sent, with most of it hidden.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Whether it can be sent again.
+    #[serde(skip_serializing_if = "is_false")]
+    pub may_resend: bool,
+    /// For so many seconds it cannot, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resend_in: Option<u64>,
     /// Other ways.
+    pub or: Vec<Way>,
+    /// What was wrong with the last answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<StepError>,
+}
+
+/// The answer comes from elsewhere. The page asks for it by [`Answer::Poll`](crate::Answer::Poll).
+#[derive(Debug, Clone, Serialize)]
+pub struct WaitStep {
+    /// The method: `push`, or a host's own.
+    #[serde(rename = "type")]
+    pub method: String,
+    /// What the user compares or types over there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<Shown>,
+    /// What the method says to the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<Shown>,
+    /// The name that the user gave the authenticator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// How often to ask, in seconds.
+    pub poll_every: u64,
+    /// Whether it can be asked anew.
+    #[serde(skip_serializing_if = "is_false")]
+    pub may_resend: bool,
+    /// For so many seconds it cannot, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resend_in: Option<u64>,
+    /// Other ways.
+    pub or: Vec<Way>,
+    /// What was wrong with the last answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<StepError>,
+}
+
+/// A phone number or mail address is asked for, where the messages of a factor go that is being set up.
+#[derive(Debug, Clone, Serialize)]
+pub struct ContactStep {
+    /// The method: `sms`, `voice`, `email`, or a host's own.
+    #[serde(rename = "type")]
+    pub method: String,
+    /// What is asked for: a mail address for `email`, a phone number for the others.
+    pub channel: Channel,
+    /// Other methods that may be set up instead.
     pub or: Vec<Way>,
     /// What was wrong with the last answer.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -178,6 +267,18 @@ pub struct EnrolStep {
     pub digits: Option<u8>,
     /// The name that the user knows the account by.
     pub account: String,
+    /// Where the first code was sent, with most of it hidden.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Whether it can be sent again.
+    #[serde(skip_serializing_if = "is_false")]
+    pub may_resend: bool,
+    /// For so many seconds it cannot, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resend_in: Option<u64>,
+    /// How often to ask whether the answer has come, in seconds, where it comes from elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poll_every: Option<u64>,
     /// Other methods that may be set up instead.
     pub or: Vec<Way>,
     /// What was wrong with the last answer.
@@ -244,6 +345,8 @@ impl Step {
             Self::Password(_) => "password",
             Self::Choose(_) => "choose",
             Self::Code(_) => "code",
+            Self::Wait(_) => "wait",
+            Self::Contact(_) => "contact",
             Self::Enrol(_) => "enrol",
             Self::RecoveryCodes(_) => "recovery_codes",
             Self::Done(_) => "done",
@@ -258,6 +361,8 @@ impl Step {
             Self::Password(step) => step.error,
             Self::Choose(step) => step.error,
             Self::Code(step) => step.error,
+            Self::Wait(step) => step.error,
+            Self::Contact(step) => step.error,
             Self::Enrol(step) => step.error,
             Self::RecoveryCodes(_) | Self::Done(_) | Self::Refused(_) => None,
         }
@@ -270,8 +375,22 @@ impl Step {
             Self::Password(step) => step.error = Some(error),
             Self::Choose(step) => step.error = Some(error),
             Self::Code(step) => step.error = Some(error),
+            Self::Wait(step) => step.error = Some(error),
+            Self::Contact(step) => step.error = Some(error),
             Self::Enrol(step) => step.error = Some(error),
             Self::RecoveryCodes(_) | Self::Done(_) | Self::Refused(_) => {}
+        }
+        self
+    }
+
+    /// The same step, saying how long it takes until another message can be asked for.
+    pub(crate) fn with_resend_in(mut self, wait: Duration) -> Self {
+        let seconds = Some(wait.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX));
+        match &mut self {
+            Self::Code(step) => step.resend_in = seconds,
+            Self::Wait(step) => step.resend_in = seconds,
+            Self::Enrol(step) => step.resend_in = seconds,
+            _ => {}
         }
         self
     }
@@ -285,7 +404,7 @@ mod tests {
 
     #[test]
     fn a_step_is_the_json_that_front_ends_read() {
-        let way = Way { id: "totp|dev_1".into(), method: "totp".into(), name: "App".into(), label: None };
+        let way = Way { id: "totp|dev_1".into(), method: "totp".into(), name: "App".into(), label: None, to: None };
         let step = Step::Choose(ChooseStep { authenticators: vec![way], error: None });
         assert_eq!(
             serde_json::to_value(&step).unwrap(),
@@ -296,12 +415,18 @@ mod tests {
             digits: Some(6),
             text: None,
             label: None,
+            to: Some("+49…23".into()),
+            may_resend: true,
+            resend_in: None,
             or: Vec::new(),
             error: Some(StepError::WrongCode),
         };
         assert_eq!(
             serde_json::to_value(Step::Code(code)).unwrap(),
-            json!({"step": "code", "type": "totp", "digits": 6, "or": [], "error": "wrong_code"})
+            json!({
+                "step": "code", "type": "totp", "digits": 6, "to": "+49…23", "may_resend": true, "or": [],
+                "error": "wrong_code",
+            })
         );
     }
 
@@ -313,7 +438,19 @@ mod tests {
 
     #[test]
     fn codes_in_json_are_those_that_rust_names() {
-        for error in [StepError::WrongPassword, StepError::WrongCode, StepError::NoSuchChoice, StepError::Throttled] {
+        for error in [
+            StepError::WrongPassword,
+            StepError::WrongCode,
+            StepError::NoSuchChoice,
+            StepError::Throttled,
+            StepError::AttemptsSpent,
+            StepError::CodeExpired,
+            StepError::InvalidContact,
+            StepError::TooSoon,
+            StepError::Unreachable,
+            StepError::NotSent,
+            StepError::Denied,
+        ] {
             assert_eq!(serde_json::to_value(error).unwrap(), error.code());
         }
         for reason in [RefusedReason::UnmetAuthenticationRequirements, RefusedReason::AccessDenied] {

@@ -19,11 +19,13 @@ use crate::texts::{Catalogue, Language, filled};
 use crate::view;
 
 /// The pages that a host may replace: the frame around all of them, and each screen.
-pub(crate) const NAMES: [&str; 11] = [
+pub(crate) const NAMES: [&str; 13] = [
     "base",
     "password",
     "choose",
     "code",
+    "wait",
+    "contact",
     "enrol",
     "recovery_codes",
     "consent",
@@ -282,6 +284,9 @@ fn built_in(name: &str) -> Option<&'static str> {
         "password.html" => include_str!("../templates/password.html"),
         "choose.html" => include_str!("../templates/choose.html"),
         "code.html" => include_str!("../templates/code.html"),
+        "resend.html" => include_str!("../templates/resend.html"),
+        "wait.html" => include_str!("../templates/wait.html"),
+        "contact.html" => include_str!("../templates/contact.html"),
         "enrol.html" => include_str!("../templates/enrol.html"),
         "recovery_codes.html" => include_str!("../templates/recovery_codes.html"),
         "consent.html" => include_str!("../templates/consent.html"),

@@ -25,6 +25,8 @@ fn members(screen: &str) -> Value {
     match screen {
         "choose" => json!({"authenticators": [totp, recovery]}),
         "code" => json!({"type": "totp", "digits": 6, "or": [recovery]}),
+        "wait" => json!({"type": "push", "number": "42", "poll_every": 2, "may_resend": true, "or": [recovery]}),
+        "contact" => json!({"type": "sms", "channel": "sms"}),
         "enrol" => json!({
             "type": "totp",
             "secret": "GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ",

@@ -22,6 +22,8 @@ pub(crate) fn context(step: &str, data: &Value, language: Language<'_>) -> Optio
     view.insert("others".into(), ways(&data["or"], language));
     view.insert("authenticators".into(), ways(&data["authenticators"], language));
     view.insert("kind".into(), kind(&data["type"]).into());
+    let channel = data["channel"].as_str().filter(|channel| matches!(*channel, "voice" | "email"));
+    view.insert("channel".into(), channel.unwrap_or("sms").into());
     let otpauth = data["otpauth_uri"].as_str().filter(|uri| uri.starts_with("otpauth://"));
     view.insert("otpauth_uri".into(), otpauth.into());
     let title = language.text("enrol.qr").unwrap_or_default();

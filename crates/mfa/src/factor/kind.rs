@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use countersign_outbound::Channel;
 use countersign_primitives::Amr;
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,9 @@ pub struct Method {
     kinds: Kinds,
     phishing_resistant: bool,
     backup: bool,
+    channel: Option<Channel>,
+    /// What must be typed before it is set up, as its factor says.
+    contact: Option<Channel>,
 }
 
 impl Method {
@@ -100,6 +104,8 @@ impl Method {
             kinds: Kinds::of(Kind::Possession),
             phishing_resistant: false,
             backup: false,
+            channel: None,
+            contact: None,
         }
     }
 
@@ -114,6 +120,14 @@ impl Method {
     #[must_use]
     pub fn kind(mut self, kind: Kind) -> Self {
         self.kinds = Kinds::of(kind);
+        self
+    }
+
+    /// How what it proves travels. A channel proves one thing in a login: after a link by mail has said who signs in, a code by
+    /// mail says nothing more.
+    #[must_use]
+    pub fn channel(mut self, channel: Channel) -> Self {
+        self.channel = Some(channel);
         self
     }
 
@@ -158,6 +172,12 @@ impl Method {
         self.kinds
     }
 
+    /// How what it proves travels, where it travels by message.
+    #[must_use]
+    pub fn travels_by(&self) -> Option<Channel> {
+        self.channel
+    }
+
     /// Whether it cannot be phished.
     #[must_use]
     pub fn is_phishing_resistant(&self) -> bool {
@@ -169,6 +189,16 @@ impl Method {
     #[must_use]
     pub fn is_guessable(&self) -> bool {
         !self.phishing_resistant
+    }
+
+    pub(crate) fn with_contact(mut self, contact: Option<Channel>) -> Self {
+        self.contact = contact;
+        self
+    }
+
+    /// What must be typed before it is set up.
+    pub(crate) fn contact(&self) -> Option<Channel> {
+        self.contact
     }
 
     pub(crate) fn is_backup(&self) -> bool {

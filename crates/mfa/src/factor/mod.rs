@@ -1,22 +1,31 @@
 //! Second factors: one trait, and those of the kit.
 
+mod challenge;
 mod hotp;
 mod kind;
+mod occasion;
 mod recovery;
 mod state;
 mod totp;
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use countersign_mfa_otp::Digits;
-use countersign_primitives::{BoxError, Random, RandomError, Subject, UnixTime};
+use countersign_outbound::{Channel, MessageSender};
+use countersign_primitives::{BoxError, RandomError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use challenge::Judged;
+pub use challenge::{Challenge, Verdict};
 pub use hotp::Hotp;
 pub(crate) use hotp::{HOTP, imported_hotp};
 pub use kind::{Kind, Kinds, Method};
+pub(crate) use occasion::Binding;
+pub use occasion::Occasion;
 pub(crate) use recovery::{RECOVERY_CODE, RecoveryFactor};
 pub(crate) use state::State;
 pub use totp::Totp;
@@ -65,6 +74,18 @@ pub trait Factor: Send + Sync + fmt::Debug {
     /// What it is called, and what a login with it is worth. Always the same.
     fn method(&self) -> Method;
 
+    /// Where its messages go, if it sends any: what the user types before it is set up, and what the first code then shows to
+    /// be theirs. `None` for a factor that needs neither number nor address.
+    fn contact(&self) -> Option<Channel> {
+        None
+    }
+
+    /// Who carries its messages, where it brings a sender of its own. One that was given to
+    /// [`MfaBuilder::sender`](crate::MfaBuilder::sender) for the same channel comes first.
+    fn sender(&self) -> Option<(Channel, Arc<dyn MessageSender>)> {
+        None
+    }
+
     /// Makes what the user is given. It counts once an answer to a first challenge has proven that it arrived.
     ///
     /// # Errors
@@ -78,7 +99,8 @@ pub trait Factor: Send + Sync + fmt::Debug {
     async fn challenge(&self, at: &Occasion<'_>, enrolled: &Enrolled<'_>) -> Result<Challenge, FactorError>;
 
     /// Whether the answer is right. Compares in constant time. A verdict with a new state is spent by the engine: of two
-    /// requests that were judged by one state, one wins.
+    /// requests that were judged by one state, one wins. Where a challenge [waits](Prompt::wait) for something that comes from
+    /// elsewhere, the answer is [`Answer::Poll`] and the verdict is [`Verdict::pending`] until that has come.
     ///
     /// # Errors
     /// When it cannot be judged.
@@ -95,6 +117,12 @@ pub trait Factor: Send + Sync + fmt::Debug {
 impl<F: Factor + ?Sized> Factor for Box<F> {
     fn method(&self) -> Method {
         (**self).method()
+    }
+    fn contact(&self) -> Option<Channel> {
+        (**self).contact()
+    }
+    fn sender(&self) -> Option<(Channel, Arc<dyn MessageSender>)> {
+        (**self).sender()
     }
     async fn enrol(&self, at: &Occasion<'_>) -> Result<Enrolment, FactorError> {
         (**self).enrol(at).await
@@ -113,41 +141,6 @@ impl<F: Factor + ?Sized> Factor for Box<F> {
     }
 }
 
-/// When and for whom a factor is asked something.
-#[derive(Debug, Clone, Copy)]
-pub struct Occasion<'a> {
-    pub(crate) now: UnixTime,
-    pub(crate) subject: &'a Subject,
-    pub(crate) account: &'a str,
-    pub(crate) random: &'a dyn Random,
-}
-
-impl<'a> Occasion<'a> {
-    /// The time.
-    #[must_use]
-    pub fn now(&self) -> UnixTime {
-        self.now
-    }
-
-    /// Whose factor it is.
-    #[must_use]
-    pub fn subject(&self) -> &'a Subject {
-        self.subject
-    }
-
-    /// The name that the user knows the account by.
-    #[must_use]
-    pub fn account(&self) -> &'a str {
-        self.account
-    }
-
-    /// Where randomness comes from.
-    #[must_use]
-    pub fn random(&self) -> &'a dyn Random {
-        self.random
-    }
-}
-
 /// What a user is shown.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Prompt {
@@ -159,6 +152,17 @@ pub struct Prompt {
     pub(crate) secret: Option<Shown>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) otpauth_uri: Option<Shown>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) wait: Option<Wait>,
+}
+
+/// The answer comes from elsewhere.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Wait {
+    /// What is compared, or typed, over there.
+    pub(crate) number: Option<Shown>,
+    /// How often it may be asked whether the answer has come, in seconds.
+    pub(crate) every: u64,
 }
 
 impl Prompt {
@@ -184,6 +188,23 @@ impl Prompt {
     #[must_use]
     pub fn authenticator_app(secret: impl Into<String>, otpauth_uri: impl Into<String>) -> Self {
         Self { secret: Some(Shown::new(secret)), otpauth_uri: Some(Shown::new(otpauth_uri)), ..Self::default() }
+    }
+
+    /// The answer comes from elsewhere, such as a device that is asked: the user is shown this number to compare or type there,
+    /// and the page asks once in `every` whether it has come.
+    #[must_use]
+    pub fn wait(number: impl Into<String>, every: Duration) -> Self {
+        Self::none().waiting(Some(Shown::new(number)), every)
+    }
+
+    /// What is shown while something is set up whose answer comes from elsewhere: asks once in `every` whether it has come.
+    #[must_use]
+    pub fn polling(self, every: Duration) -> Self {
+        self.waiting(None, every)
+    }
+
+    fn waiting(self, number: Option<Shown>, every: Duration) -> Self {
+        Self { wait: Some(Wait { number, every: every.as_secs().max(1) }), ..self }
     }
 
     /// How many digits the answer has.
@@ -215,82 +236,22 @@ impl Enrolment {
 #[derive(Debug)]
 pub struct Enrolled<'a> {
     pub(crate) state: &'a State,
+    pub(crate) contact: Option<&'a str>,
 }
 
 impl Enrolled<'_> {
+    /// Where its messages go, for a factor that has a [contact](Factor::contact): an E.164 number or a mail address.
+    #[must_use]
+    pub fn contact(&self) -> Option<&str> {
+        self.contact
+    }
+
     /// The state that enrolment, or the last verdict, left.
     ///
     /// # Errors
     /// When it is not of this type.
     pub fn state<T: DeserializeOwned>(&self) -> Result<T, FactorError> {
         self.state.read()
-    }
-}
-
-/// What a user is asked this time: what is shown, and what the engine keeps until the answer comes.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Challenge {
-    pub(crate) prompt: Prompt,
-    pub(crate) state: State,
-}
-
-impl Challenge {
-    /// A challenge of this state.
-    ///
-    /// # Errors
-    /// When the state cannot be written out.
-    pub fn new<T: Serialize + ?Sized>(prompt: Prompt, state: &T) -> Result<Self, FactorError> {
-        Ok(Self { prompt, state: State::write(state)? })
-    }
-
-    /// A challenge that keeps nothing: the answer is judged by what was enrolled.
-    #[must_use]
-    pub fn plain(prompt: Prompt) -> Self {
-        Self { prompt, state: State::default() }
-    }
-
-    /// What the challenge keeps.
-    ///
-    /// # Errors
-    /// When it is not of this type.
-    pub fn state<T: DeserializeOwned>(&self) -> Result<T, FactorError> {
-        self.state.read()
-    }
-}
-
-/// Whether an answer is right. A rejected one carries nothing.
-#[derive(Debug)]
-#[must_use]
-pub struct Verdict(pub(crate) Option<Option<State>>);
-
-impl Verdict {
-    /// It is right.
-    pub fn accepted() -> Self {
-        Self(Some(None))
-    }
-
-    /// It is wrong.
-    pub fn rejected() -> Self {
-        Self(None)
-    }
-
-    /// Right or wrong, as `right` says.
-    pub fn when(right: bool) -> Self {
-        if right { Self::accepted() } else { Self::rejected() }
-    }
-
-    /// It is right, and spends something: from now on the factor's state is this.
-    ///
-    /// # Errors
-    /// When the state cannot be written out.
-    pub fn spending<T: Serialize + ?Sized>(state: &T) -> Result<Self, FactorError> {
-        Ok(Self(Some(Some(State::write(state)?))))
-    }
-
-    /// Whether it is right.
-    #[must_use]
-    pub fn is_accepted(&self) -> bool {
-        self.0.is_some()
     }
 }
 

@@ -77,6 +77,8 @@ pub struct Limits {
     /// How long failures are counted as one row, from the first of them. Default: 30 days, so that names which nobody has leave
     /// no counters for ever.
     pub row: Duration,
+    /// How long between two messages to one account by one method, whoever asks for them. Default: 30 seconds.
+    pub resend_after: Duration,
     /// Nothing is counted and nobody is stopped: for tests that guess. Default: no.
     pub off: bool,
 }
@@ -96,6 +98,7 @@ impl Default for Limits {
             told_after: 20,
             closed_after: 100,
             row: Duration::from_secs(30 * 86_400),
+            resend_after: Duration::from_secs(30),
             off: false,
         }
     }

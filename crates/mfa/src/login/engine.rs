@@ -1,15 +1,19 @@
 //! The steps of a login as calls.
 
+use std::cmp::Reverse;
+
 use countersign_accounts::Account;
 use countersign_events::EventKind;
 use countersign_primitives::{Requirement, Subject, UnixTime};
 use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
 
 use super::machine::{self, Stage, View};
-use super::record::{Asked, Enrolling, Login, NewRecoveryCodes};
+use super::record::{Asked, Enrolling, Login, NewRecoveryCodes, Typed};
+use super::sending::Sent;
 use super::{Begun, LoginId, LoginRequest};
+use crate::contact::Contact;
 use crate::enrolments::{Enrolments, Read};
-use crate::factor::{Enrolled, Factor, FactorError, Occasion};
+use crate::factor::{Binding, Enrolled, Factor, FactorError, Occasion};
 use crate::keys::LOGIN;
 use crate::mfa::Inner;
 use crate::{Answer, Caller, LoginError, Method, Mfa, Step, StepError};
@@ -37,6 +41,10 @@ pub(crate) struct Turn {
     pub(crate) found: Found<Login>,
     pub(crate) login: Login,
     pub(crate) now: UnixTime,
+    /// It was made sure that it is time for another message.
+    pub(super) may_send: bool,
+    /// What became of the message of this turn.
+    pub(super) sent: Sent,
 }
 
 /// What came of looking at an answer.
@@ -92,12 +100,12 @@ impl Mfa {
         if let Some(subject) = &login.subject {
             login.epoch = inner.epoch(subject).await?;
         }
-        let (mut stage, mut situation) = inner.settle(&mut login, None, now).await?;
+        let (mut stage, mut situation) = inner.settle(id, &mut login, None, now).await?;
         // Whoever finds a browser signed in must not set up a factor of his own: the password is asked again.
-        let enrols = matches!(stage, Stage::Enrol { .. } | Stage::ChooseEnrolment(_));
+        let enrols = matches!(stage, Stage::Enrol { .. } | Stage::Contact { .. } | Stage::ChooseEnrolment(_));
         if enrols && inner.accounts.is_some() && !login.is_young(now) {
             login = Login::begin(anew, caller, &Requirement::NONE, &inner.table, now);
-            (stage, situation) = inner.settle(&mut login, None, now).await?;
+            (stage, situation) = inner.settle(id, &mut login, None, now).await?;
         }
         inner.meet_browser(&mut login, caller, now).await?;
         let mut batch = Batch::new(key.partition, now, &*inner.random)?;
@@ -105,7 +113,9 @@ impl Mfa {
         match inner.store.commit_surely(&batch).await {
             Ok(()) => {
                 inner.settled(id, &login, &stage, caller, now).await;
-                Ok(inner.show(id, &login, &stage, situation.as_ref(), caller))
+                let method = login.method_asked(situation.as_ref());
+                let sent = inner.send(&login, method.as_deref(), false, caller, now).await?;
+                Ok(sent.on(inner.show(id, &login, &stage, situation.as_ref(), caller)))
             }
             Err(CommitError::Conflict(_)) => self.step(id, caller).await,
             Err(error) => Err(error.into()),
@@ -118,7 +128,7 @@ impl Mfa {
     /// [`LoginError::Expired`] and [`LoginError::OtherBrowser`] when there is no such login for this browser; else as the store
     /// fails.
     pub async fn step(&self, id: LoginId, caller: &Caller) -> Result<Step, LoginError> {
-        self.present(id, caller, None).await
+        self.present(id, caller, Sent::default()).await
     }
 
     /// Takes an answer and says what to show next. A wrong answer is the same step again, with its error.
@@ -134,7 +144,9 @@ impl Mfa {
         let looked = match answer {
             Answer::Password { login, password } => inner.password(&mut turn, login, password, caller).await?,
             Answer::Choose { id } => inner.choose(&mut turn, id).await?,
-            Answer::Code { .. } | Answer::Enrol { .. } => inner.code(&mut turn, answer, caller).await?,
+            Answer::Code { .. } | Answer::Enrol { .. } | Answer::Poll => inner.code(&mut turn, answer, caller).await?,
+            Answer::Contact { to } => inner.contact(&mut turn, to).await?,
+            Answer::Resend => inner.resend(&mut turn).await?,
             Answer::RecoveryCodes if turn.login.to_keep.is_empty() => Looked::Elsewhere,
             Answer::RecoveryCodes => {
                 turn.login.to_keep.clear();
@@ -144,7 +156,10 @@ impl Mfa {
         };
         match looked {
             Looked::On(None) => self.advance(turn, caller).await,
-            Looked::On(error) => self.present(id, caller, error).await,
+            Looked::On(error) => {
+                let sent = Sent { error, ..turn.sent };
+                self.present(id, caller, sent).await
+            }
             Looked::Elsewhere => self.step(id, caller).await,
         }
     }
@@ -169,25 +184,22 @@ impl Mfa {
     }
 
     /// Shows where the login stands. If what it stands on changed meanwhile (a factor was removed), it moves first.
-    async fn present(&self, id: LoginId, caller: &Caller, error: Option<StepError>) -> Result<Step, LoginError> {
+    async fn present(&self, id: LoginId, caller: &Caller, said: Sent) -> Result<Step, LoginError> {
         let mut turn = self.0.turn(id, caller).await?;
         let before = turn.login.standing();
-        let (stage, situation) = self.0.settle(&mut turn.login, None, turn.now).await?;
-        if turn.login.standing() != before && !self.0.keep(&mut turn, &stage, caller).await? {
+        let (stage, situation) = self.0.settle(turn.id, &mut turn.login, None, turn.now).await?;
+        if turn.login.standing() != before && !self.0.keep(&mut turn, (&stage, situation.as_ref()), caller).await? {
             return Err(LoginError::Contended);
         }
         let step = self.0.show(id, &turn.login, &stage, situation.as_ref(), caller);
-        Ok(match error {
-            Some(error) => step.with_error(error),
-            None => step,
-        })
+        Ok(said.on(turn.sent.on(step)))
     }
 
     /// Writes the login as the answer left it, and shows what comes next. If another request was first, its outcome is shown.
     async fn advance(&self, mut turn: Turn, caller: &Caller) -> Result<Step, LoginError> {
-        let (stage, situation) = self.0.settle(&mut turn.login, None, turn.now).await?;
-        if self.0.keep(&mut turn, &stage, caller).await? {
-            return Ok(self.0.show(turn.id, &turn.login, &stage, situation.as_ref(), caller));
+        let (stage, situation) = self.0.settle(turn.id, &mut turn.login, None, turn.now).await?;
+        if self.0.keep(&mut turn, (&stage, situation.as_ref()), caller).await? {
+            return Ok(turn.sent.on(self.0.show(turn.id, &turn.login, &stage, situation.as_ref(), caller)));
         }
         self.step(turn.id, caller).await
     }
@@ -223,15 +235,20 @@ impl Inner {
             return Err(LoginError::Expired);
         }
         let login = found.value.clone();
-        Ok(Turn { id, found, login, now })
+        Ok(Turn { id, found, login, now, may_send: false, sent: Sent::default() })
     }
 
-    /// Commits the login, if it is still as it was read.
-    async fn keep(&self, turn: &mut Turn, stage: &Stage, caller: &Caller) -> Result<bool, LoginError> {
+    /// Commits the login, if it is still as it was read, and sends what it has to say.
+    async fn keep(
+        &self,
+        turn: &mut Turn,
+        (stage, situation): (&Stage, Option<&Situation>),
+        caller: &Caller,
+    ) -> Result<bool, LoginError> {
         if turn.found.value.done_at.is_none() {
             self.meet_browser(&mut turn.login, caller, turn.now).await?;
         }
-        let Turn { id, found, login, now } = turn;
+        let Turn { id, found, login, now, may_send, sent } = turn;
         let mut batch = Batch::new(found.key.partition, *now, &*self.random)?;
         batch.put_value(found.key, found.unchanged(), found.expires_at, login)?;
         match self.store.commit_surely(&batch).await {
@@ -239,6 +256,8 @@ impl Inner {
                 if found.value.done_at.is_none() {
                     self.settled(*id, login, stage, caller, *now).await;
                 }
+                let method = login.method_asked(situation);
+                *sent = self.send(login, method.as_deref(), *may_send, caller, *now).await?;
                 Ok(true)
             }
             Err(CommitError::Conflict(_)) => Ok(false),
@@ -276,6 +295,7 @@ impl Inner {
     /// Decides what comes next, and makes what it needs: a challenge, something to set up, the end.
     pub(crate) async fn settle(
         &self,
+        id: LoginId,
         login: &mut Login,
         account: Option<Account>,
         now: UnixTime,
@@ -289,7 +309,7 @@ impl Inner {
         }
         let stage = machine::next(login, &self.view(situation.as_ref(), now));
         if let (Some(subject), Some(situation)) = (login.subject.clone(), &situation) {
-            self.prepare(login, &stage, &subject, situation, now).await?;
+            self.prepare(id, login, &stage, &subject, situation, now).await?;
         }
         if matches!(stage, Stage::Done(_)) {
             login.done_at.get_or_insert(now);
@@ -300,8 +320,10 @@ impl Inner {
     pub(crate) fn view<'a>(&'a self, situation: Option<&'a Situation>, now: UnixTime) -> View<'a> {
         let enrolments = situation.map(|situation| &situation.enrolments);
         let authenticators = enrolments.map(|enrolments| enrolments.authenticators.as_slice()).unwrap_or_default();
-        let usable = authenticators.iter().filter(|authenticator| !authenticator.is_used_up());
-        let ways = usable.filter_map(|one| self.factor(&one.method).map(|(method, _)| (one.id, method))).collect();
+        let mut usable: Vec<_> = authenticators.iter().filter(|authenticator| !authenticator.is_used_up()).collect();
+        usable.sort_by_key(|one| (one.is_recovery(), Reverse(one.last_used))); // the last one that worked comes first
+        let known = usable.into_iter().filter_map(|one| self.factor(&one.method).map(|(method, _)| (one.id, method)));
+        let ways = known.collect();
         let open = self.policy.allows_first_enrolment() && enrolments.is_some_and(|all| !all.has_factor());
         let enrolable = if open { self.enrolable().collect() } else { Vec::new() };
         let floor = situation.map_or(const { &Requirement::NONE }, |situation| &situation.floor);
@@ -314,22 +336,25 @@ impl Inner {
 
     async fn prepare(
         &self,
+        id: LoginId,
         login: &mut Login,
         stage: &Stage,
         subject: &Subject,
         situation: &Situation,
         now: UnixTime,
     ) -> Result<(), LoginError> {
-        let at = self.occasion(subject, situation.name(subject), now);
         match stage {
             Stage::Ask { authenticator, .. } => {
                 login.enrolling = None;
                 let asked_already = login.asked.as_ref().is_some_and(|asked| asked.authenticator == *authenticator);
                 let enrolled = situation.enrolments.find(*authenticator).filter(|_| !asked_already);
                 if let Some((enrolled, factor)) = enrolled.and_then(|one| Some((one, self.factor(&one.method)?.1))) {
-                    let challenge = factor.challenge(&at, &Enrolled { state: &enrolled.state }).await;
-                    let challenge = challenge.map_err(factor_failed(&enrolled.method))?;
-                    login.asked = Some(Asked { authenticator: *authenticator, challenge });
+                    let challenge = self.random.id()?;
+                    let binding = Binding { login: id, authenticator: *authenticator, challenge };
+                    let at = self.occasion((login, binding), subject, situation.name(subject), now);
+                    let made = factor.challenge(&at, &enrolled.as_enrolled()).await;
+                    let made = made.map_err(factor_failed(&enrolled.method))?.named(challenge);
+                    login.asked = Some(Asked { authenticator: *authenticator, challenge: made });
                 }
             }
             Stage::Enrol { method, .. } => {
@@ -337,7 +362,9 @@ impl Inner {
                 if login.enrolling.as_ref().is_none_or(|enrolling| enrolling.method != *method)
                     && let Some((_, factor)) = self.factor(method)
                 {
-                    let begun = self.begin_enrolment(method, &**factor, &at).await;
+                    let binding = Binding { login: id, authenticator: self.random.id()?, challenge: self.random.id()? };
+                    let at = self.occasion((login, binding), subject, situation.name(subject), now);
+                    let begun = self.begin_enrolment(method, &**factor, &at, login.contact.as_ref()).await;
                     login.enrolling = Some(begun.map_err(factor_failed(method))?);
                 }
             }
@@ -354,9 +381,12 @@ impl Inner {
         method: &str,
         factor: &dyn Factor,
         at: &Occasion<'_>,
+        typed: Option<&Typed>,
     ) -> Result<Enrolling, FactorError> {
-        let enrolment = factor.enrol(at).await?;
-        let challenge = factor.challenge(at, &Enrolled { state: &enrolment.state }).await?;
+        let contact = typed.filter(|typed| typed.method == method).map(|typed| typed.contact.clone());
+        let to = contact.as_ref().map(Contact::to);
+        let enrolment = factor.enrol(&Occasion { contact: to, ..*at }).await?;
+        let challenge = factor.challenge(at, &Enrolled { state: &enrolment.state, contact: to }).await?;
         let recovery = match &self.recovery {
             Some(recovery) => {
                 let (codes, state) = recovery.generate(&*self.random, at.subject())?;
@@ -364,32 +394,61 @@ impl Inner {
             }
             None => None,
         };
-        let id = self.random.id()?;
         Ok(Enrolling {
-            id,
+            id: at.binding.authenticator,
             method: method.to_owned(),
             prompt: enrolment.prompt,
             state: enrolment.state,
-            challenge,
+            challenge: challenge.named(at.binding.challenge),
+            contact,
             recovery,
         })
     }
 
-    pub(crate) fn occasion<'a>(&'a self, subject: &'a Subject, account: &'a str, now: UnixTime) -> Occasion<'a> {
-        Occasion { now, subject, account, random: &*self.random }
+    pub(crate) fn occasion<'a>(
+        &'a self,
+        (login, binding): (&'a Login, Binding),
+        subject: &'a Subject,
+        account: &'a str,
+        now: UnixTime,
+    ) -> Occasion<'a> {
+        Occasion {
+            now,
+            subject,
+            account,
+            random: &*self.random,
+            keys: &self.keys,
+            host: self.host.as_deref(),
+            client: login.client.as_deref(),
+            address: login.address,
+            contact: None,
+            binding,
+        }
     }
 
     /// Takes a choice, if it is one of those that stand to choice.
     async fn choose(&self, turn: &mut Turn, id: &str) -> Result<Looked, LoginError> {
-        let (stage, situation) = self.settle(&mut turn.login, None, turn.now).await?;
+        let (stage, situation) = self.settle(turn.id, &mut turn.login, None, turn.now).await?;
+        if let (Stage::Enrol { method, .. }, Some(situation)) = (&stage, &situation)
+            && id.strip_prefix(machine::ENROL) == Some(method)
+            && turn.login.contact.is_some()
+            && turn.login.enrolling.as_ref().is_none_or(|one| situation.enrolments.find(one.id).is_none())
+        {
+            turn.login.contact = None; // another number or address for the same
+            turn.login.enrolling = None;
+            return Ok(Looked::On(None));
+        }
         let offered = match (&stage, situation) {
             (Stage::Choose(ids), Some(situation)) => self.offers(&situation, ids, id),
             (Stage::Ask { authenticator, others }, Some(situation)) => {
                 self.offers(&situation, others, id) || self.offers(&situation, &[*authenticator], id)
             }
-            (Stage::ChooseEnrolment(methods) | Stage::Enrol { others: methods, .. }, _) => {
-                id.strip_prefix(machine::ENROL).is_some_and(|chosen| methods.iter().any(|method| method == chosen))
-            }
+            (
+                Stage::ChooseEnrolment(methods)
+                | Stage::Enrol { others: methods, .. }
+                | Stage::Contact { others: methods, .. },
+                _,
+            ) => id.strip_prefix(machine::ENROL).is_some_and(|chosen| methods.iter().any(|method| method == chosen)),
             _ => return Ok(Looked::Elsewhere),
         };
         if !offered {

@@ -6,10 +6,10 @@ use countersign_storage_traits::{Batch, CommitError};
 
 use super::engine::{Looked, Situation, Turn, factor_failed};
 use super::record::{Enrolling, Proven};
-use super::second_factor::{Answered, TRIES};
+use super::second_factor::{Admitted, Answered, Spent, TRIES};
+use crate::contact::Contact;
 use crate::enrolments::{Authenticator, Read};
-use crate::factor::{Enrolled, RECOVERY_CODE, State, Verdict};
-use crate::limits::Guess;
+use crate::factor::{Enrolled, Judged, RECOVERY_CODE, State, Verdict};
 use crate::mfa::Inner;
 use crate::{Answer, Caller, Changed, LoginError};
 
@@ -17,8 +17,8 @@ use crate::{Answer, Caller, Changed, LoginError};
 enum Confirmed {
     /// The factor is in force.
     Yes,
-    /// The answer was wrong.
-    Wrong,
+    /// The answer was wrong, or has not come.
+    No(Spent),
     /// Another login was first: this user has a factor now, and it is that one that must be proven.
     Overtaken,
 }
@@ -36,8 +36,11 @@ impl Inner {
     ) -> Result<Looked, LoginError> {
         let Some(enrolling) = turn.login.enrolling.clone() else { return Ok(Looked::Elsewhere) };
         let Some((method, factor)) = self.factor(&enrolling.method) else { return Ok(Looked::Elsewhere) };
-        let partition = self.subjects.partition(subject);
-        let (paid, _) = self.pay(Guess::SecondFactor(method), partition, Some(subject), caller, turn.now).await?;
+        let admitted = self.admit(&enrolling.challenge, answer, (method, subject), caller, turn.now).await?;
+        let paid = match admitted {
+            Admitted::Yes(paid, _) => paid,
+            Admitted::No(looked) => return Ok(looked),
+        };
         let answered = Answered { turn, subject, name: situation.name(subject), factor: &**factor, answer };
         match self.put_in_force(&answered, &enrolling, caller).await {
             Ok(Confirmed::Yes) => {
@@ -48,7 +51,8 @@ impl Inner {
                 turn.login.to_keep = enrolling.recovery.map(|recovery| recovery.codes).unwrap_or_default();
                 Ok(Looked::On(None))
             }
-            Ok(Confirmed::Wrong) => self.wrong(paid, method, subject, caller).await,
+            Ok(Confirmed::No(Spent::No | Spent::Yes)) => self.wrong(paid, method, subject, caller).await,
+            Ok(Confirmed::No(other)) => self.not_yet(other, paid, method, subject, caller).await,
             Ok(Confirmed::Overtaken) => {
                 paid.refund(&*self.store, self.now()).await?;
                 Ok(Looked::Elsewhere)
@@ -71,17 +75,25 @@ impl Inner {
             let read = Read::of(&*self.store, &*self.subjects, answered.subject, now).await?;
             if read.value.find(enrolling.id).is_some() {
                 // It is in force: a crash came before the login's step. The user proves it once more, or repeats the answer.
-                let right = self.spend(answered, enrolling.id, &enrolling.challenge).await?;
-                return Ok(if right { Confirmed::Yes } else { Confirmed::Wrong });
+                return Ok(match self.spend(answered, enrolling.id, &enrolling.challenge).await? {
+                    Spent::Yes => Confirmed::Yes,
+                    other => Confirmed::No(other),
+                });
             }
             if read.value.has_factor() {
                 return Ok(Confirmed::Overtaken);
             }
-            let at = self.occasion(answered.subject, answered.name, now);
-            let enrolled = Enrolled { state: &enrolling.state };
+            let at = answered.occasion(self, enrolling.id, &enrolling.challenge);
+            let contact = enrolling.contact.as_ref().map(Contact::to);
+            let enrolled = Enrolled { state: &enrolling.state, contact };
             let verdict = answered.factor.verify(&at, &enrolled, &enrolling.challenge, answered.answer).await;
-            let Verdict(accepted) = verdict.map_err(factor_failed(&enrolling.method))?;
-            let Some(state) = accepted else { return Ok(Confirmed::Wrong) };
+            let Verdict(judged) = verdict.map_err(factor_failed(&enrolling.method))?;
+            let state = match judged {
+                Judged::Right(state) => state,
+                Judged::Wrong => return Ok(Confirmed::No(Spent::No)),
+                Judged::Pending => return Ok(Confirmed::No(Spent::Pending)),
+                Judged::Denied => return Ok(Confirmed::No(Spent::Denied)),
+            };
             let state = state.unwrap_or_else(|| enrolling.state.clone());
             if self.enrol(&read, answered, enrolling, state).await? {
                 self.tell_enrolled(answered.subject, enrolling, caller);
@@ -101,9 +113,9 @@ impl Inner {
     ) -> Result<bool, LoginError> {
         let now = answered.turn.now;
         let mut value = read.value.clone();
-        let spent_by = Some(answered.spent_by(self, enrolling.id));
+        let spent_by = Some(answered.spent_by(self, enrolling.id, &enrolling.challenge));
         let proven = Authenticator::fresh(enrolling.id, &enrolling.method, state, now);
-        value.authenticators.push(Authenticator { spent_by, ..proven });
+        value.authenticators.push(Authenticator { spent_by, contact: enrolling.contact.clone(), ..proven });
         if let Some(recovery) = &enrolling.recovery {
             value.authenticators.push(Authenticator::fresh(recovery.id, RECOVERY_CODE, recovery.state.clone(), now));
         }

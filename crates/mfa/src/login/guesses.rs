@@ -15,6 +15,23 @@ impl Inner {
         (&self.limits, &*self.store, &self.keys)
     }
 
+    /// As whom somebody guesses.
+    pub(super) async fn guesser(
+        &self,
+        guess: Guess<'_>,
+        partition: Id,
+        caller: &Caller,
+        now: UnixTime,
+    ) -> Result<Guesser, LoginError> {
+        let known = self.known_browser(partition, caller, now).await?;
+        // A browser that proved the password alone has no budget of its own for codes: whoever learnt the password has as
+        // many of those as he likes.
+        let known = known.filter(|browser| browser.second_factor || matches!(guess, Guess::Password));
+        let client = caller.client.as_deref().map(|client| self.keys.client(client, caller.address));
+        let known = known.map(|browser| browser.id);
+        Ok(Guesser { account: partition, known, client, address: caller.address })
+    }
+
     /// Charges an attempt, or says when the next one is welcome.
     pub(super) async fn pay(
         &self,
@@ -24,13 +41,7 @@ impl Inner {
         caller: &Caller,
         now: UnixTime,
     ) -> Result<(Paid, Guesser), LoginError> {
-        let known = self.known_browser(partition, caller, now).await?;
-        // A browser that proved the password alone has no budget of its own for codes: whoever learnt the password has as
-        // many of those as he likes.
-        let known = known.filter(|browser| browser.second_factor || matches!(guess, Guess::Password));
-        let client = caller.client.as_deref().map(|client| self.keys.client(client, caller.address));
-        let known = known.map(|browser| browser.id);
-        let guesser = Guesser { account: partition, known, client, address: caller.address };
+        let guesser = self.guesser(guess, partition, caller, now).await?;
         match self.limits.charge(&*self.store, &self.keys, guess, &guesser, now).await? {
             Ok(paid) => Ok((paid, guesser)),
             Err(stopped) => {

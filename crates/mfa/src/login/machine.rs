@@ -1,5 +1,6 @@
 //! What comes next: a pure function of the login, what the user has, and what is asked.
 
+use countersign_outbound::Channel;
 use countersign_primitives::{Acr, AcrTable, Amr, Id, Proof, Requirement, SignedIn, UnixTime};
 
 use super::record::{Login, Proven};
@@ -31,6 +32,8 @@ pub(crate) enum Stage {
     Ask { authenticator: Id, others: Vec<Id> },
     /// One of these methods is to be set up.
     ChooseEnrolment(Vec<String>),
+    /// The number or address of this method is to be typed; the others would do as well.
+    Contact { method: String, channel: Channel, others: Vec<String> },
     /// This method is set up; the others would do as well.
     Enrol { method: String, others: Vec<String> },
     /// Recovery codes are to be kept.
@@ -55,7 +58,8 @@ impl Strength {
         if !proven.iter().any(|proven| proven.first) {
             return Self::Nothing;
         }
-        let kinds = proven.iter().fold(crate::Kinds::NONE, |kinds, proven| kinds.and(proven.kinds));
+        let repeated = |one: &&Proven| !proven.iter().any(|first| one.repeats(first));
+        let kinds = proven.iter().filter(repeated).fold(crate::Kinds::NONE, |kinds, proven| kinds.and(proven.kinds));
         let two = kinds.count() >= 2;
         match (two, proven.iter().any(|proven| proven.phishing_resistant)) {
             (true, true) => Self::PhishingResistant,
@@ -263,10 +267,14 @@ fn enrol(login: &Login, view: &View<'_>, target: &Requirement) -> Stage {
         several => several.iter().find(|method| chosen == Some(method.as_str())),
     };
     match pick {
-        Some(method) => Stage::Enrol {
-            method: method.clone(),
-            others: methods.iter().filter(|other| *other != method).cloned().collect(),
-        },
+        Some(method) => {
+            let others = methods.iter().filter(|other| *other != method).cloned().collect();
+            let channel = view.enrolable.iter().find(|one| one.name() == method).and_then(|one| one.contact());
+            match channel.filter(|_| login.contact.as_ref().is_none_or(|typed| typed.method != *method)) {
+                Some(channel) => Stage::Contact { method: method.clone(), channel, others },
+                None => Stage::Enrol { method: method.clone(), others },
+            }
+        }
         None => Stage::ChooseEnrolment(methods),
     }
 }

@@ -1,12 +1,13 @@
 //! A login: from who somebody says they are to what they have proven.
 
-mod engine;
+pub(crate) mod engine;
 mod enrolling;
 mod first_factor;
 mod guesses;
 pub(crate) mod machine;
 pub(crate) mod record;
 mod second_factor;
+mod sending;
 mod show;
 
 use std::fmt;
@@ -63,6 +64,7 @@ pub struct LoginRequest {
     pub(crate) since: UnixTime,
     pub(crate) who: Option<SignedIn>,
     pub(crate) login_hint: Option<String>,
+    pub(crate) client: Option<String>,
 }
 
 impl LoginRequest {
@@ -105,6 +107,13 @@ impl LoginRequest {
     #[must_use]
     pub fn who(mut self, who: SignedIn) -> Self {
         self.who = Some(who);
+        self
+    }
+
+    /// What the client is called that the login is for: stands in messages and on devices that are asked.
+    #[must_use]
+    pub fn client(mut self, name: impl Into<String>) -> Self {
+        self.client = Some(name.into());
         self
     }
 

@@ -1,14 +1,18 @@
 //! What is kept of a login under way.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
+use countersign_outbound::Channel;
 use countersign_primitives::{Acr, AcrTable, Amr, Id, Proof, Requirement, SessionId, SignedIn, Subject, UnixTime};
 use countersign_storage_traits::{Kind, Stored};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::LoginRequest;
+use super::engine::Situation;
+use crate::contact::Contact;
 use crate::factor::{Challenge, Kind as FactorKind, Kinds, Prompt, State};
 use crate::keys::LOGIN;
 use crate::step::Shown;
@@ -37,6 +41,15 @@ pub(crate) struct Login {
     pub(crate) chosen: Option<String>,
     pub(crate) asked: Option<Asked>,
     pub(crate) enrolling: Option<Enrolling>,
+    /// The number or address that the user typed for the method that is to be set up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) contact: Option<Typed>,
+    /// What the client is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client: Option<String>,
+    /// Where it was begun from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<IpAddr>,
     /// Recovery codes that the user has yet to say are kept.
     pub(crate) to_keep: Vec<Shown>,
     pub(crate) done_at: Option<UnixTime>,
@@ -66,6 +79,9 @@ pub(crate) struct Proven {
     pub(crate) phishing_resistant: bool,
     /// It was proven before this login began.
     pub(crate) brought: bool,
+    /// How it travelled, where it travelled by message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) channel: Option<Channel>,
 }
 
 impl Proven {
@@ -78,6 +94,7 @@ impl Proven {
             first: true,
             phishing_resistant: false,
             brought: false,
+            channel: None,
         }
     }
 
@@ -91,6 +108,7 @@ impl Proven {
             first: false,
             phishing_resistant: method.is_phishing_resistant() && !enrolled_here,
             brought: false,
+            channel: method.travels_by(),
         }
     }
 
@@ -105,7 +123,14 @@ impl Proven {
             first: !confirms,
             phishing_resistant: false,
             brought: true,
+            channel: None,
         }
+    }
+
+    /// Whether it travels as what said who signs in did: then it proves nothing more. A text message and a call go to one phone.
+    pub(crate) fn repeats(&self, first: &Self) -> bool {
+        let place = |channel: Option<Channel>| channel.map(|channel| channel == Channel::Email);
+        !self.first && first.first && self.channel.is_some() && place(self.channel) == place(first.channel)
     }
 }
 
@@ -124,7 +149,16 @@ pub(crate) struct Enrolling {
     pub(crate) prompt: Prompt,
     pub(crate) state: State,
     pub(crate) challenge: Challenge,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) contact: Option<Contact>,
     pub(crate) recovery: Option<NewRecoveryCodes>,
+}
+
+/// A number or address, and what it was typed for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Typed {
+    pub(crate) method: String,
+    pub(crate) contact: Contact,
 }
 
 /// Recovery codes that become valid when the enrolment is confirmed, and are shown then.
@@ -150,7 +184,7 @@ impl Login {
         now: UnixTime,
     ) -> Self {
         let since = request.since.max(oldest(&request, floor, table, now));
-        let LoginRequest { context, requirement, acr_values, who, login_hint, .. } = request;
+        let LoginRequest { context, requirement, acr_values, who, login_hint, client, .. } = request;
         let mut login = Self {
             browser: caller.browser,
             context,
@@ -166,6 +200,9 @@ impl Login {
             chosen: None,
             asked: None,
             enrolling: None,
+            contact: None,
+            client,
+            address: caller.address,
             to_keep: Vec::new(),
             done_at: None,
             marks_browser: false,
@@ -204,7 +241,7 @@ impl Login {
 
     /// What a settled login was given to go on with.
     pub(crate) fn standing(&self) -> (Option<Id>, Option<Id>, bool) {
-        let asked = self.asked.as_ref().map(|asked| asked.authenticator);
+        let asked = self.asked.as_ref().map(|asked| asked.challenge.id);
         (asked, self.enrolling.as_ref().map(|enrolling| enrolling.id), self.done_at.is_some())
     }
 
@@ -221,6 +258,20 @@ impl Login {
         self.proven.push(proven);
         self.chosen = None;
         self.asked = None;
+        self.contact = None;
+    }
+
+    /// The method of what is asked at the moment.
+    pub(crate) fn method_asked(&self, situation: Option<&Situation>) -> Option<String> {
+        let asked = self.asked.as_ref().and_then(|asked| situation?.enrolments.find(asked.authenticator));
+        let method = asked.map(|authenticator| authenticator.method.clone());
+        method.or(self.enrolling.as_ref().map(|enrolling| enrolling.method.clone()))
+    }
+
+    /// What is asked at the moment.
+    pub(crate) fn challenge(&self) -> Option<&Challenge> {
+        let asked = self.asked.as_ref().map(|asked| &asked.challenge);
+        asked.or(self.enrolling.as_ref().map(|enrolling| &enrolling.challenge))
     }
 }
 

@@ -2,15 +2,15 @@
 
 use countersign_events::EventKind;
 use countersign_mfa_otp::normalise;
-use countersign_primitives::{Id, Subject};
-use countersign_storage_traits::{Batch, CommitError};
+use countersign_primitives::{Id, Subject, UnixTime};
+use countersign_storage_traits::{Batch, Charge, CommitError};
 
 use super::engine::{Looked, Situation, Turn, factor_failed};
 use super::machine::Stage;
-use super::record::Proven;
+use super::record::{Login, Proven};
 use crate::enrolments::{Read, SpentBy};
-use crate::factor::{Challenge, Enrolled, Factor, Verdict};
-use crate::limits::{Guess, Paid, SECTION};
+use crate::factor::{Binding, Challenge, Factor, Judged, Occasion, Verdict};
+use crate::limits::{Guess, Guesser, Paid, SECTION};
 use crate::mfa::Inner;
 use crate::{Answer, Caller, LoginError, Method, StepError};
 
@@ -21,15 +21,15 @@ pub(super) const TRIES: usize = 4;
 impl Inner {
     /// Takes a code: the answer of an authenticator, or the first of one that is being set up.
     pub(super) async fn code(&self, turn: &mut Turn, answer: &Answer, caller: &Caller) -> Result<Looked, LoginError> {
-        let (stage, situation) = self.settle(&mut turn.login, None, turn.now).await?;
+        let (stage, situation) = self.settle(turn.id, &mut turn.login, None, turn.now).await?;
         let (Some(situation), Some(subject)) = (situation, turn.login.subject.clone()) else {
             return Ok(Looked::Elsewhere);
         };
         match (stage, answer) {
-            (Stage::Ask { authenticator, .. }, Answer::Code { .. }) => {
+            (Stage::Ask { authenticator, .. }, Answer::Code { .. } | Answer::Poll) => {
                 self.verify(turn, &subject, &situation, authenticator, answer, caller).await
             }
-            (Stage::Enrol { .. }, Answer::Enrol { .. }) => {
+            (Stage::Enrol { .. }, Answer::Enrol { .. } | Answer::Poll) => {
                 self.confirm(turn, &subject, &situation, answer, caller).await
             }
             _ => Ok(Looked::Elsewhere),
@@ -49,11 +49,13 @@ impl Inner {
         let Some(asked) = asked else { return Ok(Looked::Elsewhere) };
         let found = situation.enrolments.find(authenticator).and_then(|one| self.factor(&one.method));
         let Some((method, factor)) = found else { return Ok(Looked::Elsewhere) };
-        let partition = self.subjects.partition(subject);
-        let (paid, guesser) = self.pay(Guess::SecondFactor(method), partition, Some(subject), caller, turn.now).await?;
+        let (paid, guesser) = match self.admit(&asked.challenge, answer, (method, subject), caller, turn.now).await? {
+            Admitted::Yes(paid, guesser) => (paid, guesser),
+            Admitted::No(looked) => return Ok(looked),
+        };
         let answered = Answered { turn, subject, name: situation.name(subject), factor: &**factor, answer };
         match self.spend(&answered, authenticator, &asked.challenge).await {
-            Ok(true) => {
+            Ok(Spent::Yes) => {
                 // Whoever proves two factors is the owner, and no row of failures is left.
                 paid.succeeded(self.counting(), &guesser, self.guessed(), self.now()).await?;
                 turn.login.prove(Proven::factor(method, turn.now, false));
@@ -61,12 +63,64 @@ impl Inner {
                 self.tell(kind, Some(caller), |event| event.with_subject(subject).with_method(method.name()));
                 Ok(Looked::On(None))
             }
-            Ok(false) => self.wrong(paid, method, subject, caller).await,
+            Ok(Spent::No) => self.wrong(paid, method, subject, caller).await,
+            Ok(other) => self.not_yet(other, paid, method, subject, caller).await,
             Err(error) => {
                 paid.refund(&*self.store, self.now()).await?; // nobody learnt anything
                 Err(error)
             }
         }
+    }
+
+    /// Charges an answer before it is looked at: to the account, and then to the challenge. Asking whether an answer has come
+    /// costs nothing, since it guesses nothing.
+    pub(super) async fn admit(
+        &self,
+        challenge: &Challenge,
+        answer: &Answer,
+        (method, subject): (&Method, &Subject),
+        caller: &Caller,
+        now: UnixTime,
+    ) -> Result<Admitted, LoginError> {
+        let (guess, partition) = (Guess::SecondFactor(method), self.subjects.partition(subject));
+        let polls = matches!(answer, Answer::Poll);
+        if polls && challenge.prompt.wait.is_none() {
+            return Ok(Admitted::No(Looked::Elsewhere));
+        }
+        if challenge.expires_at.is_some_and(|at| now >= at) {
+            return Ok(Admitted::No(Looked::On(Some(StepError::CodeExpired))));
+        }
+        if polls {
+            return Ok(Admitted::Yes(Paid::default(), self.guesser(guess, partition, caller, now).await?));
+        }
+        let (paid, guesser) = self.pay(guess, partition, Some(subject), caller, now).await?;
+        let Some(limit) = challenge.attempts else { return Ok(Admitted::Yes(paid, guesser)) };
+        let counter = self.keys.counter("attempts at a challenge", &[challenge.id.as_bytes()]);
+        let charge = Charge { counter, add: 1, limit, window: Login::LIFETIME };
+        if self.store.charge(&[charge], now).await?.iter().all(|charged| charged.admitted) {
+            return Ok(Admitted::Yes(paid, guesser));
+        }
+        paid.refund(&*self.store, self.now()).await?; // nothing will be compared
+        Ok(Admitted::No(Looked::On(Some(StepError::AttemptsSpent))))
+    }
+
+    /// What comes from elsewhere has not come, or says no.
+    pub(super) async fn not_yet(
+        &self,
+        spent: Spent,
+        paid: Paid,
+        method: &Method,
+        subject: &Subject,
+        caller: &Caller,
+    ) -> Result<Looked, LoginError> {
+        paid.refund(&*self.store, self.now()).await?;
+        if !matches!(spent, Spent::Denied) {
+            return Ok(Looked::Elsewhere); // the present step is shown again
+        }
+        self.tell(EventKind::FactorDenied, Some(caller), |event| {
+            event.with_subject(subject).with_method(method.name())
+        });
+        Ok(Looked::On(Some(StepError::Denied)))
     }
 
     pub(super) async fn wrong(
@@ -93,18 +147,23 @@ impl Inner {
         answered: &Answered<'_>,
         authenticator: Id,
         challenge: &Challenge,
-    ) -> Result<bool, LoginError> {
-        let spent_by = answered.spent_by(self, authenticator);
+    ) -> Result<Spent, LoginError> {
+        let spent_by = answered.spent_by(self, authenticator, challenge);
         for _ in 0..TRIES {
             let now = answered.turn.now;
             let read = Read::of(&*self.store, &*self.subjects, answered.subject, now).await?;
             let mut value = read.value.clone();
-            let Some(one) = value.find_mut(authenticator) else { return Ok(false) };
-            let at = self.occasion(answered.subject, answered.name, now);
-            let verdict =
-                answered.factor.verify(&at, &Enrolled { state: &one.state }, challenge, answered.answer).await;
-            let Verdict(accepted) = verdict.map_err(factor_failed(&one.method))?;
-            let Some(state) = accepted else { return Ok(one.spent_by.as_ref() == Some(&spent_by)) };
+            let Some(one) = value.find_mut(authenticator) else { return Ok(Spent::No) };
+            let at = answered.occasion(self, authenticator, challenge);
+            let verdict = answered.factor.verify(&at, &one.as_enrolled(), challenge, answered.answer).await;
+            let Verdict(judged) = verdict.map_err(factor_failed(&one.method))?;
+            let state = match judged {
+                Judged::Right(state) => state,
+                Judged::Wrong if one.spent_by.as_ref() == Some(&spent_by) => return Ok(Spent::Yes),
+                Judged::Wrong => return Ok(Spent::No),
+                Judged::Pending => return Ok(Spent::Pending),
+                Judged::Denied => return Ok(Spent::Denied),
+            };
             if let Some(state) = state {
                 one.state = state;
             }
@@ -113,13 +172,30 @@ impl Inner {
             let mut batch = Batch::new(read.key.partition, now, &*self.random)?;
             read.put(&mut batch, &value)?;
             match self.store.commit_surely(&batch).await {
-                Ok(()) => return Ok(true),
+                Ok(()) => return Ok(Spent::Yes),
                 Err(CommitError::Conflict(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Err(LoginError::Contended)
     }
+}
+
+/// Whether an answer is looked at.
+pub(super) enum Admitted {
+    /// It is paid for.
+    Yes(Paid, Guesser),
+    No(Looked),
+}
+
+/// What became of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spent {
+    /// It is right, and spent.
+    Yes,
+    No,
+    Pending,
+    Denied,
 }
 
 /// An answer, and everything by which it is judged.
@@ -132,13 +208,20 @@ pub(super) struct Answered<'a> {
 }
 
 impl Answered<'_> {
-    /// Who spends: this login, by this answer. The answer is kept as a keyed hash alone.
-    pub(super) fn spent_by(&self, inner: &Inner, authenticator: Id) -> SpentBy {
+    /// Where the answer is judged: in the login, and by the authenticator and the challenge, that it was asked for.
+    pub(super) fn occasion<'a>(&'a self, inner: &'a Inner, authenticator: Id, challenge: &Challenge) -> Occasion<'a> {
+        let binding = Binding { login: self.turn.id, authenticator, challenge: challenge.id };
+        inner.occasion((&self.turn.login, binding), self.subject, self.name, self.turn.now)
+    }
+
+    /// Who spends: this login, by this answer to this challenge. The answer is kept as a keyed hash alone.
+    pub(super) fn spent_by(&self, inner: &Inner, authenticator: Id, challenge: &Challenge) -> SpentBy {
         let login = self.turn.id.0;
         let code = normalise(self.answer.code_text().unwrap_or_default());
         // A login that begins anew under the same id is another one.
         let begun_at = self.turn.login.begun_at.as_millis().to_be_bytes();
-        let parts: [&[u8]; 4] = [login.as_bytes(), &begun_at, authenticator.as_bytes(), code.expose().as_bytes()];
+        let (authenticator, challenge) = (authenticator.as_bytes(), challenge.id.as_bytes());
+        let parts: [&[u8]; 5] = [login.as_bytes(), &begun_at, authenticator, challenge, code.expose().as_bytes()];
         SpentBy { login, answer: inner.keys.id("answer", &parts) }
     }
 }

@@ -6,11 +6,13 @@ use super::LoginId;
 use super::engine::Situation;
 use super::machine::{ENROL, Stage};
 use super::record::Login;
-use crate::Caller;
+use crate::contact::Contact;
 use crate::mfa::Inner;
 use crate::step::{
-    ChooseStep, CodeStep, Done, EnrolStep, PasswordStep, RecoveryCodesStep, Refused, RefusedReason, Step, Way,
+    ChooseStep, CodeStep, ContactStep, Done, EnrolStep, PasswordStep, RecoveryCodesStep, Refused, RefusedReason, Step,
+    WaitStep, Way,
 };
+use crate::{Caller, Challenge};
 
 impl Inner {
     /// What a login in this stage shows.
@@ -33,6 +35,12 @@ impl Inner {
                 Step::Choose(ChooseStep { authenticators: self.methods_as_ways(methods), ..ChooseStep::default() })
             }
             Stage::Ask { authenticator, others } => self.show_code(login, *authenticator, others, situation),
+            Stage::Contact { method, channel, others } => Step::Contact(ContactStep {
+                method: method.clone(),
+                channel: *channel,
+                or: self.methods_as_ways(others),
+                error: None,
+            }),
             Stage::Enrol { others, .. } => self.show_enrolment(login, others, situation),
             Stage::KeepCodes => Step::RecoveryCodes(RecoveryCodesStep { codes: login.to_keep.clone() }),
             Stage::Done(signed_in) => {
@@ -59,19 +67,43 @@ impl Inner {
                 method: method.name().to_owned(),
                 name: method.title().to_owned(),
                 label: None,
+                to: None,
             })
             .collect()
     }
 
     fn show_code(&self, login: &Login, authenticator: Id, others: &[Id], situation: Option<&Situation>) -> Step {
         let found = situation.and_then(|situation| situation.enrolments.find(authenticator));
-        let prompt = login.asked.as_ref().map(|asked| &asked.challenge.prompt);
+        let challenge = login.asked.as_ref().map(|asked| &asked.challenge);
+        let prompt = challenge.map(|challenge| &challenge.prompt);
+        let method = found.map(|found| found.method.clone()).unwrap_or_default();
+        let text = prompt.and_then(|prompt| prompt.text.clone());
+        let label = found.and_then(|found| found.label.clone());
+        let may_resend = challenge.is_some_and(Challenge::can_be_sent_again);
+        let or = self.ways(situation, others);
+        if let Some(wait) = prompt.and_then(|prompt| prompt.wait.clone()) {
+            let (number, poll_every) = (wait.number, wait.every);
+            return Step::Wait(WaitStep {
+                method,
+                number,
+                text,
+                label,
+                poll_every,
+                may_resend,
+                resend_in: None,
+                or,
+                error: None,
+            });
+        }
         Step::Code(CodeStep {
-            method: found.map(|found| found.method.clone()).unwrap_or_default(),
+            method,
             digits: prompt.and_then(|prompt| prompt.digits),
-            text: prompt.and_then(|prompt| prompt.text.clone()),
-            label: found.and_then(|found| found.label.clone()),
-            or: self.ways(situation, others),
+            text,
+            label,
+            to: found.and_then(|found| found.contact.as_ref()).map(Contact::masked),
+            may_resend,
+            resend_in: None,
+            or,
             error: None,
         })
     }
@@ -89,6 +121,10 @@ impl Inner {
             question: enrolling.challenge.prompt.text.clone(),
             digits: enrolling.challenge.prompt.digits,
             account: account.to_owned(),
+            to: enrolling.contact.as_ref().map(Contact::masked),
+            may_resend: enrolling.challenge.can_be_sent_again(),
+            resend_in: None,
+            poll_every: enrolling.challenge.prompt.wait.as_ref().map(|wait| wait.every),
             or: self.methods_as_ways(others),
             error: None,
         })

@@ -142,8 +142,10 @@ impl<'a> Visit<'a> {
 
     /// A step that did not end the login. A proof that held gives the browser's cookie a new value.
     async fn after(mut self, answer: &Answer, step: Step) -> Response<Bytes> {
-        let proved = matches!(answer, Answer::Password { .. } | Answer::Code { .. } | Answer::Enrol { .. });
-        let wrong = step.error().is_some() || matches!((&step, answer), (Step::Enrol(_), Answer::Enrol { .. }));
+        let proved =
+            matches!(answer, Answer::Password { .. } | Answer::Code { .. } | Answer::Enrol { .. } | Answer::Poll);
+        let waits = matches!((&step, answer), (Step::Wait(_) | Step::Enrol(_), Answer::Enrol { .. } | Answer::Poll));
+        let wrong = step.error().is_some() || waits;
         if proved
             && !wrong
             && let Err(refusal) = self.replies.server.renew_cookie(&mut self.browser).await
@@ -285,6 +287,7 @@ fn request(ask: &Ask) -> LoginRequest {
     if let Some(since) = ask.proofs_since() {
         request = request.since(since);
     }
+    request = request.client(ask.client().display_name());
     if let Some(hint) = ask.login_hint() {
         request = request.login_hint(hint);
     }

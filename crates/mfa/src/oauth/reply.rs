@@ -60,7 +60,7 @@ impl<'a> Replies<'a> {
         let frame = self.frame(id, csrf, Some(ask));
         let status = match step.error() {
             None => StatusCode::OK,
-            Some(StepError::Throttled) => StatusCode::TOO_MANY_REQUESTS,
+            Some(StepError::Throttled | StepError::TooSoon) => StatusCode::TOO_MANY_REQUESTS,
             Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };
         self.screen(status, &StepScreen { step, frame: &frame }, ask.ui_locales())

@@ -14,4 +14,5 @@ mod guessing_without_cookies;
 mod host_factor;
 mod one_time_codes;
 mod recovery_codes;
+mod sent_challenges;
 mod support;

@@ -5,7 +5,8 @@ use serde_json::json;
 use super::html::Page;
 use super::{SCREENS, page, recovery_code};
 
-const FORMS: [&str; 7] = ["password", "choose", "code", "enrol", "recovery_codes", "consent", "logout"];
+const FORMS: [&str; 9] =
+    ["password", "choose", "code", "wait", "contact", "enrol", "recovery_codes", "consent", "logout"];
 
 fn submit_buttons(page: &Page) -> Vec<(&str, &str)> {
     page.all("button").iter().map(|button| (button.attribute("name"), button.attribute("value"))).collect()
@@ -18,7 +19,8 @@ fn every_form_posts_its_step_and_the_anti_forgery_value() {
         let form = page.one("form");
         assert_eq!((form.attribute("method"), form.attribute("action")), ("post", "/login/sample"), "{screen}");
         assert_eq!(page.input("csrf").attribute("value"), "sample-csrf", "{screen}");
-        assert_eq!(page.input("answer").attribute("value"), screen);
+        let answer = if screen == "wait" { "poll" } else { screen };
+        assert_eq!(page.input("answer").attribute("value"), answer);
         assert_eq!(page.input("answer").attribute("type"), "hidden");
     }
 }

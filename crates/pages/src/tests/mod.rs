@@ -12,9 +12,11 @@ use crate::Pages;
 use crate::samples::sample;
 use html::Page;
 
-const SCREENS: [&str; 10] = [
+const SCREENS: [&str; 12] = [
     "password",
     "choose",
+    "wait",
+    "contact",
     "code",
     "enrol",
     "recovery_codes",

@@ -72,6 +72,35 @@ fn the_enrolment_screen_shows_picture_link_and_typed_secret() {
 }
 
 #[test]
+fn a_code_that_was_sent_says_where_and_can_be_sent_again() {
+    let sms = [("type", json!("sms")), ("to", json!("+49…23")), ("may_resend", json!(true))];
+    let code = page("code", &sms);
+    assert_eq!(code.by_id("to").unwrap().text, "Sent to +49…23");
+    let resend = code.by_id("resend").unwrap();
+    assert_eq!((resend.attribute("name"), resend.attribute("value")), ("other", "resend"));
+    assert!(page("code", &[]).by_id("resend").is_none());
+    let enrol = page("enrol", &[&sms[..], &[("otpauth_uri", json!(null)), ("secret", json!(null))]].concat());
+    assert_eq!(enrol.by_id("other-contact").unwrap().attribute("value"), "enrol|sms");
+    assert!(enrol.by_id("resend").is_some() && enrol.by_id("secret").is_none());
+}
+
+#[test]
+fn a_number_or_an_address_is_asked_for() {
+    for (channel, kind) in [("sms", "tel"), ("voice", "tel"), ("email", "email")] {
+        let page = page("contact", &[("type", json!(channel)), ("channel", json!(channel))]);
+        assert_eq!(page.input("to").attribute("autocomplete"), kind);
+        assert_eq!(page.input("answer").attribute("value"), "contact");
+    }
+}
+
+#[test]
+fn a_page_that_waits_shows_the_number_and_asks_again() {
+    let page = page("wait", &[]);
+    assert_eq!(page.by_id("number").unwrap().text, "42");
+    assert_eq!(page.input("answer").attribute("value"), "poll");
+}
+
+#[test]
 fn a_hosts_own_factor_speaks_for_itself() {
     let own = [("type", json!("grid-card")), ("text", json!("Number at B4")), ("digits", json!(null))];
     let code = page("code", &own);

@@ -1,0 +1,162 @@
+//! What a user is asked, and whether the answer is right.
+
+use std::fmt;
+use std::sync::Arc;
+
+use countersign_outbound::{Channel, Message};
+use countersign_primitives::{Id, UnixTime};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{FactorError, Prompt, State};
+
+/// What a user is asked this time: what is shown, what is sent, and what the engine keeps until the answer comes.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Challenge {
+    /// Which one it is, among all that were ever made.
+    #[serde(default = "unnamed")]
+    pub(crate) id: Id,
+    pub(crate) prompt: Prompt,
+    pub(crate) state: State,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) attempts: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_at: Option<UnixTime>,
+    /// How its message travels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) channel: Option<Channel>,
+    /// The message, until it is sent. No record holds it.
+    #[serde(skip)]
+    pub(crate) message: Option<Arc<Message>>,
+}
+
+fn unnamed() -> Id {
+    Id::from_bytes([0; 16])
+}
+
+impl fmt::Debug for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Challenge").field("id", &self.id).field("channel", &self.channel).finish_non_exhaustive()
+    }
+}
+
+impl Challenge {
+    /// A challenge of this state.
+    ///
+    /// # Errors
+    /// When the state cannot be written out.
+    pub fn new<T: Serialize + ?Sized>(prompt: Prompt, state: &T) -> Result<Self, FactorError> {
+        Ok(Self { state: State::write(state)?, ..Self::plain(prompt) })
+    }
+
+    /// A challenge that keeps nothing: the answer is judged by what was enrolled.
+    #[must_use]
+    pub fn plain(prompt: Prompt) -> Self {
+        let state = State::default();
+        Self { id: unnamed(), prompt, state, attempts: None, expires_at: None, channel: None, message: None }
+    }
+
+    /// Sends a message, once the challenge is stored. The engine finds the sender of its channel, keeps to the time between two
+    /// messages, and tells the user when it cannot be sent.
+    #[must_use]
+    pub fn sends(mut self, message: Message) -> Self {
+        self.channel = Some(message.channel());
+        self.message = Some(Arc::new(message));
+        self
+    }
+
+    /// So many answers are looked at, each counted before it is; then only another challenge helps. The account's own limits
+    /// count on beside it, over all challenges.
+    #[must_use]
+    pub fn attempts(mut self, most: u32) -> Self {
+        self.attempts = Some(most);
+        self
+    }
+
+    /// From then on no answer is looked at.
+    #[must_use]
+    pub fn expires(mut self, at: UnixTime) -> Self {
+        self.expires_at = Some(at);
+        self
+    }
+
+    /// What the challenge keeps.
+    ///
+    /// # Errors
+    /// When it is not of this type.
+    pub fn state<T: DeserializeOwned>(&self) -> Result<T, FactorError> {
+        self.state.read()
+    }
+
+    /// The challenge under its name, which its message bears too.
+    pub(crate) fn named(mut self, id: Id) -> Self {
+        self.id = id;
+        self.message = self.message.and_then(Arc::into_inner).map(|message| Arc::new(message.with_id(id)));
+        self
+    }
+
+    /// Whether another one can be asked for: what was sent may not have come.
+    pub(crate) fn can_be_sent_again(&self) -> bool {
+        self.channel.is_some() || self.prompt.wait.is_some()
+    }
+}
+
+/// Whether an answer is right. A rejected one carries nothing.
+#[derive(Debug)]
+#[must_use]
+pub struct Verdict(pub(crate) Judged);
+
+/// What became of an answer.
+#[derive(Debug)]
+pub(crate) enum Judged {
+    /// Right; the factor's new state, where it spends something.
+    Right(Option<State>),
+    Wrong,
+    /// It has not come yet.
+    Pending,
+    /// Whoever was asked elsewhere said that it was not them.
+    Denied,
+}
+
+impl Verdict {
+    /// It is right.
+    pub fn accepted() -> Self {
+        Self(Judged::Right(None))
+    }
+
+    /// It is wrong.
+    pub fn rejected() -> Self {
+        Self(Judged::Wrong)
+    }
+
+    /// Right or wrong, as `right` says.
+    pub fn when(right: bool) -> Self {
+        if right { Self::accepted() } else { Self::rejected() }
+    }
+
+    /// It is right, and spends something: from now on the factor's state is this.
+    ///
+    /// # Errors
+    /// When the state cannot be written out.
+    pub fn spending<T: Serialize + ?Sized>(state: &T) -> Result<Self, FactorError> {
+        Ok(Self(Judged::Right(Some(State::write(state)?))))
+    }
+
+    /// The answer has not come yet. Nothing is counted, and the user goes on waiting.
+    pub fn pending() -> Self {
+        Self(Judged::Pending)
+    }
+
+    /// Who was asked elsewhere says that this login is not theirs. Operators hear of it ([`EventKind::FactorDenied`]).
+    ///
+    /// [`EventKind::FactorDenied`]: countersign_events::EventKind::FactorDenied
+    pub fn denied() -> Self {
+        Self(Judged::Denied)
+    }
+
+    /// Whether it is right.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        matches!(self.0, Judged::Right(_))
+    }
+}

@@ -1,0 +1,121 @@
+//! When, for whom and in which login a factor is asked something.
+
+use std::net::IpAddr;
+
+use countersign_mfa_otp::CodeHash;
+use countersign_primitives::{Id, Random, Subject, UnixTime};
+
+use crate::LoginId;
+use crate::keys::Keys;
+
+/// What the hash of a code is for.
+const PURPOSE: &str = "factor";
+
+/// When, for whom and in which login a factor is asked something.
+#[derive(Debug, Clone, Copy)]
+pub struct Occasion<'a> {
+    pub(crate) now: UnixTime,
+    pub(crate) subject: &'a Subject,
+    pub(crate) account: &'a str,
+    pub(crate) random: &'a dyn Random,
+    pub(crate) keys: &'a Keys,
+    pub(crate) host: Option<&'a str>,
+    pub(crate) client: Option<&'a str>,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) contact: Option<&'a str>,
+    pub(crate) binding: Binding,
+}
+
+/// What an answer works for, and for nothing else (promise 11).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Binding {
+    pub(crate) login: LoginId,
+    pub(crate) authenticator: Id,
+    pub(crate) challenge: Id,
+}
+
+impl<'a> Occasion<'a> {
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> UnixTime {
+        self.now
+    }
+
+    /// Whose factor it is.
+    #[must_use]
+    pub fn subject(&self) -> &'a Subject {
+        self.subject
+    }
+
+    /// The name that the user knows the account by.
+    #[must_use]
+    pub fn account(&self) -> &'a str {
+        self.account
+    }
+
+    /// Where randomness comes from.
+    #[must_use]
+    pub fn random(&self) -> &'a dyn Random {
+        self.random
+    }
+
+    /// The number or address that the user typed for what is being set up: E.164, or a mail address with its domain in lower
+    /// case. It is the user's once a code sent there came back. `None` unless the factor asks for a
+    /// [contact](crate::Factor::contact), and outside of enrolment, where [`Enrolled::contact`](crate::Enrolled::contact) has it.
+    #[must_use]
+    pub fn contact(&self) -> Option<&'a str> {
+        self.contact
+    }
+
+    /// The host name of the issuer, where the realm is an address: what an SMS binds its code to.
+    #[must_use]
+    pub fn host(&self) -> Option<&'a str> {
+        self.host
+    }
+
+    /// What the client of the login is called, where one is known ([`LoginRequest::client`](crate::LoginRequest::client)). Anybody
+    /// may have chosen it.
+    #[must_use]
+    pub fn client(&self) -> Option<&'a str> {
+        self.client
+    }
+
+    /// Where the login was begun from.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// Names the authenticator.
+    #[must_use]
+    pub fn authenticator_id(&self) -> Id {
+        self.binding.authenticator
+    }
+
+    /// Names the challenge: another one for each that is made.
+    #[must_use]
+    pub fn challenge_id(&self) -> Id {
+        self.binding.challenge
+    }
+
+    /// A code as a challenge keeps it: hashed under the realm's key and bound to subject, login, authenticator and challenge, so
+    /// that neither a copy of the database nor another login has any use for it.
+    #[must_use]
+    pub fn hash_code(&self, code: &str) -> CodeHash {
+        CodeHash::new(self.keys.delivered(), PURPOSE, &self.context(), code)
+    }
+
+    /// Whether this is the code whose hash the challenge keeps. Constant time.
+    #[must_use]
+    pub fn is_code(&self, hash: &CodeHash, code: &str) -> bool {
+        hash.matches(self.keys.delivered(), PURPOSE, &self.context(), code)
+    }
+
+    fn context(&self) -> Vec<u8> {
+        let Binding { login, authenticator, challenge } = &self.binding;
+        let ids = [login.0.as_bytes(), authenticator.as_bytes(), challenge.as_bytes()];
+        let mut context: Vec<u8> = ids.into_iter().flatten().copied().collect();
+        context.extend_from_slice(self.subject.as_str().as_bytes()); // last: of any length
+        context
+    }
+}

@@ -1,0 +1,147 @@
+//! Messages of a login: sent once what they belong to is stored, and not more often than they may be.
+
+use std::time::Duration;
+
+use countersign_events::EventKind;
+use countersign_outbound::{Message, SendError};
+use countersign_primitives::{Subject, UnixTime};
+use countersign_storage_traits::Charge;
+
+use super::engine::{Looked, Situation, Turn, factor_failed};
+use super::machine::Stage;
+use super::record::{Enrolling, Login};
+use crate::contact::Contact;
+use crate::factor::{Binding, Enrolled};
+use crate::login::record::Typed;
+use crate::mfa::Inner;
+use crate::{Caller, LoginError, Step, StepError};
+
+/// What became of a message, for the step that is shown.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Sent {
+    pub(super) error: Option<StepError>,
+    /// How long until another one may be sent.
+    pub(super) resend_in: Option<Duration>,
+}
+
+impl Sent {
+    pub(super) fn on(self, step: Step) -> Step {
+        let step = match self.resend_in {
+            Some(wait) => step.with_resend_in(wait),
+            None => step,
+        };
+        match self.error {
+            Some(error) => step.with_error(error),
+            None => step,
+        }
+    }
+}
+
+impl Inner {
+    /// Takes the number or address of what is to be set up.
+    pub(super) async fn contact(&self, turn: &mut Turn, typed: &str) -> Result<Looked, LoginError> {
+        let (stage, _) = self.settle(turn.id, &mut turn.login, None, turn.now).await?;
+        let Stage::Contact { method, channel, .. } = stage else { return Ok(Looked::Elsewhere) };
+        let Some(contact) = Contact::parse(channel, typed) else {
+            return Ok(Looked::On(Some(StepError::InvalidContact)));
+        };
+        turn.login.contact = Some(Typed { method, contact });
+        Ok(Looked::On(None))
+    }
+
+    /// Makes another challenge in place of the present one, if it is time for another message. What was sent before is void.
+    pub(super) async fn resend(&self, turn: &mut Turn) -> Result<Looked, LoginError> {
+        let (_, situation) = self.settle(turn.id, &mut turn.login, None, turn.now).await?;
+        let Some(subject) = turn.login.subject.clone() else { return Ok(Looked::Elsewhere) };
+        let resendable = turn.login.challenge().is_some_and(|challenge| challenge.can_be_sent_again());
+        let method = turn.login.method_asked(situation.as_ref()).filter(|_| resendable);
+        let Some(method) = method else { return Ok(Looked::Elsewhere) };
+        if let Some(wait) = self.too_soon(&subject, &method, turn.now).await? {
+            turn.sent = Sent { error: Some(StepError::TooSoon), resend_in: Some(wait) };
+            return Ok(Looked::On(turn.sent.error));
+        }
+        turn.may_send = true;
+        turn.login.asked = None; // another is made for it
+        if let (Some(enrolling), Some(situation)) = (turn.login.enrolling.clone(), &situation) {
+            turn.login.enrolling = Some(self.ask_again(turn, enrolling, &subject, situation).await?);
+        }
+        Ok(Looked::On(None))
+    }
+
+    /// What is being set up, with another challenge.
+    async fn ask_again(
+        &self,
+        turn: &Turn,
+        enrolling: Enrolling,
+        subject: &Subject,
+        situation: &Situation,
+    ) -> Result<Enrolling, LoginError> {
+        let Some((_, factor)) = self.factor(&enrolling.method) else { return Ok(enrolling) };
+        let binding = Binding { login: turn.id, authenticator: enrolling.id, challenge: self.random.id()? };
+        let at = self.occasion((&turn.login, binding), subject, situation.name(subject), turn.now);
+        let contact = enrolling.contact.as_ref().map(Contact::to);
+        let made = factor.challenge(&at, &Enrolled { state: &enrolling.state, contact }).await;
+        let challenge = made.map_err(factor_failed(&enrolling.method))?.named(binding.challenge);
+        Ok(Enrolling { challenge, ..enrolling })
+    }
+
+    /// Sends what the login has to say, now that it is stored. `may_send` says that it was made sure that it is time.
+    pub(super) async fn send(
+        &self,
+        login: &Login,
+        method: Option<&str>,
+        may_send: bool,
+        caller: &Caller,
+        now: UnixTime,
+    ) -> Result<Sent, LoginError> {
+        let message = login.challenge().and_then(|challenge| challenge.message.as_deref());
+        let (Some(message), Some(subject), Some(method)) = (message, &login.subject, method) else {
+            return Ok(Sent::default());
+        };
+        if !may_send && let Some(wait) = self.too_soon(subject, method, now).await? {
+            return Ok(Sent { error: Some(StepError::TooSoon), resend_in: Some(wait) });
+        }
+        let error = self.hand_over(message, subject, caller).await;
+        Ok(Sent { error, resend_in: (!self.limits.off).then_some(self.limits.resend_after) })
+    }
+
+    /// Charges a message; or says how long it is too soon for one. Counted by account and method over all logins (M24).
+    async fn too_soon(&self, subject: &Subject, method: &str, now: UnixTime) -> Result<Option<Duration>, LoginError> {
+        if self.limits.off {
+            return Ok(None);
+        }
+        let partition = self.subjects.partition(subject);
+        let counter = self.keys.counter("message", &[partition.as_bytes(), method.as_bytes()]);
+        let charge = Charge { counter, add: 1, limit: 1, window: self.limits.resend_after };
+        let charged = self.store.charge(&[charge], now).await?;
+        let refused = charged.iter().find(|charged| !charged.admitted);
+        Ok(refused.map(|charged| charged.resets_at.since(now).max(Duration::from_secs(1))))
+    }
+
+    /// Hands a message to whoever carries it. That it was not taken is told, and never makes the login go on without it.
+    async fn hand_over(&self, message: &Message, subject: &Subject, caller: &Caller) -> Option<StepError> {
+        let outcome = match self.senders.get(&message.channel()) {
+            Some(sender) => sender.send(message).await,
+            None => Err(SendError::unavailable("no sender for this channel")), // ruled out when the engine was built
+        };
+        let channel = message.channel().as_str();
+        let (error, cause) = match outcome {
+            Ok(()) => {
+                self.tell(EventKind::MessageSent, Some(caller), |event| {
+                    event.with_subject(subject).with_method(channel)
+                });
+                return None;
+            }
+            Err(SendError::Unreachable) => (StepError::Unreachable, "message.unreachable"),
+            Err(SendError::Busy) => (StepError::NotSent, "message.busy"),
+            Err(error) => {
+                tracing::warn!(%error, channel, "a message could not be sent");
+                (StepError::NotSent, "message.unavailable")
+            }
+        };
+        self.tell(EventKind::MessageFailed, Some(caller), |event| {
+            event.with_subject(subject).with_method(channel).with_cause(cause, "")
+        });
+        Some(error)
+    }
+}
