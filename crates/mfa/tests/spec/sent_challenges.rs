@@ -15,11 +15,14 @@ use countersign_storage_memory::MemoryStore;
 
 use crate::support::{Bench, key};
 
+/// How sending fails.
+pub(crate) type Failure = fn() -> SendError;
+
 /// Keeps what it is given; or fails as it is told to.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Letterbox {
     pub(crate) sent: Arc<Mutex<Vec<(String, String)>>>,
-    pub(crate) fails: Arc<Mutex<Option<fn() -> SendError>>>,
+    pub(crate) fails: Arc<Mutex<Option<Failure>>>,
 }
 
 impl Letterbox {
@@ -31,7 +34,7 @@ impl Letterbox {
         self.sent.lock().unwrap().len()
     }
 
-    pub(crate) fn fail(&self, how: Option<fn() -> SendError>) {
+    pub(crate) fn fail(&self, how: Option<Failure>) {
         *self.fails.lock().unwrap() = how;
     }
 }
@@ -237,7 +240,7 @@ async fn a_challenge_has_its_time() {
 
 #[tokio::test]
 async fn promise_14_a_message_that_is_not_taken_opens_nothing() {
-    let ways: [(fn() -> SendError, StepError); 3] = [
+    let ways: [(Failure, StepError); 3] = [
         (|| SendError::Unreachable, StepError::Unreachable),
         (|| SendError::Busy, StepError::NotSent),
         (|| SendError::unavailable("down"), StepError::NotSent),
