@@ -41,6 +41,8 @@
 //! | [`oidc`] | OpenID Connect | |
 //! | [`store`] | the storage contract, and the stores | `sqlite`, `postgres`, `redis`, `memory` |
 //! | [`pkce`], [`otp`], [`tokens`] | pure: PKCE, one-time passwords, JOSE | |
+//! | [`outbound`] | messages to users, and who carries them | |
+//! | `smtp` | mails through an SMTP server | `smtp` |
 //! | `axum` | the router for axum | `axum` |
 //! | `legacy-hashes` | bcrypt and scrypt hashes of other systems are checked, and hashed anew at the next login | default |
 //! | `pages` | the default pages | `pages` |
@@ -58,6 +60,7 @@
 //! | `postgres` | `store::SqlStore` on PostgreSQL; needs Rust 1.94 | |
 //! | `redis` | `store::RedisStore`: one server, Sentinel, Cluster; what it can lose stands on its crate's page | |
 //! | `redis-tls` | `rediss://` and its kin, by rustls on ring | |
+//! | `smtp` | `smtp::Smtp`, a sender of mails, by rustls on ring | |
 //! | `memory` | `store::MemoryStore`, for tests | |
 //! | `testkit` | `store::testkit`, the suite that proves a storage adapter of one's own: for development dependencies | |
 //!
@@ -149,6 +152,17 @@ pub mod otp {
 /// JOSE, opaque handles and signing keys.
 pub mod tokens {
     pub use countersign_tokens::*;
+}
+
+/// What is sent out, as contracts: messages to users, and who carries them.
+pub mod outbound {
+    pub use countersign_outbound::*;
+}
+
+/// Mails through an SMTP server.
+#[cfg(feature = "smtp")]
+pub mod smtp {
+    pub use countersign_delivery_smtp::*;
 }
 
 /// The router for axum.

@@ -229,6 +229,9 @@ pub enum SendError {
     /// The service does not answer, or its answer makes no sense.
     #[error("the service cannot be used")]
     Unavailable(#[source] BoxError),
+    /// The service will not take this message, however often it is sent: a wrong password, a sender that it does not know.
+    #[error("the service refuses the message")]
+    Rejected(#[source] BoxError),
 }
 
 impl SendError {
@@ -237,10 +240,26 @@ impl SendError {
         Self::Unavailable(error.into())
     }
 
+    /// The service will not take this message, however often it is sent.
+    pub fn rejected(error: impl Into<BoxError>) -> Self {
+        Self::Rejected(error.into())
+    }
+
     /// Whether sending the same again may help.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        !matches!(self, Self::Unreachable)
+        matches!(self, Self::Busy | Self::Unavailable(_))
+    }
+
+    /// The stable id of the cause, for operators.
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::Unreachable => "message.unreachable",
+            Self::Busy => "message.busy",
+            Self::Unavailable(_) => "message.unavailable",
+            Self::Rejected(_) => "message.rejected",
+        }
     }
 }
 
@@ -258,8 +277,8 @@ mod tests {
     }
 
     #[test]
-    fn only_an_unreachable_recipient_is_final() {
+    fn an_unreachable_recipient_and_a_refusal_are_final() {
         assert!(SendError::Busy.is_transient() && SendError::unavailable("down").is_transient());
-        assert!(!SendError::Unreachable.is_transient());
+        assert!(!SendError::Unreachable.is_transient() && !SendError::rejected("no").is_transient());
     }
 }
