@@ -266,3 +266,14 @@ fn promise_9_an_operator_reads_why_a_client_was_refused() {
     assert!(numbers.is_sorted_by(|a, b| a < b) && numbers[0] > last && answer["last"] == *numbers.last().unwrap());
     assert_eq!(provider.events(answer["last"].as_u64().unwrap()).json()["events"], json!([]));
 }
+
+#[test]
+fn an_operator_sees_the_backlog_and_how_the_node_is_doing() {
+    let provider = Provider::start();
+    let url = provider.quickstart.url("/admin/health");
+    let health = Http::new().get(&url, &[("authorization", &format!("Bearer {TOKEN}"))]);
+    let told = health.json();
+    assert_eq!((health.status, told["store"].as_str(), told["backlog"].as_u64()), (200, Some("SQLite"), Some(0)));
+    assert!(told["swept"].is_u64() && told["worked_at"].as_u64() > Some(1_700_000_000), "{told}");
+    assert_eq!(Http::new().get(&url, &[]).status, 401);
+}

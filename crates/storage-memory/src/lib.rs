@@ -40,10 +40,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use countersign_primitives::UnixTime;
 use countersign_storage_traits::{
-    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Item, Judgement, Key, Page, Part, Record,
-    Scan, ScanPage, Store, StoreError, Swept,
+    BACKLOG_COUNTED, Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Item, Judgement, Key,
+    Page, Part, Record, Scan, ScanPage, Store, StoreError, Swept,
 };
 use tables::Tables;
+
+/// How many records a sweep or a count goes over before it lets others have the lock.
+const STEP: u32 = 128;
 
 /// A store in memory. Clones share what it holds.
 #[derive(Clone, Default)]
@@ -121,11 +124,25 @@ impl Store for MemoryStore {
     }
 
     async fn sweep(&self, now: UnixTime, limit: u32) -> Result<Swept, StoreError> {
-        Ok(self.lock().sweep(now, limit))
+        let mut all = Swept { removed: 0, more: limit > 0 };
+        while all.more && all.removed < limit {
+            let step = self.lock().sweep(now, STEP.min(limit - all.removed));
+            all = Swept { removed: all.removed + step.removed, more: step.more };
+        }
+        Ok(all)
     }
 
     async fn health(&self) -> Result<Health, StoreError> {
-        Ok(Health::of("memory"))
+        let (mut backlog, mut after) = (0, None);
+        while backlog < BACKLOG_COUNTED {
+            let (count, next) = self.lock().count_expired(after, STEP as usize);
+            backlog += count as u64;
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(Health::of("memory").backlog(backlog.min(BACKLOG_COUNTED)))
     }
 
     fn as_scan(&self) -> Option<&dyn Scan> {

@@ -17,7 +17,12 @@ pub(crate) struct Tables {
     pub(crate) lists: BTreeSet<(Index, Key)>,
     pub(crate) counters: HashMap<CounterKey, Counter>,
     expiries: BTreeSet<(UnixTime, Item)>,
+    /// The latest time that a caller named: the only clock there is here.
+    latest: UnixTime,
 }
+
+/// Where a count of what has expired goes on.
+pub(crate) type Counted = Option<(UnixTime, Item)>;
 
 pub(crate) struct Row {
     pub(crate) record: Record,
@@ -25,7 +30,7 @@ pub(crate) struct Row {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Item {
+pub(crate) enum Item {
     Record(Key),
     Counter(CounterKey),
 }
@@ -45,6 +50,7 @@ impl Tables {
 
     /// Writes a batch that has been judged; none of it can fail.
     pub(crate) fn apply(&mut self, batch: &Batch) {
+        self.latest = self.latest.max(batch.now());
         for Op { key, change, .. } in batch.ops() {
             match change {
                 Change::Check => {}
@@ -128,10 +134,12 @@ impl Tables {
         charged
     }
 
+    /// Removes at most `limit` of what expired before the margin.
     pub(crate) fn sweep(&mut self, now: UnixTime, limit: u32) -> Swept {
-        let latest = now.minus(SWEEP_MARGIN);
+        self.latest = self.latest.max(now);
+        let swept_before = now.minus(SWEEP_MARGIN);
         let mut removed = 0;
-        while let Some(&(expiry, item)) = self.expiries.first().filter(|(expiry, _)| *expiry < latest) {
+        while let Some(&(expiry, item)) = self.expiries.first().filter(|(expiry, _)| *expiry < swept_before) {
             if removed == limit {
                 return Swept { removed, more: true };
             }
@@ -147,6 +155,15 @@ impl Tables {
         give_back(&mut self.records);
         give_back(&mut self.counters);
         Swept { removed, more: false }
+    }
+
+    /// Counts at most `limit` further ones of what a sweep would take, and says where the next count goes on, if there is more.
+    pub(crate) fn count_expired(&self, after: Counted, limit: usize) -> (usize, Counted) {
+        let swept_before = self.latest.minus(SWEEP_MARGIN);
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let expired = self.expiries.range((from, Bound::Unbounded)).take_while(|(expiry, _)| *expiry < swept_before);
+        let (count, last) = expired.take(limit).fold((0, None), |(count, _), item| (count + 1, Some(*item)));
+        (count, last.filter(|_| count == limit))
     }
 }
 

@@ -49,3 +49,45 @@ mod residue {
         assert!(store.is_empty(), "{store:?}");
     }
 }
+
+mod sweeping {
+    use std::time::Duration;
+
+    use countersign_primitives::{Id, SystemRandom, UnixTime};
+    use countersign_storage_memory::MemoryStore;
+    use countersign_storage_traits::testkit::{block_on, sweep_beside_traffic};
+    use countersign_storage_traits::{BACKLOG_COUNTED, Batch, Expect, Key, Kind, Store};
+
+    #[test]
+    fn twenty_thousand_go_beside_traffic() {
+        let swept = block_on(sweep_beside_traffic(&MemoryStore::new(), 20_000));
+        assert!(swept.removed >= 19_000 && swept.calls >= 20 && swept.largest <= 1_000, "{swept:?}");
+        let slowest = swept.beside.percentile(99);
+        assert!(slowest < Duration::from_secs(1), "no commit waits long beside two sweepers: {slowest:?}");
+    }
+
+    #[test]
+    fn health_tells_the_backlog_by_the_latest_time_that_a_caller_named() {
+        let (store, start) = (MemoryStore::new(), UnixTime::from_secs(1_000_000));
+        let backlog = || block_on(store.health()).unwrap().backlog;
+        let put = |number: u128, now: UnixTime, expiry| {
+            let key = Key::root(Kind(200), Id::from_bytes(number.to_be_bytes()));
+            let mut batch = Batch::new(key.partition, now, &SystemRandom).unwrap();
+            batch.put(key, Expect::Any, expiry, Vec::new(), "token");
+            block_on(store.commit(&batch)).unwrap();
+        };
+        for number in 0..300 {
+            put(number, start, start.plus(Duration::from_secs(1)));
+        }
+        assert_eq!(backlog(), Some(0), "nothing has expired");
+        let later = start.plus(Duration::from_secs(3_600));
+        put(1_000, later, UnixTime::MAX);
+        assert_eq!(backlog(), Some(300));
+        block_on(store.sweep(later, 200)).unwrap();
+        assert_eq!(backlog(), Some(100));
+        for number in 0..u128::from(BACKLOG_COUNTED) {
+            put(2_000 + number, start, start.plus(Duration::from_secs(1)));
+        }
+        assert_eq!(backlog(), Some(BACKLOG_COUNTED), "and is counted no further");
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use countersign_primitives::UnixTime;
-use countersign_storage_traits::{Capabilities, Health, StoreError};
+use countersign_storage_traits::{BACKLOG_COUNTED, Capabilities, Health, StoreError};
 use redis::Value;
 
 use crate::commit::Assurance;
@@ -115,6 +115,7 @@ impl Inner {
             return Err(StoreError::Schema(Failure::unsent("the database", Cause::Marker).error.into()));
         }
         let mut farthest: Option<UnixTime> = None;
+        let mut backlog = 0;
         for master in self.network.masters().await? {
             let report = Report::of(&self.network, &master).await?;
             let failing = |cause| Err(Failure::unsent(master.server(), cause).into());
@@ -129,11 +130,12 @@ impl Inner {
                     OpenError::Evicts { server: report.server.clone(), policy: report.policy().to_owned() }.into(),
                 ));
             }
+            backlog += report.backlog();
             let clock = clock(&self.network, &master).await?;
             // The slowest of several clocks: it drops rubbish last, and a fast one is seen by its own node's watch.
             farthest = Some(farthest.map_or(clock, |slowest| slowest.min(clock)));
         }
-        let health = Health::of("Redis");
+        let health = Health::of("Redis").backlog(backlog.min(BACKLOG_COUNTED));
         Ok(farthest.map_or(health.clone(), |clock| health.clock(clock)))
     }
 }
@@ -170,6 +172,17 @@ impl Report {
 
     fn setting(&self, name: &str) -> &str {
         self.settings.get(name).map_or("", String::as_str)
+    }
+
+    /// How many keys the server has not dropped yet though their time is up: its own estimate, over all its databases.
+    fn backlog(&self) -> u64 {
+        let databases = self.info.iter().filter(|(name, _)| name.strip_prefix("db").is_some_and(is_number));
+        let ending =
+            databases.filter_map(|(_, counts)| counts.split(',').find_map(|count| count.strip_prefix("expires=")));
+        let ending: u64 = ending.filter_map(|count| count.parse::<u64>().ok()).sum();
+        // In hundredths of a per cent, such as 0.25.
+        let share = self.info("expired_stale_perc").replace('.', "").parse::<u64>().unwrap_or_default();
+        ending.saturating_mul(share) / 10_000
     }
 
     fn policy(&self) -> &str {
@@ -232,6 +245,10 @@ impl Report {
             );
         }
     }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn text(value: &Value) -> Option<String> {

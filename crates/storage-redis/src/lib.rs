@@ -115,6 +115,7 @@ struct Inner {
     assurance: Option<Assurance>,
     capabilities: Capabilities,
     lists: list::Splits,
+    passes: sweep::Passes,
 }
 
 impl RedisStore {
@@ -144,6 +145,7 @@ impl RedisStore {
             assurance: found.assurance,
             capabilities: found.capabilities,
             lists: list::Splits::default(),
+            passes: sweep::Passes::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -43,6 +43,12 @@ script!(
     "scripts/sweep.lua"
 );
 
+script!(
+    /// Removes entries of a list that expired long ago.
+    TRIM,
+    "scripts/trim.lua"
+);
+
 impl Script {
     fn new(code: &'static str) -> Self {
         Self { code, hash: redis::Script::new(code).get_hash().to_owned() }
@@ -99,7 +105,7 @@ mod tests {
     #[test]
     fn scripts_declare_themselves() {
         // Without this line a server lets a script touch keys that it did not declare, as long as they lie on the same node.
-        for script in [&COMMIT, &CHARGE, &ENLIST, &PAGE, &SWEEP] {
+        for script in [&COMMIT, &CHARGE, &ENLIST, &PAGE, &SWEEP, &TRIM] {
             assert!(script.code.starts_with("#!lua"), "{}", script.code);
         }
     }

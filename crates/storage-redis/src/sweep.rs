@@ -1,83 +1,175 @@
 //! Rubbish.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use countersign_primitives::UnixTime;
 use countersign_storage_traits::{SWEEP_MARGIN, StoreError, Swept};
 use futures_util::future::try_join_all;
-use redis::Value;
+use redis::{Cmd, Value};
 
 use crate::encode::Sort;
 use crate::error::{Cause, Failure};
 use crate::link::Link;
-use crate::script::{Call, SWEEP};
+use crate::script::{Call, SWEEP, TRIM};
 use crate::{Inner, encode, examine};
 
 /// A server drops by itself what a sweep would take, by its own clock. A caller whose clock is ahead by no more than this finds
 /// nothing that will not go by itself in a moment.
 const TOLERANCE: Duration = Duration::from_secs(10);
-/// How many keys one look goes over.
+/// How many keys one look goes over, and how many entries of a list one script takes: either is done within a millisecond, and
+/// others wait for no more.
 const STEP: u32 = 256;
+/// How many keys a sweep looks at, whether it finds anything or not. The next goes on behind them.
+const LOOKS: usize = 20_000;
+
+/// Where the next sweep of each server goes on.
+#[derive(Debug, Default)]
+pub(crate) struct Passes(Mutex<HashMap<String, String>>);
+
+const BEGINNING: &str = "0";
+
+impl Passes {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cursor(&self, server: &str) -> String {
+        self.lock().get(server).cloned().unwrap_or_else(|| BEGINNING.to_owned())
+    }
+
+    fn go_on_at(&self, server: String, cursor: String) {
+        if cursor == BEGINNING {
+            self.lock().remove(&server);
+        } else {
+            self.lock().insert(server, cursor);
+        }
+    }
+}
+
+/// One sweep of one server.
+struct Pass {
+    latest: u64,
+    limit: u32,
+    removed: u32,
+    looks: usize,
+}
+
+impl Pass {
+    fn is_over(&self) -> bool {
+        self.removed >= self.limit || self.looks >= LOOKS
+    }
+}
 
 impl Inner {
     pub(crate) async fn sweep(&self, now: UnixTime, limit: u32) -> Result<Swept, StoreError> {
-        let mut removed = 0;
+        let mut pass = Pass { latest: encode::time(now.minus(SWEEP_MARGIN)), limit, removed: 0, looks: 0 };
         for master in self.network.masters().await? {
-            let clock = examine::clock(&self.network, &master).await?;
-            if now > clock.plus(TOLERANCE) {
-                removed += self.sweep_master(&master, now, limit - removed).await?;
-            }
-            if removed >= limit {
+            if pass.is_over() {
                 break;
             }
+            let clock = examine::clock(&self.network, &master).await?;
+            if now > clock.plus(TOLERANCE) {
+                self.sweep_master(&master, &mut pass).await?;
+            }
         }
-        Ok(Swept { removed, more: removed >= limit && limit > 0 })
+        Ok(Swept { removed: pass.removed, more: pass.is_over() && pass.removed > 0 })
     }
 
-    async fn sweep_master(&self, master: &Link, now: UnixTime, limit: u32) -> Result<u32, StoreError> {
-        let latest = encode::time(now.minus(SWEEP_MARGIN));
-        let (mut cursor, mut removed) = ("0".to_owned(), 0);
-        while removed < limit {
+    /// Goes on where the last sweep ended, and from the end once more to the beginning.
+    async fn sweep_master(&self, master: &Link, pass: &mut Pass) -> Result<(), StoreError> {
+        let server = master.server().to_string();
+        let mut cursor = self.passes.cursor(&server);
+        let mut began_within = cursor != BEGINNING;
+        while !pass.is_over() {
             let mut scan = redis::cmd("SCAN");
             scan.arg(&cursor).arg("MATCH").arg(format!("{}*", encode::PREFIX)).arg("COUNT").arg(STEP);
             let wrong = || StoreError::from(Failure::unsent(master.server(), Cause::Answer));
             let (next, keys) = read_scan(self.network.send_to(master, &scan).await?).ok_or_else(wrong)?;
-            // No more at once than may still go.
-            let mut rest = keys.as_slice();
-            while removed < limit && !rest.is_empty() {
-                let room = usize::try_from(limit - removed).unwrap_or(usize::MAX);
-                let (keys, after) = rest.split_at(room.min(rest.len()));
-                removed += self.sweep_keys(keys, latest).await?;
-                rest = after;
-            }
-            if next == "0" {
+            pass.looks += keys.len().max(1);
+            let done = self.sweep_keys(master, &keys, pass).await?;
+            // What was not done for want of room is looked at again.
+            cursor = if done { next } else { cursor };
+            if done && cursor == BEGINNING && !std::mem::take(&mut began_within) {
                 break;
             }
-            cursor = next;
         }
-        Ok(removed)
+        self.passes.go_on_at(server, cursor);
+        Ok(())
     }
 
-    /// Judges each key again as it removes it, in one script a key.
-    async fn sweep_keys(&self, keys: &[Vec<u8>], latest: u64) -> Result<u32, StoreError> {
-        let work = keys.iter().filter_map(|key| Some((key, encode::sort_of(key)?))).map(async |(key, sort)| {
-            let expiry_at = match sort {
-                Sort::Record => 16,
-                Sort::Counter => 10,
-                Sort::List => {
-                    let mut command = redis::cmd("ZREMRANGEBYSCORE");
-                    command.arg(key).arg("-inf").arg(format!("({latest}"));
-                    self.network.read(crate::slot::of(key), &command).await?;
-                    return Ok(0);
-                }
-            };
-            let call = Call::new(&SWEEP).key(key.as_slice()).number(latest).number(expiry_at);
+    /// Removes those of these keys that expired long ago; answers whether there was room for all.
+    async fn sweep_keys(&self, master: &Link, keys: &[Vec<u8>], pass: &mut Pass) -> Result<bool, StoreError> {
+        let sorted = |wanted: fn(Sort) -> Option<u32>| {
+            let of = |key: &Vec<u8>| Some((key.clone(), wanted(encode::sort_of(key)?)?));
+            keys.iter().filter_map(of).collect::<Vec<_>>()
+        };
+        let lists = sorted(|sort| (sort == Sort::List).then_some(0));
+        let trimmed = try_join_all(lists.iter().map(|(list, _)| self.trim(list, pass.latest))).await?;
+        pass.looks += trimmed.into_iter().sum::<usize>();
+        let dated = sorted(|sort| match sort {
+            Sort::Record => Some(16),
+            Sort::Counter => Some(10),
+            Sort::List => None,
+        });
+        let mut expired = self.expired(master, dated, pass.latest).await?;
+        let room = usize::try_from(pass.limit - pass.removed).unwrap_or(usize::MAX);
+        let all = expired.len() <= room;
+        expired.truncate(room);
+        // Each is judged again as it goes, in one script a key.
+        let work = expired.iter().map(async |(key, expiry_at)| {
+            let call = Call::new(&SWEEP).key(key.as_slice()).number(pass.latest).number(*expiry_at);
             match self.network.call(&call, None, true).await?.first() {
                 Some(Value::Int(removed)) => Ok::<_, Failure>(u32::from(*removed > 0)),
                 _ => Err(Failure::sent("the server", Cause::Answer)),
             }
         });
-        Ok(try_join_all(work).await?.into_iter().sum())
+        pass.removed += try_join_all(work).await?.into_iter().sum::<u32>();
+        Ok(all)
+    }
+
+    /// Which of these look expired: one journey for all of them.
+    async fn expired(
+        &self,
+        master: &Link,
+        mut keys: Vec<(Vec<u8>, u32)>,
+        latest: u64,
+    ) -> Result<Vec<(Vec<u8>, u32)>, StoreError> {
+        let look = |(key, at): &(Vec<u8>, u32)| {
+            let mut look = redis::cmd("GETRANGE");
+            look.arg(key).arg(*at).arg(at + 15);
+            look
+        };
+        let looks: Vec<Cmd> = keys.iter().map(look).collect();
+        if looks.is_empty() {
+            return Ok(keys);
+        }
+        // A slot that has moved meanwhile is its new master's to sweep.
+        let mut found = self.network.send_all_to(master, &looks).await?.into_iter().map(|value| match value {
+            Value::BulkString(digits) => {
+                std::str::from_utf8(&digits).ok().and_then(|digits| digits.parse::<u64>().ok())
+            }
+            _ => None,
+        });
+        keys.retain(|_| found.next().flatten().is_some_and(|expiry| expiry < latest));
+        Ok(keys)
+    }
+
+    /// Removes what has expired from a list; answers how many entries that were.
+    async fn trim(&self, list: &[u8], latest: u64) -> Result<usize, Failure> {
+        let mut all = 0;
+        loop {
+            let call = Call::new(&TRIM).key(list).number(latest).number(STEP);
+            let trimmed = match self.network.call(&call, None, true).await?.first() {
+                Some(Value::Int(trimmed)) => *trimmed,
+                _ => return Err(Failure::sent("the server", Cause::Answer)),
+            };
+            all += usize::try_from(trimmed).unwrap_or_default();
+            if trimmed < i64::from(STEP) {
+                return Ok(all);
+            }
+        }
     }
 }
 

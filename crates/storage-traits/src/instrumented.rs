@@ -153,6 +153,11 @@ pub trait StoreObserver: Send + Sync + fmt::Debug {
     /// A call has ended, or its caller has dropped it.
     fn called(&self, operation: Operation, took: Duration, outcome: Outcome);
 
+    /// A sweep has removed something, or found nothing to remove.
+    fn swept(&self, swept: &Swept) {
+        let _ = swept;
+    }
+
     /// The store has said how it is doing.
     fn health(&self, health: &Health) {
         let _ = health;
@@ -249,7 +254,9 @@ impl<S: Store> Store for Instrumented<S> {
 
     async fn sweep(&self, now: UnixTime, limit: u32) -> Result<Swept, StoreError> {
         let running = self.begin(Operation::Sweep);
-        running.ends(self.store.sweep(now, limit).await)
+        let swept = running.ends(self.store.sweep(now, limit).await)?;
+        self.observer.swept(&swept);
+        Ok(swept)
     }
 
     async fn health(&self) -> Result<Health, StoreError> {

@@ -193,4 +193,6 @@ pub use moving::{Move, MoveError, Moved, Progress, Tally};
 pub use records::{Found, Stored};
 pub use root_key::RootKey;
 pub use scan::{Item, Part, Scan, ScanPage};
-pub use store::{Capabilities, Charge, Charged, Cursor, Health, Page, Record, SWEEP_MARGIN, Store, Swept};
+pub use store::{
+    BACKLOG_COUNTED, Capabilities, Charge, Charged, Cursor, Health, Page, Record, SWEEP_MARGIN, Store, Swept,
+};

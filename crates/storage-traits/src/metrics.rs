@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::{Health, Operation, Outcome, StoreObserver};
+use crate::{Health, Operation, Outcome, StoreObserver, Swept};
 
 /// Up to what each bucket of the histogram reaches; longer calls are only in the count of all.
 const BUCKETS: [Duration; 12] = [
@@ -53,6 +53,7 @@ const BUCKETS: [Duration; 12] = [
 ///         writeln!(text, "store_call_duration_seconds_sum{{operation=\"{operation}\"}} {sum}")?;
 ///         writeln!(text, "store_call_duration_seconds_count{{operation=\"{operation}\"}} {count}")?;
 ///     }
+///     writeln!(text, "# TYPE store_swept_total counter\nstore_swept_total {}", snapshot.swept)?;
 ///     if let Some(backlog) = snapshot.backlog {
 ///         writeln!(text, "# TYPE store_sweep_backlog gauge\nstore_sweep_backlog {backlog}")?;
 ///     }
@@ -70,6 +71,7 @@ const BUCKETS: [Duration; 12] = [
 #[derive(Debug)]
 pub struct StoreMetrics {
     operations: [Counts; Operation::ALL.len()],
+    swept: AtomicU64,
     /// [`NO_BACKLOG`] while none is known.
     backlog: AtomicU64,
 }
@@ -88,7 +90,7 @@ impl StoreMetrics {
     /// Nothing counted yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { operations: Default::default(), backlog: AtomicU64::new(NO_BACKLOG) }
+        Self { operations: Default::default(), swept: AtomicU64::new(0), backlog: AtomicU64::new(NO_BACKLOG) }
     }
 
     /// All numbers as they are now. Calls that end meanwhile may be in one number and not yet in another.
@@ -97,6 +99,7 @@ impl StoreMetrics {
         let backlog = self.backlog.load(Ordering::Relaxed);
         StoreSnapshot {
             operations: Operation::ALL.map(|operation| self.operations[operation as usize].snapshot(operation)),
+            swept: self.swept.load(Ordering::Relaxed),
             backlog: (backlog != NO_BACKLOG).then_some(backlog),
         }
     }
@@ -116,6 +119,10 @@ impl StoreObserver for StoreMetrics {
         counts.outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
         counts.latency[bucket].fetch_add(1, Ordering::Relaxed);
         counts.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
+    }
+
+    fn swept(&self, swept: &Swept) {
+        self.swept.fetch_add(swept.removed.into(), Ordering::Relaxed);
     }
 
     fn health(&self, health: &Health) {
@@ -149,7 +156,10 @@ impl Counts {
 pub struct StoreSnapshot {
     /// Each operation, in the order of [`Operation::ALL`].
     pub operations: [OperationSnapshot; Operation::ALL.len()],
-    /// How many expired records wait for a sweep, by the last answer of [`Store::health`](crate::Store::health) that knew.
+    /// How many expired records and counters sweeps have removed.
+    pub swept: u64,
+    /// How many expired records and counters wait for a sweep, by the last answer of [`Store::health`](crate::Store::health)
+    /// that knew; counted no further than [`BACKLOG_COUNTED`](crate::BACKLOG_COUNTED).
     pub backlog: Option<u64>,
 }
 

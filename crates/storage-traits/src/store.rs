@@ -69,6 +69,10 @@ pub trait Store: Send + Sync + fmt::Debug {
 /// How long an expired record stays before [`Store::sweep`] may take it: nodes whose clocks differ must agree on it first.
 pub const SWEEP_MARGIN: Duration = Duration::from_secs(120);
 
+/// No further than this does a store count its backlog ([`Health::backlog`]): a watcher is to see that it grows, not to pay for
+/// how large it is.
+pub const BACKLOG_COUNTED: u64 = 100_000;
+
 #[async_trait]
 impl<S: Store + ?Sized> Store for Arc<S> {
     fn capabilities(&self) -> Capabilities {
@@ -200,7 +204,8 @@ pub struct Health {
     pub backend: &'static str,
     /// The database's own clock, where it has one.
     pub clock: Option<UnixTime>,
-    /// How many expired records wait for a sweep, as far as is known.
+    /// How many expired records and counters wait for a sweep, where the store knows; counted no further than
+    /// [`BACKLOG_COUNTED`]. One that stays high says that sweeping does not keep up, or is not done.
     pub backlog: Option<u64>,
 }
 
@@ -218,7 +223,7 @@ impl Health {
         self
     }
 
-    /// With the number of expired records that wait.
+    /// With the number of expired records and counters that wait.
     #[must_use]
     pub const fn backlog(mut self, backlog: u64) -> Self {
         self.backlog = Some(backlog);

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use countersign::mfa::{FirstEnrolment, Hotp, Limits, Policy, Totp};
 use countersign::pages::Pages;
-use countersign::store::{MemoryStore, RedisStore, SqlStore};
+use countersign::store::{Instrumented, MemoryStore, RedisStore, SqlStore, Store, StoreMetrics};
 use countersign::{
     Client, Clock, ConfigError, Event, EventSink, MasterKey, Preset, Registration, Requirement, Resource, Scope,
     Server, ServerBuilder,
 };
 
-use crate::admin::RecentEvents;
+use crate::admin::Watched;
 use crate::demo::{CALLBACK, Offer, SIGNED_OUT};
 use crate::settings::{PresetName, Settings, SettingsError, StoreChoice};
 use crate::{StartError, users};
@@ -26,16 +26,20 @@ pub(crate) async fn assemble(
     key: MasterKey,
     clock: Option<Arc<dyn Clock>>,
     warnings: impl EventSink + 'static,
-    recent: RecentEvents,
+    Watched { events: recent, metrics }: Watched,
 ) -> Result<(Server, Vec<Offer>), StartError> {
     let builder = match &settings.store {
-        StoreChoice::Memory => Server::builder(issuer, MemoryStore::new(), key),
+        StoreChoice::Memory => Server::builder(issuer, measured(MemoryStore::new(), &metrics), key),
         StoreChoice::Sqlite(file) => {
             let store = SqlStore::open(&format!("sqlite:{}", file.display())).await?;
-            Server::builder(issuer, store, key)
+            Server::builder(issuer, measured(store, &metrics), key)
         }
-        StoreChoice::Postgres(url) => Server::builder(issuer, SqlStore::open(url.expose()).await?, key),
-        StoreChoice::Redis(url) => Server::builder(issuer, RedisStore::open(url.expose()).await?, key),
+        StoreChoice::Postgres(url) => {
+            Server::builder(issuer, measured(SqlStore::open(url.expose()).await?, &metrics), key)
+        }
+        StoreChoice::Redis(url) => {
+            Server::builder(issuer, measured(RedisStore::open(url.expose()).await?, &metrics), key)
+        }
     };
     let builder = builder
         .preset(preset(settings))
@@ -58,6 +62,11 @@ pub(crate) async fn assemble(
     let server = builder.build().await.map_err(|error| refused(settings, error))?;
     users::import(&server, settings).await?;
     Ok((server, offers))
+}
+
+/// The store, and what it did, for `/admin/health`.
+fn measured<S: Store>(store: S, metrics: &Arc<StoreMetrics>) -> Instrumented<S> {
+    Instrumented::new(store, metrics.clone())
 }
 
 fn preset(settings: &Settings) -> Preset {

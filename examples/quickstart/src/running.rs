@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::admin::RecentEvents;
+use crate::admin::{RecentEvents, Watched};
 use crate::demo::{self, Provider as _};
 use crate::listen::Bound;
 use crate::outbox::Outbox;
@@ -68,15 +68,16 @@ async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Run
     data::make_folders(&settings)?;
     let key = data::master_key(&settings)?;
     let (sink, warnings) = warnings::channel();
-    let events = RecentEvents::new(SystemTime::now());
-    let (server, offers) = assembly::assemble(&settings, &issuer, &origin, key, clock, sink, events.clone()).await?;
+    let watched = Watched { events: RecentEvents::new(SystemTime::now()), metrics: Arc::default() };
+    let assembled = assembly::assemble(&settings, &issuer, &origin, key, clock, sink, watched.clone());
+    let (server, offers) = assembled.await?;
     let outbox = Outbox::new(&settings.outbox);
     let users = settings.users.iter().map(|user| user.name.clone()).collect();
     let own = demo::routes(Arc::new(server.clone()), offers, users).merge(outbox.routes());
     let app = own.layer(middleware::from_fn_with_state(server.clone(), only_our_host));
     let app = app.merge(countersign::axum::router(&server));
     let app = match &settings.admin_token {
-        Some(token) => app.merge(admin::routes(server.clone(), events, SecretString::new(token.expose()))),
+        Some(token) => app.merge(admin::routes(server.clone(), watched, SecretString::new(token.expose()))),
         None => app,
     };
     let app = app.layer(middleware::from_fn(serve::in_time));

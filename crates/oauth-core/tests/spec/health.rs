@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use countersign_oauth_core::{Health, Unhealthy};
-use countersign_primitives::{Clock, ManualClock, UnixTime};
+use countersign_primitives::{Clock, Id, ManualClock, SystemRandom, UnixTime};
 use countersign_storage_memory::MemoryStore;
 use countersign_storage_traits::testkit::Call;
 use countersign_storage_traits::{
-    self as storage, Batch, Capabilities, Charge, Charged, CommitError, Cursor, Index, Key, Page, Record, Store,
-    StoreError, Swept,
+    self as storage, Batch, Capabilities, Charge, Charged, CommitError, Cursor, Expect, Index, Key, Kind, Page, Record,
+    Store, StoreError, Swept,
 };
 
 use crate::kit::*;
@@ -35,6 +35,29 @@ fn promise_14_health_fails_when_work_has_not_gone_through_for_ten_minutes() {
     assert!(matches!(health(&kit), Err(Unhealthy::Work { .. })));
     work().unwrap();
     assert_eq!(health(&kit).unwrap().worked_at, kit.clock.now());
+}
+
+#[test]
+fn a_backlog_is_worked_off_in_bounded_rounds_that_follow_each_other_and_health_tells_it() {
+    let kit = Kit::new();
+    let backlog = || health(&kit).unwrap().store.backlog;
+    let before = backlog();
+    for number in 0..2_500_u32 {
+        let id = Id::from_bytes(u128::from(number).to_be_bytes());
+        let mut batch = Batch::new(id, kit.clock.now(), &SystemRandom).unwrap();
+        let expiry = kit.clock.now().plus(Duration::from_secs(1));
+        batch.put(Key::root(Kind(200), id), Expect::Absent, expiry, Vec::new(), "short-lived");
+        block_on(kit.server.store().commit(&batch)).unwrap();
+    }
+    assert_eq!(backlog(), before);
+    kit.advance(300);
+    let now = kit.clock.now();
+    let work = || block_on(kit.server.work(now)).unwrap();
+    // By the first round the store knows what time it is. A round that leaves something is to be followed by another at once.
+    assert_eq!((work(), backlog()), (now, Some(1_500)));
+    assert_eq!((work(), backlog()), (now, Some(500)));
+    assert!(work() > now, "the backlog is gone");
+    assert_eq!(backlog(), Some(0));
 }
 
 #[test]

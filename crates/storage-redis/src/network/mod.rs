@@ -147,6 +147,11 @@ impl Network {
         self.in_time(Instant::now() + self.timeout, sending).await
     }
 
+    /// Sends commands together to one server, without redirection. Errors of the server are among the answers.
+    pub(crate) async fn send_all_to(&self, link: &Link, commands: &[Cmd]) -> Result<Vec<Value>, Failure> {
+        self.in_time(Instant::now() + self.timeout, link.send(commands)).await
+    }
+
     async fn in_time<T>(
         &self,
         deadline: Instant,

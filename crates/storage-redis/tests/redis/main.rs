@@ -11,6 +11,7 @@ mod lists;
 mod lost_answers;
 mod refusals;
 mod sentinel;
+mod sweeping;
 mod traffic;
 mod trouble;
 

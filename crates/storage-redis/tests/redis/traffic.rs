@@ -42,6 +42,11 @@ impl Traffic {
         crate::servers::until("commits go on", || self.answered.load(Ordering::SeqCst) >= wanted);
     }
 
+    /// How many commits were answered so far.
+    pub(crate) fn answered(&self) -> u32 {
+        self.answered.load(Ordering::SeqCst)
+    }
+
     pub(crate) async fn stop(self) -> Vec<Written> {
         self.stop.store(true, Ordering::SeqCst);
         let mut all = Vec::new();

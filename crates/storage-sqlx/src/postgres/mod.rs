@@ -12,7 +12,7 @@ mod statement;
 mod write;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use countersign_storage_traits::Capabilities;
@@ -20,6 +20,7 @@ use countersign_storage_traits::Capabilities;
 use self::error::Place;
 use self::open::{Dialect, inspect, parse};
 use self::pool::Pool;
+use self::write::FROM_THE_START;
 use crate::{OpenError, SqlOptions};
 
 pub use self::error::{ServerError, ServerTrouble};
@@ -37,6 +38,8 @@ pub(crate) struct Postgres {
     /// Whether a batch is one statement, or a transaction of several.
     one_statement: bool,
     committed: Arc<AtomicU64>,
+    /// How far sweeps have come with records, and with counters.
+    swept_to: Arc<[AtomicI64; 2]>,
 }
 
 impl Postgres {
@@ -55,6 +58,7 @@ impl Postgres {
             prepared: !options.pooler,
             one_statement: server.dialect == Dialect::Postgres && !options.transactions,
             committed: Arc::default(),
+            swept_to: Arc::new([AtomicI64::new(FROM_THE_START), AtomicI64::new(FROM_THE_START)]),
         })
     }
 

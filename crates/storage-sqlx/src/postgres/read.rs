@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use countersign_primitives::{Clock as _, SystemClock, UnixTime};
-use countersign_storage_traits::{Cursor, Health, Index, Key, Page, Record, SWEEP_MARGIN, StoreError};
+use countersign_storage_traits::{BACKLOG_COUNTED, Cursor, Health, Index, Key, Page, Record, SWEEP_MARGIN, StoreError};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
@@ -22,10 +22,10 @@ const LIST: &str = "SELECT k FROM (\
      (SELECT k FROM countersign_record WHERE list3 = $1 AND k > $2 AND expires > $3 ORDER BY k LIMIT $4) UNION ALL \
      (SELECT k FROM countersign_record WHERE list4 = $1 AND k > $2 AND expires > $3 ORDER BY k LIMIT $4)\
      ) listed ORDER BY k LIMIT $4";
-/// The backlog is counted no further than an operator needs to know.
 const HEALTH: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, \
      coalesce((SELECT max(version) FROM countersign_schema), 0)::bigint, \
-     (SELECT count(*) FROM (SELECT 1 FROM countersign_record WHERE expires < $1 ORDER BY expires LIMIT 100000) swept), \
+     (SELECT count(*) FROM (SELECT 1 FROM countersign_record WHERE expires < $1 ORDER BY expires LIMIT $2) old) + \
+     (SELECT count(*) FROM (SELECT 1 FROM countersign_counter WHERE resets < $1 ORDER BY resets LIMIT $2) old), \
      current_setting('transaction_read_only')";
 
 impl Postgres {
@@ -77,8 +77,8 @@ impl Postgres {
     pub(crate) async fn health(&self) -> Result<Health, StoreError> {
         let latest = encode::time(SystemClock.now().minus(SWEEP_MARGIN));
         // How many rows are that old decides whether an index is the way to count them.
-        let statement = Statement::new(HEALTH, [Value::Number(latest)]).planned_anew();
-        let rows = self.rows(Repeat::Safe, &statement).await?;
+        let statement = Statement::new(HEALTH, [Value::Number(latest), Value::Number(BACKLOG_COUNTED.cast_signed())]);
+        let rows = self.rows(Repeat::Safe, &statement.planned_anew()).await?;
         let read = |row: &PgRow| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?));
         let row = rows.first().map_or(Err(sqlx::Error::RowNotFound), read);
         let (clock, schema, backlog, read_only): (i64, i64, i64, String) =
@@ -91,7 +91,10 @@ impl Postgres {
             found if found < NEWEST => {
                 Err(self.place.trouble(ServerTrouble::NotMigrated { found, known: NEWEST }).into())
             }
-            _ => Ok(Health::of("PostgreSQL").clock(encode::time_from(clock)).backlog(backlog.unsigned_abs())),
+            _ => {
+                let backlog = backlog.unsigned_abs().min(BACKLOG_COUNTED);
+                Ok(Health::of("PostgreSQL").clock(encode::time_from(clock)).backlog(backlog))
+            }
         }
     }
 }

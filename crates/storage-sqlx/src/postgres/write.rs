@@ -1,5 +1,7 @@
 //! Counters, and the broom.
 
+use std::sync::atomic::Ordering;
+
 use countersign_primitives::UnixTime;
 use countersign_storage_traits::{Charge, Charged, Counter, SWEEP_MARGIN, StoreError, Swept};
 use sqlx::Row as _;
@@ -16,13 +18,34 @@ const COUNTER: &str = "SELECT count, resets FROM countersign_counter WHERE k = $
 const COUNT: &str = "INSERT INTO countersign_counter (k, count, resets) VALUES ($1, $2, $3) \
      ON CONFLICT (k) DO UPDATE SET count = excluded.count, resets = excluded.resets";
 /// The keys are picked once, and locked: nothing can be renewed between pick and deletion. What others hold is left to the next
-/// sweep. An array makes the planner look each key up rather than read the table.
-const SWEEP: &str = "DELETE FROM countersign_record WHERE k = ANY(ARRAY(\
-     SELECT k FROM countersign_record WHERE expires < $1 ORDER BY expires LIMIT $2 FOR UPDATE SKIP LOCKED)) AND expires < $1";
-const SWEEP_COUNTERS: &str = "DELETE FROM countersign_counter WHERE k = ANY(ARRAY(\
-     SELECT k FROM countersign_counter WHERE resets < $1 ORDER BY resets LIMIT $2 FOR UPDATE SKIP LOCKED)) AND resets < $1";
+/// sweep. An array makes the planner look each key up rather than read the table. Where the last statement ended the next one
+/// begins, for until the table is vacuumed the index leads through all that has gone.
+macro_rules! sweep {
+    ($table:literal, $ends:literal) => {
+        concat!(
+            "WITH gone AS (DELETE FROM ",
+            $table,
+            " WHERE k = ANY(ARRAY(SELECT k FROM ",
+            $table,
+            " WHERE ",
+            $ends,
+            " >= $3 AND ",
+            $ends,
+            " < $1 ORDER BY ",
+            $ends,
+            " LIMIT $2 FOR UPDATE SKIP LOCKED)) AND ",
+            $ends,
+            " < $1 RETURNING ",
+            $ends,
+            " AS ended) SELECT count(*), coalesce(max(ended), $3) FROM gone"
+        )
+    };
+}
+const SWEEPS: [&str; 2] = [sweep!("countersign_record", "expires"), sweep!("countersign_counter", "resets")];
 /// How many rows one statement of a sweep takes, so that nothing waits long behind it.
 const SWEEP_STEP: u32 = 256;
+/// Before any time.
+pub(super) const FROM_THE_START: i64 = i64::MIN;
 
 impl Postgres {
     pub(crate) async fn charge(&self, charges: &[Charge], now: UnixTime) -> Result<Vec<Charged>, StoreError> {
@@ -72,12 +95,14 @@ impl Postgres {
     pub(crate) async fn sweep(&self, now: UnixTime, limit: u32) -> Result<Swept, StoreError> {
         let latest = encode::time(now.minus(SWEEP_MARGIN));
         let mut removed = 0;
-        for statement in [SWEEP, SWEEP_COUNTERS] {
+        for (statement, swept_to) in SWEEPS.into_iter().zip(&*self.swept_to) {
             while removed < limit {
-                let step = SWEEP_STEP.min(limit - removed);
-                let swept = self.sweep_step(statement, latest, step).await?.min(step);
-                removed += swept;
-                if swept < step {
+                let (step, from) = (SWEEP_STEP.min(limit - removed), swept_to.load(Ordering::Relaxed));
+                let (swept, to) = self.sweep_step(statement, latest, step, from).await?;
+                removed += swept.min(step);
+                swept_to.store(if swept < step { FROM_THE_START } else { to }, Ordering::Relaxed);
+                // Before where it began there may be what others held then, or what came late.
+                if swept < step && from == FROM_THE_START {
                     break;
                 }
             }
@@ -85,11 +110,22 @@ impl Postgres {
         Ok(Swept { removed, more: removed >= limit && limit > 0 })
     }
 
-    async fn sweep_step(&self, statement: &'static str, latest: i64, step: u32) -> Result<u32, StoreError> {
-        let values = [Value::Number(latest), Value::Number(step.into())];
-        let statement = Statement::new(statement, values);
-        let swept = self.execute(Repeat::Safe, &statement).await?;
-        Ok(u32::try_from(swept).unwrap_or(u32::MAX))
+    /// How many rows went, and the latest of their times.
+    async fn sweep_step(
+        &self,
+        statement: &'static str,
+        latest: i64,
+        step: u32,
+        from: i64,
+    ) -> Result<(u32, i64), StoreError> {
+        let values = [Value::Number(latest), Value::Number(step.into()), Value::Number(from)];
+        let rows = self.rows(Repeat::Safe, &Statement::new(statement, values)).await?;
+        let read = |row: &PgRow| Ok((row.try_get(0)?, row.try_get(1)?));
+        let (swept, to): (i64, i64) = rows
+            .first()
+            .map_or(Err(sqlx::Error::RowNotFound), read)
+            .map_err(|error| StoreError::from(self.place.error(error)))?;
+        Ok((u32::try_from(swept).unwrap_or(u32::MAX), to))
     }
 }
 

@@ -118,7 +118,7 @@ impl Sqlite {
     }
 
     pub(crate) async fn sweep(&self, now: UnixTime, limit: u32) -> Result<Swept, StoreError> {
-        let mut all = Swept { removed: 0, more: true };
+        let mut all = Swept { removed: 0, more: limit > 0 };
         while all.more && all.removed < limit {
             let (answer, answered) = oneshot::channel();
             let limit = SWEEP_STEP.min(limit - all.removed);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use countersign_primitives::{Clock as _, SystemClock, UnixTime};
-use countersign_storage_traits::{Cursor, Index, Key, Page, Record, SWEEP_MARGIN};
+use countersign_storage_traits::{BACKLOG_COUNTED, Cursor, Index, Key, Page, Record, SWEEP_MARGIN};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
@@ -36,8 +36,8 @@ const GET: [(usize, &str); 4] =
     by_keys!("SELECT k, version, expires, payload FROM rec WHERE k IN (", ") AND expires > ?");
 const LIST: &str = "SELECT ix.k FROM ix JOIN rec ON rec.k = ix.k \
      WHERE ix.name = ? AND ix.value = ? AND ix.k > ? AND rec.expires > ? ORDER BY ix.k LIMIT ?";
-/// Counted no further than an operator needs to know.
-const BACKLOG: &str = "SELECT count(*) FROM (SELECT 1 FROM rec WHERE expires < ? LIMIT 100000)";
+const BACKLOG: &str = "SELECT min((SELECT count(*) FROM (SELECT 1 FROM rec WHERE expires < ?1 LIMIT ?2)) + \
+     (SELECT count(*) FROM (SELECT 1 FROM counter WHERE resets < ?1 LIMIT ?2)), ?2)";
 
 /// The narrowest statement that takes so many keys.
 pub(super) fn widest_for(statements: [(usize, &'static str); 4], keys: usize) -> (usize, &'static str) {
@@ -136,7 +136,8 @@ async fn list(
 
 async fn backlog(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
     let latest = SystemClock.now().minus(SWEEP_MARGIN);
-    let count: i64 = sqlx::query_scalar(BACKLOG).bind(encode::time(latest)).fetch_one(connection).await?;
+    let most = BACKLOG_COUNTED.cast_signed();
+    let count: i64 = sqlx::query_scalar(BACKLOG).bind(encode::time(latest)).bind(most).fetch_one(connection).await?;
     Ok(count.unsigned_abs())
 }
 

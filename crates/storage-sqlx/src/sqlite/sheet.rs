@@ -16,27 +16,22 @@ use crate::encode;
 
 /// Statements for 32, 16, 4 and 1 rows at once.
 macro_rules! by_rows {
-    ($before:literal, $row:literal) => {
+    ($before:literal, $row:literal, $between:literal) => {
         [
-            (
-                32,
-                concat!(
-                    $before, $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",",
-                    $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",",
-                    $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",",
-                    $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row
-                ),
-            ),
-            (
-                16,
-                concat!(
-                    $before, $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",",
-                    $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row, ",", $row
-                ),
-            ),
-            (4, concat!($before, $row, ",", $row, ",", $row, ",", $row)),
+            (32, concat!($before, by_rows!(@four by_rows!(@eight $row, $between), $between))),
+            (16, concat!($before, by_rows!(@four by_rows!(@four $row, $between), $between))),
+            (4, concat!($before, by_rows!(@four $row, $between))),
             (1, concat!($before, $row)),
         ]
+    };
+    (@four $row:expr, $between:literal) => {
+        concat!($row, $between, $row, $between, $row, $between, $row)
+    };
+    (@eight $row:expr, $between:literal) => {
+        concat!(
+            $row, $between, $row, $between, $row, $between, $row, $between, $row, $between, $row, $between, $row,
+            $between, $row
+        )
     };
 }
 
@@ -46,9 +41,10 @@ const BEGIN_STANDING: [(usize, &str); 4] =
     by_keys!("BEGIN IMMEDIATE; SELECT k, version, expires, lists FROM rec WHERE k IN (", ")");
 const DELETE: [(usize, &str); 4] = by_keys!("DELETE FROM rec WHERE k IN (", ")");
 const PUT: [(usize, &str); 4] =
-    by_rows!("INSERT OR REPLACE INTO rec (k, version, expires, lists, payload) VALUES ", "(?,?,?,?,?)");
-const ENLIST: [(usize, &str); 4] = by_rows!("INSERT OR IGNORE INTO ix (name, value, k) VALUES ", "(?,?,?)");
-const DELIST: &str = "DELETE FROM ix WHERE name = ? AND value = ? AND k = ?";
+    by_rows!("INSERT OR REPLACE INTO rec (k, version, expires, lists, payload) VALUES ", "(?,?,?,?,?)", ",");
+const ENLIST: [(usize, &str); 4] = by_rows!("INSERT OR IGNORE INTO ix (name, value, k) VALUES ", "(?,?,?)", ",");
+/// Several statements on one journey: for a list of rows SQLite would read the whole table.
+const DELIST: [(usize, &str); 4] = by_rows!("", "DELETE FROM ix WHERE name = ? AND value = ? AND k = ?", ";");
 
 /// What the database holds under the keys of a group, and what is to become of it.
 #[derive(Default)]
@@ -190,8 +186,20 @@ async fn delete(connection: &mut SqliteConnection, keys: &[Key]) -> Result<(), s
 }
 
 pub(super) async fn enlist(connection: &mut SqliteConnection, entries: &[(Index, Key)]) -> Result<(), sqlx::Error> {
+    by_entries(connection, ENLIST, entries).await
+}
+
+pub(super) async fn delist(connection: &mut SqliteConnection, entries: &[(Index, Key)]) -> Result<(), sqlx::Error> {
+    by_entries(connection, DELIST, entries).await
+}
+
+async fn by_entries(
+    connection: &mut SqliteConnection,
+    statements: [(usize, &'static str); 4],
+    entries: &[(Index, Key)],
+) -> Result<(), sqlx::Error> {
     let mut rest = entries;
-    for (width, statement) in ENLIST {
+    for (width, statement) in statements {
         while let Some((entries, after)) = rest.split_at_checked(width) {
             let mut query = sqlx::query(statement);
             for (list, key) in entries {
@@ -201,14 +209,6 @@ pub(super) async fn enlist(connection: &mut SqliteConnection, entries: &[(Index,
             query.execute(&mut *connection).await?;
             rest = after;
         }
-    }
-    Ok(())
-}
-
-pub(super) async fn delist(connection: &mut SqliteConnection, entries: &[(Index, Key)]) -> Result<(), sqlx::Error> {
-    for (list, key) in entries {
-        let query = sqlx::query(DELIST).bind(i64::from(list.name)).bind(list.value.as_bytes().to_vec());
-        query.bind(key.to_bytes().to_vec()).execute(&mut *connection).await?;
     }
     Ok(())
 }

@@ -10,8 +10,9 @@ use crate::encode;
 
 const COUNTER: &str = "SELECT count, resets FROM counter WHERE k = ?";
 pub(super) const COUNT: &str = "INSERT OR REPLACE INTO counter (k, count, resets) VALUES (?, ?, ?)";
-const SWEEPABLE: &str = "SELECT k, lists FROM rec WHERE expires < ? ORDER BY expires, k LIMIT ?";
-const SWEEP: &str = "DELETE FROM rec WHERE k IN (SELECT k FROM rec WHERE expires < ? ORDER BY expires, k LIMIT ?)";
+/// The inner query reads nothing but the index of expiries.
+const SWEEP: &str = "DELETE FROM rec WHERE k IN (SELECT k FROM rec WHERE expires < ? ORDER BY expires LIMIT ?) \
+     RETURNING k, lists";
 const SWEEP_COUNTERS: &str = "DELETE FROM counter WHERE k IN (SELECT k FROM counter WHERE resets < ? LIMIT ?)";
 
 pub(super) async fn charge(
@@ -44,17 +45,19 @@ pub(super) async fn charge(
 /// Removes what expired before the margin, within the writer's transaction: nothing can be renewed between look and deletion.
 pub(super) async fn sweep(connection: &mut SqliteConnection, now: UnixTime, limit: u32) -> Result<Swept, sqlx::Error> {
     let latest = encode::time(now.minus(SWEEP_MARGIN));
-    let rows = sqlx::query(SWEEPABLE).bind(latest).bind(i64::from(limit)).fetch_all(&mut *connection).await?;
+    let rows = sqlx::query(SWEEP).bind(latest).bind(i64::from(limit)).fetch_all(&mut *connection).await?;
     let mut entries = Vec::new();
     for row in &rows {
         let key = key_column(row)?;
         entries.extend(encode::lists_from(row.try_get(1)?).into_iter().map(|list| (list, key)));
     }
     sheet::delist(connection, &entries).await?;
-    let records = sqlx::query(SWEEP).bind(latest).bind(i64::from(limit)).execute(&mut *connection).await?;
-    let records = u32::try_from(records.rows_affected()).unwrap_or(limit);
+    let records = u32::try_from(rows.len()).unwrap_or(limit);
     let room = limit.saturating_sub(records);
+    if room == 0 {
+        return Ok(Swept { removed: records, more: limit > 0 });
+    }
     let counters = sqlx::query(SWEEP_COUNTERS).bind(latest).bind(i64::from(room)).execute(connection).await?;
     let removed = records + u32::try_from(counters.rows_affected()).unwrap_or(room);
-    Ok(Swept { removed, more: removed >= limit && limit > 0 })
+    Ok(Swept { removed, more: removed >= limit })
 }

@@ -13,6 +13,7 @@ use countersign_storage_traits::{
 };
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::error::{BUSY, SharedError, closed, is, shared_error};
 use super::open::{Place, run};
@@ -71,7 +72,7 @@ pub(super) fn start(
     queue: mpsc::Receiver<Job>,
     transactions: Arc<AtomicU64>,
 ) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let writer = Writer { place, connection: Some(connection), transactions };
     thread::Builder::new()
         .name("countersign-sqlite".to_owned())
@@ -86,27 +87,57 @@ struct Writer {
     transactions: Arc<AtomicU64>,
 }
 
+/// Steps of sweeps that wait. Each has a transaction of its own, so that no commit waits for more than the one under way; and
+/// after each, others have as much time as it took, those of other processes too.
+#[derive(Default)]
+struct Sweeps {
+    waiting: VecDeque<Job>,
+    /// Not before then is the next one due.
+    rested_at: Option<Instant>,
+}
+
+impl Sweeps {
+    fn take_from(&mut self, group: &mut Vec<Job>) {
+        self.waiting.extend(group.extract_if(.., |job| matches!(job, Job::Sweep { .. })));
+    }
+
+    /// How long until the next step is due; none when none waits.
+    fn due_in(&self) -> Option<Duration> {
+        let rest = |at: Instant| at.saturating_duration_since(Instant::now());
+        self.waiting.front().map(|_| self.rested_at.map_or(Duration::ZERO, rest))
+    }
+
+    fn pop_due(&mut self) -> Option<Job> {
+        if self.due_in()? == Duration::ZERO { self.waiting.pop_front() } else { None }
+    }
+}
+
 impl Writer {
     async fn serve(mut self, mut queue: mpsc::Receiver<Job>) {
         let most = self.place.options.group;
         let mut group = Vec::with_capacity(most);
+        let mut sweeps = Sweeps::default();
         let mut last = 0;
-        while queue.recv_many(&mut group, most).await > 0 {
-            gather(&mut queue, &mut group, last);
-            last = group.len();
-            match self.write(&group).await {
-                Ok(outcomes) => answer(&mut group, outcomes),
-                Err(Failure::Undone(error)) if group.len() > 1 && !is(&error, &[BUSY]) => {
-                    // One of them may be what fails: each is tried by itself, so that it fails alone.
-                    for job in std::mem::take(&mut group) {
-                        let mut alone = vec![job];
-                        match self.write(&alone).await {
-                            Ok(outcomes) => answer(&mut alone, outcomes),
-                            Err(failure) => fail(&mut alone, failure),
-                        }
-                    }
-                }
-                Err(failure) => fail(&mut group, failure),
+        loop {
+            match sweeps.due_in() {
+                None if queue.recv_many(&mut group, most).await == 0 => break,
+                None => gather(&mut queue, &mut group, last),
+                // Nobody asked for anything meanwhile, or nobody is left who waits for a sweep.
+                Some(due) => match timeout(due, queue.recv_many(&mut group, most)).await {
+                    Ok(0) => break,
+                    Ok(_) => gather(&mut queue, &mut group, last),
+                    Err(_) => {}
+                },
+            }
+            sweeps.take_from(&mut group);
+            if !group.is_empty() {
+                last = group.len();
+                self.serve_group(&mut group).await;
+            }
+            if let Some(sweep) = sweeps.pop_due() {
+                let began = Instant::now();
+                self.serve_group(&mut vec![sweep]).await;
+                sweeps.rested_at = Some(Instant::now() + began.elapsed());
             }
         }
         if let Some(connection) = self.connection {
@@ -114,6 +145,24 @@ impl Writer {
             if let Err(error) = connection.close().await {
                 tracing::debug!(%error, "the database was not closed in order");
             }
+        }
+    }
+
+    /// Does all jobs in one transaction, and answers them.
+    async fn serve_group(&mut self, group: &mut Vec<Job>) {
+        match self.write(group).await {
+            Ok(outcomes) => answer(group, outcomes),
+            Err(Failure::Undone(error)) if group.len() > 1 && !is(&error, &[BUSY]) => {
+                // One of them may be what fails: each is tried by itself, so that it fails alone.
+                for job in std::mem::take(group) {
+                    let mut alone = vec![job];
+                    match self.write(&alone).await {
+                        Ok(outcomes) => answer(&mut alone, outcomes),
+                        Err(failure) => fail(&mut alone, failure),
+                    }
+                }
+            }
+            Err(failure) => fail(group, failure),
         }
     }
 
@@ -166,8 +215,8 @@ async fn transact(connection: &mut SqliteConnection, group: &[Job]) -> Result<Ve
     }
 }
 
-/// Begins the transaction and does everything but commit it: commits first, for they are written together; then the rest, one by one. All jobs of a group were asked for at once, so
-/// no asker can tell their order.
+/// Begins the transaction and does everything but commit it: commits first, for they are written together; then the rest, one
+/// by one. All jobs of a group were asked for at once, so no asker can tell their order.
 async fn perform(connection: &mut SqliteConnection, group: &[Job]) -> Result<Vec<Outcome>, sqlx::Error> {
     let batches = group.iter().filter_map(|job| match job {
         Job::Commit { batch, .. } => Some(batch),

@@ -6,6 +6,7 @@ mod crashes;
 mod opening;
 mod plans;
 mod schema;
+mod sweeping;
 mod tls;
 mod trips;
 

@@ -7,6 +7,7 @@ mod folder;
 
 mod files;
 mod groups;
+mod sweeping;
 mod trouble;
 
 use countersign_primitives::{Id, SystemRandom, UnixTime};

@@ -31,6 +31,7 @@
     reason = "a guarantee that does not hold ends the test that asks for it"
 )]
 
+mod backlog;
 mod charging;
 mod clock;
 mod commit;
@@ -54,6 +55,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
+pub use backlog::{Latencies, Sweeping, sweep_beside_traffic, with_runner};
 pub use charging::*;
 pub use clock::*;
 pub use commit::*;
@@ -154,6 +156,7 @@ macro_rules! testkit {
             a_sweep_is_bounded
             a_sweep_keeps_what_is_renewed
             a_sweep_takes_counters
+            two_sweepers_clear_a_backlog_beside_traffic
             payloads_come_back_byte_for_byte
             a_full_batch_goes_through
             expiries_at_the_ends_of_time_are_kept

@@ -4,6 +4,7 @@ use countersign_primitives::UnixTime;
 
 use crate::{Charge, CounterKey, Expect, SWEEP_MARGIN, Store};
 
+use super::backlog::sweep_beside_traffic;
 use super::runner::race;
 use super::scene::{HOUR, SECOND, Scene, TICK, fresh_id};
 
@@ -103,4 +104,11 @@ pub async fn a_sweep_takes_counters(store: &dyn Store) {
     sweep_all(store, scene.later(), 1_000).await;
     let again = store.charge(&charges, scene.now).await.expect("the store counts");
     assert_eq!(again.iter().map(|answer| answer.count).collect::<Vec<_>>(), [1, 2]);
+}
+
+/// Two sweepers at once remove a backlog, in bounded calls, while commits go on: nothing that lives or is made anew goes, and
+/// nothing that expired long ago stays.
+pub async fn two_sweepers_clear_a_backlog_beside_traffic(store: &dyn Store) {
+    let swept = sweep_beside_traffic(store, 600).await;
+    assert!(swept.removed >= 550, "the backlog went by the sweepers: {swept:?}");
 }

@@ -175,3 +175,17 @@ fn an_observer_of_ones_own_is_told() {
     block_on(store.health()).unwrap();
     assert_eq!(*heard.0.lock().unwrap(), [(Operation::Get, Outcome::Ok), (Operation::Health, Outcome::Ok)]);
 }
+
+#[test]
+fn what_sweeps_removed_is_counted() {
+    let (store, metrics) = measured(Planted::new(Fault::None));
+    for id in 0..25 {
+        let key = Key::new(KEY.partition, KEY.kind, Id::from_bytes([id; 16]));
+        let mut batch = Batch::new(key.partition, NOW, &SystemRandom).unwrap();
+        batch.put(key, Expect::Absent, NOW.plus(Duration::from_secs(1)), Vec::new(), "short-lived");
+        block_on(store.commit(&batch)).unwrap();
+    }
+    let later = NOW.plus(Duration::from_secs(3_600));
+    while block_on(store.sweep(later, 10)).unwrap().more {}
+    assert_eq!(metrics.snapshot().swept, 25);
+}

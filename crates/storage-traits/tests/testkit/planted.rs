@@ -66,7 +66,7 @@ planted! {
     WindowByBackend => a_window_runs_by_the_callers_clock;
     OneRefusalStopsAll => charges_stand_each_by_itself;
     SweepWithoutMargin => a_sweep_takes_only_what_expired_long_ago;
-    SweepWithoutLook => a_sweep_keeps_what_is_renewed;
+    SweepWithoutLook => a_sweep_keeps_what_is_renewed, two_sweepers_clear_a_backlog_beside_traffic;
     SweepUnbounded => a_sweep_is_bounded;
     SweepStopsEarly => a_sweep_is_bounded;
     SweepForgetsCounters => a_sweep_takes_counters;

@@ -15,6 +15,7 @@ use axum::extract::{ConnectInfo, Path, Query, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
+use countersign::store::StoreMetrics;
 use countersign::{Accounts as _, Refusal, SecretString, Server, Subject};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
@@ -34,19 +35,27 @@ struct Admin(Arc<Inner>);
 
 struct Inner {
     server: Server,
-    events: RecentEvents,
+    watched: Watched,
     token: SecretString,
 }
 
+/// What is kept of what happens, for an operator to read.
+#[derive(Clone)]
+pub(crate) struct Watched {
+    pub(crate) events: RecentEvents,
+    pub(crate) metrics: Arc<StoreMetrics>,
+}
+
 /// The routes below `/admin/`.
-pub(crate) fn routes(server: Server, events: RecentEvents, token: SecretString) -> Router {
-    let admin = Admin(Arc::new(Inner { server, events, token }));
+pub(crate) fn routes(server: Server, watched: Watched, token: SecretString) -> Router {
+    let admin = Admin(Arc::new(Inner { server, watched, token }));
     let routes = Router::new()
         .route("/keys/rotate", post(rotate))
         .route("/users/{name}/unlock", post(unlock))
         .route("/users/{name}/reset-factors", post(reset_factors))
         .route("/users/{name}/revoke", post(revoke))
         .route("/events", get(recent))
+        .route("/health", get(health))
         .fallback(nothing)
         .method_not_allowed_fallback(async || {
             Answer::error(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "not by this method")
@@ -137,7 +146,27 @@ async fn recent(State(admin): State<Admin>, reading: Result<Query<Reading>, Quer
     let Ok(Query(Reading { after })) = reading else {
         return Err(Answer::error(StatusCode::BAD_REQUEST, "invalid_request", "after is the number of an event"));
     };
-    Ok(Answer::ok(admin.0.events.after(after, PAGE)))
+    Ok(Answer::ok(admin.0.watched.events.after(after, PAGE)))
+}
+
+/// How this node is doing, with the gauges of its store: `backlog` are expired records that wait for the sweep, `swept` those that
+/// this node has removed.
+async fn health(State(admin): State<Admin>) -> Answer {
+    let health = admin.0.server.health().await;
+    let swept = admin.0.watched.metrics.snapshot().swept;
+    match health {
+        Ok(health) => Answer::ok(json!({
+            "store": health.store.backend,
+            "backlog": health.store.backlog,
+            "swept": swept,
+            "clock_offset_ms": health.clock_offset.map(|offset| u64::try_from(offset.as_millis()).unwrap_or(u64::MAX)),
+            "worked_at": health.worked_at.as_secs(),
+        })),
+        Err(unhealthy) => {
+            tracing::error!(target: "countersign::admin", ?unhealthy, "not well");
+            Answer::error(StatusCode::SERVICE_UNAVAILABLE, "unhealthy", &unhealthy.to_string())
+        }
+    }
 }
 
 impl Admin {

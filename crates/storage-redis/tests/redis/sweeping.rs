@@ -1,0 +1,104 @@
+//! Backlogs: what a sweep removes, what the server drops by itself, and what either costs others.
+
+use std::time::Duration;
+
+use countersign_primitives::{Id, SystemRandom, UnixTime};
+use countersign_storage_redis::RedisStore;
+use countersign_storage_traits::testkit::{Sweeping, sweep_beside_traffic, with_runner};
+use countersign_storage_traits::{Batch, Expect, Key, Kind, Store as _, Swept};
+use tokio::runtime::Runtime;
+
+use crate::servers::{Cluster, Redis, until};
+use crate::traffic::{Traffic, assert_kept};
+use crate::{batch_of, fresh_id, key, now, open};
+
+const BACKLOG: usize = 20_000;
+
+fn swept_beside_traffic(url: &str) -> Sweeping {
+    let runtime = Runtime::new().unwrap();
+    let store = runtime.block_on(open(url));
+    with_runner(move |future| runtime.block_on(future), async move { sweep_beside_traffic(&store, BACKLOG).await })
+}
+
+fn assert_swept(swept: &Sweeping) {
+    // The server may have dropped some by itself, if the machine was that slow.
+    assert!(swept.removed > 0 && swept.calls >= 19 && swept.largest <= 1_000, "{swept:?}");
+    let slowest = swept.beside.percentile(99);
+    assert!(slowest < Duration::from_secs(1), "no commit waits long beside two sweepers: {slowest:?}");
+}
+
+#[test]
+fn twenty_thousand_go_beside_traffic() {
+    let server = Redis::start(&[]);
+    assert_swept(&swept_beside_traffic(&server.url()));
+}
+
+#[test]
+fn twenty_thousand_go_from_a_cluster_beside_traffic() {
+    let cluster = Cluster::start(0, &[]);
+    assert_swept(&swept_beside_traffic(&cluster.url()));
+}
+
+/// How often a server was sent a command.
+fn calls(server: &Redis, command: &str) -> u64 {
+    let stats = server.ask(&["INFO", "commandstats"]);
+    let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+    line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0)
+}
+
+#[tokio::test]
+async fn a_sweep_that_finds_nothing_ends_soon_and_the_next_goes_on_behind_it() {
+    const LIVE: &str = "for n = 1, 60000 do redis.call('SET', string.format('cs:{%022d}:c8:x', n), \
+        string.format('%016x%016d', 1, 9007199254740000)) end";
+    let server = Redis::start(&[]);
+    let store = open(&server.url()).await;
+    server.ask(&["EVAL", LIVE, "0"]);
+    let far = now().plus(Duration::from_secs(3_600));
+    let mut expired = batch_of(key(1), Expect::Absent, "expired");
+    expired.put(key(2), Expect::Absent, now().plus(Duration::from_secs(1)), Vec::new(), "expired");
+    store.commit(&expired).await.unwrap();
+    let mut removed = 0;
+    for _ in 0..4 {
+        let before = calls(&server, "scan");
+        let swept = store.sweep(far, 100).await.unwrap();
+        removed += swept.removed;
+        assert!(calls(&server, "scan") - before <= 80, "bounded, whether it finds something or not");
+        assert!(!swept.more || swept.removed > 0, "it is worth coming back at once only where something went");
+    }
+    assert_eq!(removed, 1, "four sweeps have been through everything");
+}
+
+/// Records that the server is to drop in a moment: `SWEEP_MARGIN` after their expiry.
+async fn expired_long_ago(store: &RedisStore, records: u32) {
+    let partition = fresh_id();
+    let expiry = now().minus(Duration::from_secs(118));
+    for first in (0..records).step_by(16) {
+        let mut batch = Batch::new(partition, UnixTime::default(), &SystemRandom).unwrap();
+        for number in first..(first + 16).min(records) {
+            let key = Key::new(partition, Kind(200), Id::from_bytes(u128::from(number).to_be_bytes()));
+            batch.put(key, Expect::Absent, expiry, Vec::new(), "expired");
+        }
+        store.commit(&batch).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_drops_a_backlog_by_itself_and_health_shows_when() {
+    let server = Redis::start(&["--hz", "100"]);
+    let store = open(&server.url()).await;
+    // Held back, so that there is something to see.
+    server.ask(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
+    expired_long_ago(&store, 20_000).await;
+    let traffic = Traffic::start(&store, 2);
+    server.ask(&["DEBUG", "SET-ACTIVE-EXPIRE", "1"]);
+    until("the backlog is dropped", || {
+        let keys: u64 = server.ask(&["DBSIZE"]).parse().unwrap();
+        let traffic_made = u64::from(traffic.answered()) + 8;
+        keys <= traffic_made
+    });
+    traffic.wait_for(20);
+    assert_eq!(store.sweep(now(), 1_000).await.unwrap(), Swept::default());
+    let written = traffic.stop().await;
+    assert_kept(&store, &written).await;
+    assert!(store.health().await.unwrap().backlog.is_some());
+}
