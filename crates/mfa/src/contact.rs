@@ -5,6 +5,8 @@ use std::fmt;
 use countersign_outbound::Channel;
 use serde::{Deserialize, Serialize};
 
+use crate::messages::phone;
+
 /// Where messages go: an E.164 number, or a mail address whose domain is in lower case.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Contact {
@@ -23,9 +25,13 @@ impl Contact {
     pub(crate) fn parse(channel: Channel, typed: &str) -> Option<Self> {
         let to = match channel {
             Channel::Email => mail_address(typed.trim())?,
-            _ => phone_number(typed)?,
+            _ => phone::e164(typed)?,
         };
         Some(Self { channel, to })
+    }
+
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel
     }
 
     pub(crate) fn to(&self) -> &str {
@@ -42,17 +48,6 @@ impl Contact {
             }
         }
     }
-}
-
-/// An E.164 number: with its country code, whatever stands between the digits.
-fn phone_number(typed: &str) -> Option<String> {
-    let between = |letter: char| letter.is_whitespace() || matches!(letter, '-' | '.' | '/' | '(' | ')' | '\u{2011}');
-    let number: String = typed.chars().filter(|letter| !between(*letter)).collect();
-    let digits = number.strip_prefix('+')?;
-    let good = (8..=15).contains(&digits.len())
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
-        && !digits.starts_with('0');
-    good.then_some(number)
 }
 
 /// How many digits the country code has that a number begins with (ITU-T E.164).

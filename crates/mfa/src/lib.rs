@@ -95,13 +95,16 @@ mod screen;
 mod step;
 mod stored_accounts;
 
+pub use countersign_mfa_otp::{CodeAlphabet, CodeFormat, CodeFormatError};
+
 pub use answer::{Answer, AnswerError, ConsentAnswer, Submission};
 pub use authenticators::{AuthenticatorInfo, Authenticators, AuthenticatorsError};
 pub use caller::{BrowserMarks, Caller};
 pub use enrolments::{AuthenticatorId, ParseAuthenticatorIdError};
 pub use error::{LoginError, MfaConfigError};
 pub use factor::{
-    Challenge, Enrolled, Enrolment, Factor, FactorError, Hotp, Kind, Kinds, Method, Occasion, Prompt, Totp, Verdict,
+    Challenge, EmailCodes, Enrolled, Enrolment, Factor, FactorError, Hotp, Kind, Kinds, Method, Occasion, Prompt,
+    SmsCodes, Totp, Verdict, VoiceCodes,
 };
 pub use keys::{Changed, Subjects};
 pub use limits::{Budget, Limits};

@@ -1,6 +1,7 @@
 //! Second factors: one trait, and those of the kit.
 
 mod challenge;
+mod delivered;
 mod hotp;
 mod kind;
 mod occasion;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use challenge::Judged;
 pub use challenge::{Challenge, Verdict};
+pub use delivered::{EmailCodes, SmsCodes, VoiceCodes};
 pub use hotp::Hotp;
 pub(crate) use hotp::{HOTP, imported_hotp};
 pub use kind::{Kind, Kinds, Method};
@@ -31,8 +33,8 @@ pub(crate) use state::State;
 pub use totp::Totp;
 pub(crate) use totp::{TOTP, imported_totp};
 
-use crate::Answer;
 use crate::step::Shown;
+use crate::{Answer, MessageError};
 
 /// A way to prove who one is beside the password: an app, a printed card, a device.
 ///
@@ -265,6 +267,12 @@ pub enum FactorError {
     /// What the factor rests on (a message service, a directory) does not answer.
     #[error("the factor is not available")]
     Unavailable(#[source] BoxError),
+    /// It has no number or address to send to.
+    #[error("the authenticator has no number or address")]
+    NoContact,
+    /// What it would send cannot be written.
+    #[error("the message cannot be written")]
+    Message(#[from] MessageError),
     /// The source of randomness failed.
     #[error(transparent)]
     Random(#[from] RandomError),

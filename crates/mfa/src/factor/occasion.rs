@@ -1,12 +1,14 @@
 //! When, for whom and in which login a factor is asked something.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use countersign_mfa_otp::CodeHash;
+use countersign_outbound::{Channel, Message};
 use countersign_primitives::{Id, Random, Subject, UnixTime};
 
-use crate::LoginId;
 use crate::keys::Keys;
+use crate::{Envelope, Languages, LoginId, MessageError, MessageTexts};
 
 /// What the hash of a code is for.
 const PURPOSE: &str = "factor";
@@ -19,6 +21,8 @@ pub struct Occasion<'a> {
     pub(crate) account: &'a str,
     pub(crate) random: &'a dyn Random,
     pub(crate) keys: &'a Keys,
+    pub(crate) texts: &'a MessageTexts,
+    pub(crate) languages: Option<&'a Languages>,
     pub(crate) host: Option<&'a str>,
     pub(crate) client: Option<&'a str>,
     pub(crate) address: Option<IpAddr>,
@@ -84,6 +88,31 @@ impl<'a> Occasion<'a> {
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         self.address
+    }
+
+    /// The message that brings a code, in the user's language. A text message ends in the line that binds the code to the
+    /// issuer's host.
+    ///
+    /// # Errors
+    /// When the code is none that can be sent, or the recipient is none of this channel.
+    pub fn code_message(
+        &self,
+        channel: Channel,
+        to: &str,
+        code: &str,
+        lifetime: Duration,
+    ) -> Result<Message, MessageError> {
+        let envelope = Envelope::new(channel, to, self.now).account(self.account);
+        let envelope = envelope.languages(self.languages.cloned().unwrap_or_default());
+        let envelope = match self.client {
+            Some(client) => envelope.client(client),
+            None => envelope,
+        };
+        let envelope = match self.host {
+            Some(host) => envelope.origin(host),
+            None => envelope,
+        };
+        self.texts.code(&envelope, code, lifetime)
     }
 
     /// Names the authenticator.

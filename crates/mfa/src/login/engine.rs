@@ -15,8 +15,9 @@ use crate::contact::Contact;
 use crate::enrolments::{Enrolments, Read};
 use crate::factor::{Binding, Enrolled, Factor, FactorError, Occasion};
 use crate::keys::LOGIN;
+use crate::messages::spending::Spent;
 use crate::mfa::Inner;
-use crate::{Answer, Caller, LoginError, Method, Mfa, Step, StepError};
+use crate::{Answer, Caller, Languages, LoginError, Method, Mfa, Step, StepError};
 
 /// What is known of who signs in, read afresh for every step.
 #[derive(Debug)]
@@ -33,6 +34,12 @@ impl Situation {
     pub(crate) fn name<'a>(&'a self, subject: &'a Subject) -> &'a str {
         self.account.as_ref().and_then(Account::name).unwrap_or_else(|| subject.as_str())
     }
+
+    /// The languages that the user reads: what the account says, then what client and browser say.
+    pub(crate) fn languages(&self, login: &Login) -> Languages {
+        let locale = self.account.as_ref().and_then(|account| account.claims().get("locale")?.as_str());
+        Languages::of(locale.unwrap_or_default()).then(login.languages.clone())
+    }
 }
 
 /// A login as it was read, and as it is about to be.
@@ -41,8 +48,8 @@ pub(crate) struct Turn {
     pub(crate) found: Found<Login>,
     pub(crate) login: Login,
     pub(crate) now: UnixTime,
-    /// It was made sure that it is time for another message.
-    pub(super) may_send: bool,
+    /// It was made sure that it is time for another message, and it is paid for.
+    pub(super) may_send: Option<Spent>,
     /// What became of the message of this turn.
     pub(super) sent: Sent,
 }
@@ -113,8 +120,7 @@ impl Mfa {
         match inner.store.commit_surely(&batch).await {
             Ok(()) => {
                 inner.settled(id, &login, &stage, caller, now).await;
-                let method = login.method_asked(situation.as_ref());
-                let sent = inner.send(&login, method.as_deref(), false, caller, now).await?;
+                let sent = inner.send(&login, situation.as_ref(), None, caller, now).await?;
                 Ok(sent.on(inner.show(id, &login, &stage, situation.as_ref(), caller)))
             }
             Err(CommitError::Conflict(_)) => self.step(id, caller).await,
@@ -146,7 +152,7 @@ impl Mfa {
             Answer::Choose { id } => inner.choose(&mut turn, id).await?,
             Answer::Code { .. } | Answer::Enrol { .. } | Answer::Poll => inner.code(&mut turn, answer, caller).await?,
             Answer::Contact { to } => inner.contact(&mut turn, to).await?,
-            Answer::Resend => inner.resend(&mut turn).await?,
+            Answer::Resend => inner.resend(&mut turn, caller).await?,
             Answer::RecoveryCodes if turn.login.to_keep.is_empty() => Looked::Elsewhere,
             Answer::RecoveryCodes => {
                 turn.login.to_keep.clear();
@@ -235,7 +241,7 @@ impl Inner {
             return Err(LoginError::Expired);
         }
         let login = found.value.clone();
-        Ok(Turn { id, found, login, now, may_send: false, sent: Sent::default() })
+        Ok(Turn { id, found, login, now, may_send: None, sent: Sent::default() })
     }
 
     /// Commits the login, if it is still as it was read, and sends what it has to say.
@@ -256,8 +262,7 @@ impl Inner {
                 if found.value.done_at.is_none() {
                     self.settled(*id, login, stage, caller, *now).await;
                 }
-                let method = login.method_asked(situation);
-                *sent = self.send(login, method.as_deref(), *may_send, caller, *now).await?;
+                *sent = self.send(login, situation, may_send.take(), caller, *now).await?;
                 Ok(true)
             }
             Err(CommitError::Conflict(_)) => Ok(false),
@@ -351,7 +356,9 @@ impl Inner {
                 if let Some((enrolled, factor)) = enrolled.and_then(|one| Some((one, self.factor(&one.method)?.1))) {
                     let challenge = self.random.id()?;
                     let binding = Binding { login: id, authenticator: *authenticator, challenge };
+                    let languages = situation.languages(login);
                     let at = self.occasion((login, binding), subject, situation.name(subject), now);
+                    let at = Occasion { languages: Some(&languages), ..at };
                     let made = factor.challenge(&at, &enrolled.as_enrolled()).await;
                     let made = made.map_err(factor_failed(&enrolled.method))?.named(challenge);
                     login.asked = Some(Asked { authenticator: *authenticator, challenge: made });
@@ -363,7 +370,9 @@ impl Inner {
                     && let Some((_, factor)) = self.factor(method)
                 {
                     let binding = Binding { login: id, authenticator: self.random.id()?, challenge: self.random.id()? };
+                    let languages = situation.languages(login);
                     let at = self.occasion((login, binding), subject, situation.name(subject), now);
+                    let at = Occasion { languages: Some(&languages), ..at };
                     let begun = self.begin_enrolment(method, &**factor, &at, login.contact.as_ref()).await;
                     login.enrolling = Some(begun.map_err(factor_failed(method))?);
                 }
@@ -418,6 +427,8 @@ impl Inner {
             account,
             random: &*self.random,
             keys: &self.keys,
+            texts: &self.texts,
+            languages: None,
             host: self.host.as_deref(),
             client: login.client.as_deref(),
             address: login.address,

@@ -44,6 +44,7 @@ impl Inner {
         let answered = Answered { turn, subject, name: situation.name(subject), factor: &**factor, answer };
         match self.put_in_force(&answered, &enrolling, caller).await {
             Ok(Confirmed::Yes) => {
+                self.code_came_back(&enrolling.challenge, (enrolling.contact.as_ref(), false), turn.now).await?;
                 paid.refund(&*self.store, self.now()).await?;
                 turn.login.enrolling = None;
                 turn.login.epoch = self.epoch(subject).await?; // the change itself may have raised it

@@ -17,6 +17,8 @@ use countersign_primitives::{Acr, Id, ParseIdError, Requirement, SignedIn, UnixT
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Languages;
+
 use crate::Step;
 
 /// Names a login: random, and the partition of its record. It gives no access without the browser that it is bound to.
@@ -65,6 +67,7 @@ pub struct LoginRequest {
     pub(crate) who: Option<SignedIn>,
     pub(crate) login_hint: Option<String>,
     pub(crate) client: Option<String>,
+    pub(crate) languages: Languages,
 }
 
 impl LoginRequest {
@@ -114,6 +117,13 @@ impl LoginRequest {
     #[must_use]
     pub fn client(mut self, name: impl Into<String>) -> Self {
         self.client = Some(name.into());
+        self
+    }
+
+    /// The languages that its user reads, as client and browser say: for messages. What the account says comes before.
+    #[must_use]
+    pub fn languages(mut self, languages: Languages) -> Self {
+        self.languages = languages;
         self
     }
 

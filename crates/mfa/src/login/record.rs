@@ -16,7 +16,7 @@ use crate::contact::Contact;
 use crate::factor::{Challenge, Kind as FactorKind, Kinds, Prompt, State};
 use crate::keys::LOGIN;
 use crate::step::Shown;
-use crate::{Answer, Caller, Method};
+use crate::{Answer, Caller, Languages, Method};
 
 /// A login under way. Its partition is its own, so each step is one compare-and-set.
 #[derive(Clone, Serialize, Deserialize)]
@@ -47,6 +47,9 @@ pub(crate) struct Login {
     /// What the client is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client: Option<String>,
+    /// The languages that the client and the browser say its user reads.
+    #[serde(default)]
+    pub(crate) languages: Languages,
     /// Where it was begun from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) address: Option<IpAddr>,
@@ -161,6 +164,15 @@ pub(crate) struct Typed {
     pub(crate) contact: Contact,
 }
 
+/// Who is sent something, and by which method.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Addressee<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) contact: Option<&'a Contact>,
+    /// Their user has shown before that number or address are theirs.
+    pub(crate) proven: bool,
+}
+
 /// Recovery codes that become valid when the enrolment is confirmed, and are shown then.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct NewRecoveryCodes {
@@ -184,7 +196,7 @@ impl Login {
         now: UnixTime,
     ) -> Self {
         let since = request.since.max(oldest(&request, floor, table, now));
-        let LoginRequest { context, requirement, acr_values, who, login_hint, client, .. } = request;
+        let LoginRequest { context, requirement, acr_values, who, login_hint, client, languages, .. } = request;
         let mut login = Self {
             browser: caller.browser,
             context,
@@ -202,6 +214,7 @@ impl Login {
             enrolling: None,
             contact: None,
             client,
+            languages,
             address: caller.address,
             to_keep: Vec::new(),
             done_at: None,
@@ -261,11 +274,14 @@ impl Login {
         self.contact = None;
     }
 
-    /// The method of what is asked at the moment.
-    pub(crate) fn method_asked(&self, situation: Option<&Situation>) -> Option<String> {
+    /// Who is sent what is asked at the moment.
+    pub(crate) fn addressee<'a>(&'a self, situation: Option<&'a Situation>) -> Option<Addressee<'a>> {
         let asked = self.asked.as_ref().and_then(|asked| situation?.enrolments.find(asked.authenticator));
-        let method = asked.map(|authenticator| authenticator.method.clone());
-        method.or(self.enrolling.as_ref().map(|enrolling| enrolling.method.clone()))
+        if let Some(asked) = asked {
+            return Some(Addressee { method: &asked.method, contact: asked.contact.as_ref(), proven: true });
+        }
+        let enrolling = self.enrolling.as_ref()?;
+        Some(Addressee { method: &enrolling.method, contact: enrolling.contact.as_ref(), proven: false })
     }
 
     /// What is asked at the moment.

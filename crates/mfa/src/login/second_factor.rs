@@ -56,6 +56,8 @@ impl Inner {
         let answered = Answered { turn, subject, name: situation.name(subject), factor: &**factor, answer };
         match self.spend(&answered, authenticator, &asked.challenge).await {
             Ok(Spent::Yes) => {
+                let contact = situation.enrolments.find(authenticator).and_then(|one| one.contact.as_ref());
+                self.code_came_back(&asked.challenge, (contact, true), turn.now).await?;
                 // Whoever proves two factors is the owner, and no row of failures is left.
                 paid.succeeded(self.counting(), &guesser, self.guessed(), self.now()).await?;
                 turn.login.prove(Proven::factor(method, turn.now, false));

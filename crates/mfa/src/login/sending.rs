@@ -9,12 +9,12 @@ use countersign_storage_traits::Charge;
 
 use super::engine::{Looked, Situation, Turn, factor_failed};
 use super::machine::Stage;
-use super::record::{Enrolling, Login};
+use super::record::{Addressee, Enrolling, Login, Typed};
 use crate::contact::Contact;
-use crate::factor::{Binding, Enrolled};
-use crate::login::record::Typed;
+use crate::factor::{Binding, Enrolled, Occasion};
+use crate::messages::spending::{Sending, Spent};
 use crate::mfa::Inner;
-use crate::{Caller, LoginError, Step, StepError};
+use crate::{Caller, Challenge, LoginError, Step, StepError};
 
 /// What became of a message, for the step that is shown.
 #[derive(Debug, Default, Clone, Copy)]
@@ -50,17 +50,19 @@ impl Inner {
     }
 
     /// Makes another challenge in place of the present one, if it is time for another message. What was sent before is void.
-    pub(super) async fn resend(&self, turn: &mut Turn) -> Result<Looked, LoginError> {
+    pub(super) async fn resend(&self, turn: &mut Turn, caller: &Caller) -> Result<Looked, LoginError> {
         let (_, situation) = self.settle(turn.id, &mut turn.login, None, turn.now).await?;
         let Some(subject) = turn.login.subject.clone() else { return Ok(Looked::Elsewhere) };
-        let resendable = turn.login.challenge().is_some_and(|challenge| challenge.can_be_sent_again());
-        let method = turn.login.method_asked(situation.as_ref()).filter(|_| resendable);
-        let Some(method) = method else { return Ok(Looked::Elsewhere) };
-        if let Some(wait) = self.too_soon(&subject, &method, turn.now).await? {
-            turn.sent = Sent { error: Some(StepError::TooSoon), resend_in: Some(wait) };
-            return Ok(Looked::On(turn.sent.error));
+        let resendable = turn.login.challenge().is_some_and(Challenge::can_be_sent_again);
+        let addressee = turn.login.addressee(situation.as_ref()).filter(|_| resendable);
+        let Some(addressee) = addressee else { return Ok(Looked::Elsewhere) };
+        match self.pay_to_send(&addressee, &subject, caller, turn.now).await? {
+            Ok(paid) => turn.may_send = Some(paid),
+            Err(sent) => {
+                turn.sent = sent;
+                return Ok(Looked::On(sent.error));
+            }
         }
-        turn.may_send = true;
         turn.login.asked = None; // another is made for it
         if let (Some(enrolling), Some(situation)) = (turn.login.enrolling.clone(), &situation) {
             turn.login.enrolling = Some(self.ask_again(turn, enrolling, &subject, situation).await?);
@@ -78,31 +80,79 @@ impl Inner {
     ) -> Result<Enrolling, LoginError> {
         let Some((_, factor)) = self.factor(&enrolling.method) else { return Ok(enrolling) };
         let binding = Binding { login: turn.id, authenticator: enrolling.id, challenge: self.random.id()? };
+        let languages = situation.languages(&turn.login);
         let at = self.occasion((&turn.login, binding), subject, situation.name(subject), turn.now);
+        let at = Occasion { languages: Some(&languages), ..at };
         let contact = enrolling.contact.as_ref().map(Contact::to);
         let made = factor.challenge(&at, &Enrolled { state: &enrolling.state, contact }).await;
         let challenge = made.map_err(factor_failed(&enrolling.method))?.named(binding.challenge);
         Ok(Enrolling { challenge, ..enrolling })
     }
 
-    /// Sends what the login has to say, now that it is stored. `may_send` says that it was made sure that it is time.
+    /// Sends what the login has to say, now that it is stored. `paid` was paid for it before, where it was asked for again.
     pub(super) async fn send(
         &self,
         login: &Login,
-        method: Option<&str>,
-        may_send: bool,
+        situation: Option<&Situation>,
+        paid: Option<Spent>,
         caller: &Caller,
         now: UnixTime,
     ) -> Result<Sent, LoginError> {
         let message = login.challenge().and_then(|challenge| challenge.message.as_deref());
-        let (Some(message), Some(subject), Some(method)) = (message, &login.subject, method) else {
+        let (Some(message), Some(subject), Some(addressee)) = (message, &login.subject, login.addressee(situation))
+        else {
             return Ok(Sent::default());
         };
-        if !may_send && let Some(wait) = self.too_soon(subject, method, now).await? {
-            return Ok(Sent { error: Some(StepError::TooSoon), resend_in: Some(wait) });
-        }
+        let paid = match paid {
+            Some(paid) => paid,
+            None => match self.pay_to_send(&addressee, subject, caller, now).await? {
+                Ok(paid) => paid,
+                Err(sent) => return Ok(sent),
+            },
+        };
         let error = self.hand_over(message, subject, caller).await;
+        if error.is_some() {
+            paid.refund(&*self.store, self.now()).await?; // nobody took it
+        }
         Ok(Sent { error, resend_in: (!self.limits.off).then_some(self.limits.resend_after) })
+    }
+
+    /// Makes sure that it is time for another message, and pays for it.
+    async fn pay_to_send(
+        &self,
+        addressee: &Addressee<'_>,
+        subject: &Subject,
+        caller: &Caller,
+        now: UnixTime,
+    ) -> Result<Result<Spent, Sent>, LoginError> {
+        if let Some(wait) = self.too_soon(subject, addressee.method, now).await? {
+            return Ok(Err(Sent { error: Some(StepError::TooSoon), resend_in: Some(wait) }));
+        }
+        let Some(contact) = addressee.contact else { return Ok(Ok(Spent::default())) }; // no message, no budget
+        let account = self.subjects.partition(subject);
+        let known = self.known_browser(account, caller, now).await?.filter(|browser| browser.second_factor);
+        let known = known.map(|browser| browser.id);
+        let (channel, to, proven) = (contact.channel(), contact.to(), addressee.proven);
+        let sending = Sending { channel, to, account, known, proven, address: caller.address };
+        let refused = match self.pay_for_message(&sending, (caller, Some(subject)), now).await? {
+            Ok(paid) => return Ok(Ok(paid)),
+            Err(refused) => refused,
+        };
+        let error = if refused.retry_after().is_some() { StepError::TooSoon } else { StepError::Unreachable };
+        Ok(Err(Sent { error: Some(error), resend_in: refused.retry_after() }))
+    }
+
+    /// A code came back: whoever it was sent to is no number that somebody earns money by.
+    pub(super) async fn code_came_back(
+        &self,
+        challenge: &Challenge,
+        (contact, proven): (Option<&Contact>, bool),
+        now: UnixTime,
+    ) -> Result<(), LoginError> {
+        match contact.filter(|_| challenge.channel.is_some()) {
+            Some(contact) => Ok(self.message_confirmed((contact.channel(), contact.to(), proven), now).await?),
+            None => Ok(()),
+        }
     }
 
     /// Charges a message; or says how long it is too soon for one. Counted by account and method over all logins (M24).

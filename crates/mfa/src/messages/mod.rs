@@ -12,9 +12,9 @@ mod clean;
 mod error;
 mod language;
 #[allow(dead_code, reason = "the factors that send are to come")]
-mod phone;
+pub(crate) mod phone;
 #[allow(dead_code, reason = "the factors that send are to come")]
-mod spending;
+pub(crate) mod spending;
 #[cfg(test)]
 mod tests;
 

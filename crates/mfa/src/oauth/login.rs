@@ -21,7 +21,8 @@ use super::cookies::{caller, remember};
 use super::pages::account_name;
 use super::reply::{Form, Replies, is_json, is_type};
 use crate::{
-    Answer, BrowserMarks, Caller, ConsentAnswer, Done, LoginError, LoginId, LoginRequest, Step, StepError, Submission,
+    Answer, BrowserMarks, Caller, ConsentAnswer, Done, Languages, LoginError, LoginId, LoginRequest, Step, StepError,
+    Submission,
 };
 
 pub(super) struct ReadStep(pub(super) Arc<Login>);
@@ -215,9 +216,12 @@ impl<'a> Visit<'a> {
                 self.send(self.replies.consent(self.id, &ask, account))
             }
             // Whoever is signed in is the wrong one, or must sign in anew: nothing of that login counts.
-            Outcome::NeedsLogin(ask) => self.prove(&ask, request(&ask), again).await,
+            Outcome::NeedsLogin(ask) => {
+                let request = request(&ask, self.replies.languages(ask.ui_locales()));
+                self.prove(&ask, request, again).await
+            }
             Outcome::NeedsStepUp(ask) => {
-                let request = request(&ask);
+                let request = request(&ask, self.replies.languages(ask.ui_locales()));
                 let request = match ask.who() {
                     Some(who) => request.who(who.clone()),
                     None => request,
@@ -282,12 +286,12 @@ enum Again {
 }
 
 /// What a login must prove for this request.
-fn request(ask: &Ask) -> LoginRequest {
+fn request(ask: &Ask, languages: Languages) -> LoginRequest {
     let mut request = LoginRequest::new().requirement(ask.requirement().clone()).acr_values(ask.acr_values().to_vec());
     if let Some(since) = ask.proofs_since() {
         request = request.since(since);
     }
-    request = request.client(ask.client().display_name());
+    request = request.client(ask.client().display_name()).languages(languages);
     if let Some(hint) = ask.login_hint() {
         request = request.login_hint(hint);
     }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::Login;
 use crate::{
-    ConsentScreen, Frame, LoginError, LoginId, Look, RefusedScreen, Screen, ScreenClient, ScreenScope, Step, StepError,
-    StepScreen,
+    ConsentScreen, Frame, Languages, LoginError, LoginId, Look, RefusedScreen, Screen, ScreenClient, ScreenScope, Step,
+    StepError, StepScreen,
 };
 
 /// How the browser reads.
@@ -134,6 +134,11 @@ impl<'a> Replies<'a> {
             answer::set(&mut response, header::RETRY_AFTER, &seconds.to_string());
         }
         response
+    }
+
+    /// The languages that the user reads: what the client knows, then what the browser says.
+    pub(super) fn languages(&self, ui_locales: Option<&str>) -> Languages {
+        Languages::of(ui_locales.unwrap_or_default()).then(Languages::of(&self.languages.join(" ")))
     }
 
     fn frame(&self, id: LoginId, csrf: String, ask: Option<&Ask>) -> Frame {
