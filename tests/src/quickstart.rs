@@ -77,9 +77,7 @@ impl Quickstart {
     /// Ends it as an operator does, and starts it again at the same address with the same data.
     #[track_caller]
     pub fn restart(&mut self) {
-        self.process.terminate();
-        let status = self.process.wait(PATIENCE);
-        assert!(status.success(), "it ended with {status}:\n{}", self.process.output());
+        self.stop();
         self.start_again();
     }
 
@@ -103,6 +101,49 @@ impl Quickstart {
         let (process, [issuer, ..]) = serve(&self.scratch, &address, &self.switches);
         assert_eq!(issuer, self.issuer, "another issuer after the restart");
         self.process = process;
+    }
+
+    /// Ends it as an operator does; [`Quickstart::start_again`] brings it back.
+    #[track_caller]
+    pub fn stop(&mut self) {
+        self.process.terminate();
+        let status = self.process.wait(PATIENCE);
+        assert!(status.success(), "it ended with {status}:\n{}", self.process.output());
+    }
+
+    /// Gives a switch another value, from the next start on.
+    pub fn switch(&mut self, name: &str, value: &str) {
+        match self.switches.iter().position(|switch| switch == name) {
+            Some(at) => value.clone_into(&mut self.switches[at + 1]),
+            None => self.switches.extend([name.to_owned(), value.to_owned()]),
+        }
+    }
+
+    /// The status and output of one of its commands, run to its end in its folder.
+    #[must_use]
+    #[track_caller]
+    pub fn run(&self, words: &[&str]) -> (Option<i32>, String) {
+        let mut process = Process::start(Self::command(self.scratch.path()).args(words));
+        (process.wait(PATIENCE).code(), process.output())
+    }
+
+    /// The status and output of a start that is refused, with its switches and these.
+    #[must_use]
+    #[track_caller]
+    pub fn serve_once(&self, switches: &[&str]) -> (Option<i32>, String) {
+        let mut all: Vec<&str> = self.switches.iter().map(String::as_str).collect();
+        for pair in switches.chunks(2) {
+            if let Some(at) = all.iter().position(|switch| *switch == pair[0]) {
+                all.drain(at..at + 2);
+            }
+        }
+        Self::refused(self.scratch.path(), &[&all, switches].concat())
+    }
+
+    /// The folder that it was started in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// The status and output of a start that is refused, in this folder, and on a free port unless the switches say another.

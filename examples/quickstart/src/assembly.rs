@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use countersign::mfa::{FirstEnrolment, Hotp, Limits, Policy, Totp};
 use countersign::pages::Pages;
-use countersign::store::{Instrumented, MemoryStore, RedisStore, SqlStore, Store, StoreMetrics};
+use countersign::store::{
+    Instrumented, MemoryStore, RedisOpenError, RedisOptions, RedisStore, SqlStore, Store, StoreMetrics,
+};
 use countersign::{
     Client, Clock, ConfigError, Event, EventSink, MasterKey, Preset, Registration, Requirement, Resource, Scope,
     Server, ServerBuilder,
 };
 
 use crate::admin::Watched;
+use crate::data::DataError;
 use crate::demo::{CALLBACK, Offer, SIGNED_OUT};
-use crate::settings::{PresetName, Settings, SettingsError, StoreChoice};
+use crate::settings::{DatabaseUrl, PresetName, Settings, SettingsError, StoreChoice};
 use crate::{StartError, users};
 
 /// What the pages are headed with.
@@ -38,8 +41,16 @@ pub(crate) async fn assemble(
             Server::builder(issuer, measured(SqlStore::open(url.expose()).await?, &metrics), key)
         }
         StoreChoice::Redis(url) => {
-            Server::builder(issuer, measured(RedisStore::open(url.expose()).await?, &metrics), key)
+            Server::builder(issuer, measured(open_redis(url, settings.durable).await?, &metrics), key)
         }
+    };
+    let builder = match &settings.next_master_key {
+        Some(file) => builder.next_master_key(&MasterKey::load(file).map_err(DataError::Key)?),
+        None => builder,
+    };
+    let builder = match &settings.earlier_master_key {
+        Some(file) => builder.earlier_master_key(&MasterKey::load(file).map_err(DataError::Key)?),
+        None => builder,
     };
     let builder = builder
         .preset(preset(settings))
@@ -67,6 +78,12 @@ pub(crate) async fn assemble(
 /// The store, and what it did, for `/admin/health`.
 fn measured<S: Store>(store: S, metrics: &Arc<StoreMetrics>) -> Instrumented<S> {
     Instrumented::new(store, metrics.clone())
+}
+
+pub(crate) async fn open_redis(url: &DatabaseUrl, durable: Option<u32>) -> Result<RedisStore, RedisOpenError> {
+    let options = RedisOptions::default();
+    let options = if let Some(replicas) = durable { options.durable(replicas) } else { options };
+    RedisStore::open_with(url.expose(), options).await
 }
 
 fn preset(settings: &Settings) -> Preset {

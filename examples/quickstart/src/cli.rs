@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
 use clap::builder::FalseyValueParser;
+use clap::{Args, Parser, Subcommand};
 
 /// What stands below the list of switches in `--help`.
 const NOTES: &str = "\
@@ -20,6 +20,10 @@ It exits with 0 after SIGTERM or SIGINT, with 2 for a wrong setting and with 1 i
 #[derive(Parser, Default)]
 #[command(name = "quickstart", version, after_help = NOTES)]
 pub struct Cli {
+    /// What to do instead of serving
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// Where to listen: localhost:PORT (both loopback families), or an address with a port; port 0 takes a free one
     #[arg(long, env = "COUNTERSIGN_LISTEN", value_name = "ADDR", default_value = "localhost:4000")]
     pub(crate) listen: String,
@@ -39,6 +43,18 @@ pub struct Cli {
     /// The file of the master key, to share it between nodes
     #[arg(long, env = "COUNTERSIGN_MASTER_KEY_FILE", value_name = "FILE")]
     pub(crate) master_key: Option<PathBuf>,
+
+    /// The file of the next master key, which every node learns before any of them seals under it
+    #[arg(long, env = "COUNTERSIGN_NEXT_MASTER_KEY", value_name = "FILE")]
+    pub(crate) next_master_key: Option<PathBuf>,
+
+    /// The file of an earlier master key, which still opens what it sealed
+    #[arg(long, env = "COUNTERSIGN_EARLIER_MASTER_KEY", value_name = "FILE")]
+    pub(crate) earlier_master_key: Option<PathBuf>,
+
+    /// On Redis: has every commit wait for the disk and for so many replicas, at least one
+    #[arg(long, env = "COUNTERSIGN_DURABLE", value_name = "REPLICAS")]
+    pub(crate) durable: Option<u32>,
 
     /// Where outgoing messages go, one JSON file each; by default outbox in the data folder
     #[arg(long, env = "COUNTERSIGN_OUTBOX", value_name = "DIR")]
@@ -99,7 +115,40 @@ pub struct Cli {
     pub(crate) ciba_auto_approval: bool,
 }
 
+/// What the quickstart does instead of serving.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Moves a whole store to another database: grants, sessions, users, keys, all as they are
+    Move(MoveArgs),
+}
+
+/// What a move needs to know. It needs no key: everything stays sealed.
+#[derive(Args)]
+pub struct MoveArgs {
+    /// The store to read; every server on it must have been stopped. Written as for --store
+    #[arg(long, env = "COUNTERSIGN_MOVE_FROM", value_name = "URL", hide_env_values = true)]
+    pub(crate) from: String,
+
+    /// The store to fill, which must be empty, or half filled by a move that did not end
+    #[arg(long, env = "COUNTERSIGN_MOVE_TO", value_name = "URL", hide_env_values = true)]
+    pub(crate) to: String,
+
+    /// On Redis: has everything that is written wait for the disk and for so many replicas, at least one
+    #[arg(long, env = "COUNTERSIGN_MOVE_DURABLE", value_name = "REPLICAS")]
+    pub(crate) durable: Option<u32>,
+
+    /// How many records are read and written at once: more is faster, and takes more memory
+    #[arg(long, env = "COUNTERSIGN_MOVE_AT_ONCE", value_name = "NUMBER", default_value_t = 512)]
+    pub(crate) at_once: u16,
+}
+
 impl Cli {
+    /// What it is to do instead of serving.
+    #[must_use]
+    pub fn instead(&self) -> Option<&Command> {
+        self.command.as_ref()
+    }
+
     /// The first switch given that this version does not have yet.
     pub(crate) fn later_switch(&self) -> Option<&'static str> {
         let given = [
@@ -108,6 +157,22 @@ impl Cli {
             ("--ciba-auto-approval", self.ciba_auto_approval),
         ];
         given.into_iter().find_map(|(name, given)| given.then_some(name))
+    }
+}
+
+/// Shows which, and no value.
+impl std::fmt::Debug for Command {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Move(args) => args.fmt(f),
+        }
+    }
+}
+
+/// Shows no URL: passwords may stand in them.
+impl std::fmt::Debug for MoveArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MoveArgs").field("at_once", &self.at_once).finish_non_exhaustive()
     }
 }
 
@@ -130,7 +195,7 @@ mod tests {
         for switch in Cli::command().get_arguments() {
             let Some(long) = switch.get_long().filter(|long| !["help", "version"].contains(long)) else { continue };
             // COUNTERSIGN_MASTER_KEY is the key itself.
-            let name = if long == "master-key" { "master-key-file" } else { long };
+            let name = if long == "master-key" { "master-key-file" } else { long }; // the others are only ever files
             let variable = format!("COUNTERSIGN_{}", name.to_uppercase().replace('-', "_"));
             assert_eq!(switch.get_env().unwrap().to_str(), Some(variable.as_str()));
         }
@@ -145,6 +210,17 @@ mod tests {
             let switch = command.get_arguments().find(|switch| switch.get_long() == Some(secret)).unwrap();
             assert!(switch.is_hide_env_values_set(), "{secret}");
         }
+    }
+
+    #[test]
+    fn promise_4_the_urls_of_a_move_are_not_shown() {
+        let command = Cli::command();
+        let moving = command.find_subcommand("move").unwrap();
+        for switch in moving.get_arguments().filter(|switch| ["from", "to"].contains(&switch.get_long().unwrap())) {
+            assert!(switch.is_hide_env_values_set());
+        }
+        let cli = Cli::parse_from(["quickstart", "move", "--from", "redis://:hunter2@h", "--to", "sqlite:f"]);
+        assert!(!format!("{cli:?}").contains("hunter"));
     }
 
     #[test]

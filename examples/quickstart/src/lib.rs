@@ -24,6 +24,7 @@ mod config;
 mod data;
 mod demo;
 mod listen;
+mod moving;
 mod outbox;
 mod running;
 mod serve;
@@ -37,13 +38,14 @@ mod warnings;
 use countersign::ConfigError;
 use countersign::store::{OpenError, RedisOpenError};
 
-pub use cli::Cli;
+pub use cli::{Cli, Command, MoveArgs};
 pub use config::{
     ClientEntry, ConfigFileError, FileConfig, LifetimesEntry, MfaEntry, ResourceEntry, ScopeEntry, UserEntry,
 };
 pub use data::DataError;
 pub use demo::{DemoError, Offer, Provider};
 pub use listen::ListenError;
+pub use moving::{MovingError, move_store};
 pub use outbox::{Outbox, OutgoingMessage};
 pub use running::{Running, start, start_with_clock};
 pub use settings::{DatabaseUrl, DemoUser, Listen, PresetName, Settings, SettingsError, StoreChoice};
@@ -75,6 +77,9 @@ pub enum StartError {
     /// The store or the keys in it cannot be used.
     #[error(transparent)]
     Server(ConfigError),
+    /// The store was not moved.
+    #[error(transparent)]
+    Move(#[from] MovingError),
     /// The demo users cannot be written.
     #[error(transparent)]
     Users(#[from] UsersError),
@@ -88,6 +93,7 @@ impl StartError {
             Self::Settings(_) | Self::Store(OpenError::Url | OpenError::Feature { .. }) => 2,
             Self::Tls(error) if error.is_a_setting() => 2,
             Self::Redis(RedisOpenError::Url) => 2,
+            Self::Move(error) if error.is_a_setting() => 2,
             _ => 1,
         }
     }

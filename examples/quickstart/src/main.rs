@@ -5,13 +5,17 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use quickstart::{Cli, Running, Settings, StartError, start};
+use quickstart::{Cli, Command, Running, Settings, StartError, move_store, start};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).init();
-    match run(&cli).await {
+    let done = match cli.instead() {
+        None => run(&cli).await,
+        Some(Command::Move(moving)) => move_store(moving).await.map_err(StartError::from),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(&error);
@@ -70,7 +74,7 @@ fn tell(error: &StartError) {
 fn with_reason(error: &StartError) -> String {
     let mut text = error.to_string();
     let mut source = match error {
-        StartError::Data(_) | StartError::Store(_) => error.source(),
+        StartError::Data(_) | StartError::Store(_) | StartError::Move(_) => error.source(),
         _ => None,
     };
     while let Some(reason) = source {

@@ -43,6 +43,29 @@ pub enum StoreChoice {
     Redis(DatabaseUrl),
 }
 
+impl StoreChoice {
+    /// What a URL names; nothing if it names no store. An error must not repeat it, for a password may stand in it.
+    pub(crate) fn parse(url: &str) -> Option<Self> {
+        const REDIS: [&str; 8] = [
+            "redis",
+            "rediss",
+            "redis-cluster",
+            "rediss-cluster",
+            "redis-sentinel",
+            "rediss-sentinel",
+            "valkey",
+            "valkeys",
+        ];
+        match url.split_once(':')? {
+            ("memory", "") => Some(Self::Memory),
+            ("sqlite", file) if !file.is_empty() => Some(Self::Sqlite(file.trim_start_matches("//").into())),
+            ("postgres" | "postgresql", _) => Some(Self::Postgres(DatabaseUrl(url.to_owned()))),
+            (scheme, _) if REDIS.contains(&scheme) => Some(Self::Redis(DatabaseUrl(url.to_owned()))),
+            _ => None,
+        }
+    }
+}
+
 /// Where a database server is. A password may stand in it, so it is shown nowhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl(String);
@@ -107,6 +130,12 @@ pub struct Settings {
     pub data: PathBuf,
     /// The file of the master key, if it is not the data folder's.
     pub master_key: Option<PathBuf>,
+    /// The file of the next master key.
+    pub next_master_key: Option<PathBuf>,
+    /// The file of an earlier master key.
+    pub earlier_master_key: Option<PathBuf>,
+    /// For how many replicas each commit waits, on Redis.
+    pub durable: Option<u32>,
     /// Where outgoing messages go.
     pub outbox: PathBuf,
     /// The switches of the server.
@@ -151,6 +180,11 @@ pub enum SettingsError {
         "--store names no store: write sqlite:FILE, postgres://USER:PASSWORD@HOST/DATABASE, redis://HOST:PORT or memory:"
     )]
     Store,
+    /// `--durable` stands beside a store that is not Redis, or names no replica.
+    #[error(
+        "--durable says for how many replicas of a Redis server to wait, at least one: name one with --store redis://…, or leave it out"
+    )]
+    Durable,
     /// `--preset` is one of a later version.
     #[error("--preset {0}: comes with a later version; use oidc or oauth21")]
     LaterPreset(String),
@@ -224,6 +258,9 @@ impl Settings {
             store: store(cli)?,
             data: cli.data.clone(),
             master_key: cli.master_key.clone(),
+            next_master_key: cli.next_master_key.clone(),
+            earlier_master_key: cli.earlier_master_key.clone(),
+            durable: cli.durable,
             outbox: cli.outbox.clone().unwrap_or_else(|| cli.data.join("outbox")),
             preset: preset(&cli.preset)?,
             users: users(&cli.demo_users)?,
@@ -231,6 +268,9 @@ impl Settings {
             admin_token: admin_token(cli, listen)?,
             file: cli.config.as_deref().map(FileConfig::load).transpose()?,
         };
+        if settings.durable.is_some_and(|least| least == 0 || !matches!(settings.store, StoreChoice::Redis(_))) {
+            return Err(SettingsError::Durable);
+        }
         settings.refuse_openness(cli.open_demo)?;
         settings.refuse_unknown_users()?;
         Ok(settings)
@@ -288,24 +328,9 @@ fn tls(cli: &Cli) -> Result<Option<TlsChoice>, SettingsError> {
 }
 
 fn store(cli: &Cli) -> Result<StoreChoice, SettingsError> {
-    let Some(url) = cli.store.as_deref() else { return Ok(StoreChoice::Sqlite(cli.data.join("store.db"))) };
-    let redis = [
-        "redis",
-        "rediss",
-        "redis-cluster",
-        "rediss-cluster",
-        "redis-sentinel",
-        "rediss-sentinel",
-        "valkey",
-        "valkeys",
-    ];
-    match url.split_once(':') {
-        Some(("memory", "")) => Ok(StoreChoice::Memory),
-        Some(("sqlite", file)) if !file.is_empty() => Ok(StoreChoice::Sqlite(file.trim_start_matches("//").into())),
-        Some(("postgres" | "postgresql", _)) => Ok(StoreChoice::Postgres(DatabaseUrl(url.to_owned()))),
-        Some((scheme, _)) if redis.contains(&scheme) => Ok(StoreChoice::Redis(DatabaseUrl(url.to_owned()))),
-        // The URL itself is not repeated: a password may stand in it.
-        _ => Err(SettingsError::Store),
+    match cli.store.as_deref() {
+        None => Ok(StoreChoice::Sqlite(cli.data.join("store.db"))),
+        Some(url) => StoreChoice::parse(url).ok_or(SettingsError::Store),
     }
 }
 
@@ -427,6 +452,7 @@ mod tests {
             ("--listen=localhost:70000", "localhost:4000"),
             ("--store=mysql://u:hunter2@h", "redis://HOST:PORT"),
             ("--store=hunter2", "sqlite:FILE"),
+            ("--durable=1", "redis://"),
             ("--preset=fapi2", "later version"),
             ("--preset=nonsense", "oidc or oauth21"),
             ("--throttle=maybe", "on or off"),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod balancer;
+mod moves;
 mod redis;
 #[path = "../../../crates/storage-redis/tests/servers/mod.rs"]
 mod servers;

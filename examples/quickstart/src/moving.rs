@@ -1,0 +1,128 @@
+//! `quickstart move`: a whole store, from one database to another.
+
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use countersign::store::{Move, MoveError, Moved, OpenError, Progress, RedisOpenError, SqlStore, Store, StoreError};
+use countersign::{SystemClock, SystemRandom};
+
+use crate::assembly::open_redis;
+use crate::cli::MoveArgs;
+use crate::settings::StoreChoice;
+
+/// A store was not moved. The one to be moved is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MovingError {
+    /// A switch names no store.
+    #[error("{0} names no store: write sqlite:FILE, postgres://USER:PASSWORD@HOST/DATABASE or redis://HOST:PORT")]
+    Store(&'static str),
+    /// A switch names a store that ends with its process.
+    #[error("{0} memory: holds nothing before a server starts and nothing after it has ended: name a database")]
+    Memory(&'static str),
+    /// There is no such file.
+    #[error("--from {}: there is no such file", .0.display())]
+    NoFile(std::path::PathBuf),
+    /// `--durable` stands beside a target that is not Redis, or names no replica.
+    #[error("--durable says for how many replicas of a Redis server to wait, at least one: leave it out")]
+    Durable,
+    /// A database cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A Redis server cannot be used.
+    #[error(transparent)]
+    Redis(#[from] RedisOpenError),
+    /// The database can be opened, and not walked.
+    #[error(transparent)]
+    Walk(StoreError),
+    /// It did not go through.
+    #[error(transparent)]
+    Move(#[from] MoveError),
+    /// What was done cannot be told: nobody reads the output.
+    #[error("the store was moved; but that cannot be told: {0}")]
+    Tell(io::Error),
+}
+
+impl MovingError {
+    pub(crate) fn is_a_setting(&self) -> bool {
+        match self {
+            Self::Store(_) | Self::Memory(_) | Self::NoFile(_) | Self::Durable => true,
+            Self::Open(error) => matches!(error, OpenError::Url | OpenError::Feature { .. }),
+            Self::Redis(error) => matches!(error, RedisOpenError::Url),
+            _ => false,
+        }
+    }
+}
+
+/// How often it is told how far the move has come.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
+/// Moves a store, tells on the error stream how far it has come, and prints what it did.
+///
+/// # Errors
+/// [`MovingError`] says what is wrong and what to do.
+pub async fn move_store(args: &MoveArgs) -> Result<(), MovingError> {
+    let (from, to) = (choice("--from", &args.from)?, choice("--to", &args.to)?);
+    match &from {
+        // Opening it would make it.
+        StoreChoice::Sqlite(file) if !file.exists() => return Err(MovingError::NoFile(file.clone())),
+        _ => {}
+    }
+    if args.durable.is_some_and(|least| least == 0 || !matches!(to, StoreChoice::Redis(_))) {
+        return Err(MovingError::Durable);
+    }
+    let (source, target) = (open(&from, None).await?, open(&to, args.durable).await?);
+    let (source, target) = (scannable(&source)?, scannable(&target)?);
+    let moving = Move::new(source, target, &SystemClock, &SystemRandom).at_once(args.at_once, COMPARED_AT_ONCE);
+    let moved = moving.run(teller(io::stderr())).await?;
+    tell(&moved).map_err(MovingError::Tell)
+}
+
+/// Some 64 MB.
+const COMPARED_AT_ONCE: usize = 1 << 20;
+
+fn choice(switch: &'static str, url: &str) -> Result<StoreChoice, MovingError> {
+    match StoreChoice::parse(url) {
+        None => Err(MovingError::Store(switch)),
+        Some(StoreChoice::Memory) => Err(MovingError::Memory(switch)),
+        Some(choice) => Ok(choice),
+    }
+}
+
+async fn open(choice: &StoreChoice, durable: Option<u32>) -> Result<Arc<dyn Store>, MovingError> {
+    Ok(match choice {
+        StoreChoice::Memory => Arc::new(countersign::store::MemoryStore::new()),
+        StoreChoice::Sqlite(file) => Arc::new(SqlStore::open(&format!("sqlite:{}", file.display())).await?),
+        StoreChoice::Postgres(url) => Arc::new(SqlStore::open(url.expose()).await?),
+        StoreChoice::Redis(url) => Arc::new(open_redis(url, durable).await?),
+    })
+}
+
+fn scannable(store: &Arc<dyn Store>) -> Result<&dyn countersign::store::Scan, MovingError> {
+    store.scannable().map_err(MovingError::Walk)
+}
+
+/// Tells the first page at once, and later ones now and then.
+fn teller(mut out: impl io::Write + Send) -> impl FnMut(Progress) + Send {
+    let mut told: Option<Instant> = None;
+    move |progress| {
+        if told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+            told = Some(Instant::now());
+            // Nobody need listen.
+            let _ = writeln!(out, "{progress}");
+        }
+    }
+}
+
+fn tell(moved: &Moved) -> io::Result<()> {
+    let Moved { compared, expired, digest } = moved;
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    writeln!(
+        io::stdout(),
+        "moved records={} entries={} counters={} expired={expired} digest={digest}",
+        compared.records,
+        compared.entries,
+        compared.counters
+    )
+}
