@@ -19,15 +19,42 @@
 //! }
 //! ```
 //!
+//! A [`Fetcher`] makes one HTTP request to an address that the operator configured; adapters that speak HTTP are built on it, and
+//! bring no client of their own.
+//!
 //! # What this crate does not do
-//! Decide who is sent what, and how often: that is `countersign-mfa`'s, with its budgets. Carry anything: adapters do.
+//! Decide who is sent what, and how often: that is `countersign-mfa`'s, with its budgets. Fetch from addresses that strangers chose.
+//! Carry anything without a feature: adapters do.
 //!
 //! # Features
-//! None.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `hook` | `HttpHook`, a sender that hands messages to an address of the host's as signed JSON |
+//! | `reqwest` | `HttpClient`, a [`Fetcher`] over reqwest with rustls on ring |
+//! | `tokio` | `Queued`, which sends in the background so that nobody waits, and `Retrying`, which tries again |
 //!
 //! # Where next
-//! `countersign-mfa` has the factors that send codes.
+//! `countersign-mfa` has the factors that send codes, `countersign-delivery-smtp` and `countersign-delivery-twilio` carry them.
 
+#[cfg(feature = "reqwest")]
+mod client;
+mod fetch;
+#[cfg(feature = "hook")]
+mod hook;
 mod message;
+#[cfg(feature = "tokio")]
+mod queued;
+#[cfg(feature = "tokio")]
+mod retry;
 
+#[cfg(feature = "reqwest")]
+pub use client::{HttpClient, HttpClientError};
+pub use fetch::{FetchError, FetchLimits, Fetcher};
+#[cfg(feature = "hook")]
+pub use hook::{HookError, HttpHook};
 pub use message::{Channel, Message, MessageSender, Purpose, SendError};
+#[cfg(feature = "tokio")]
+pub use queued::{Queue, Queued};
+#[cfg(feature = "tokio")]
+pub use retry::{Retries, Retrying};

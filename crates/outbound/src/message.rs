@@ -133,6 +133,22 @@ impl Message {
         self
     }
 
+    /// The same message once more, for whoever sends it later than they were asked to.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self {
+            id: self.id,
+            channel: self.channel,
+            purpose: self.purpose,
+            to: self.to.clone(),
+            subject: self.subject.clone(),
+            text: self.text().to_owned().into(),
+            code: self.code_text().map(|code| code.to_owned().into()),
+            language: self.language.clone(),
+            expires_at: self.expires_at,
+        }
+    }
+
     /// Its name, if it was given one.
     #[must_use]
     pub fn id(&self) -> Option<Id> {
