@@ -72,6 +72,9 @@ pub(crate) struct Authenticator {
     /// Where its messages go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) contact: Option<Contact>,
+    /// It was not set up: the account's own number or address stands for it. No record holds it.
+    #[serde(skip)]
+    pub(crate) on_file: bool,
     pub(crate) state: State,
     pub(crate) enrolled_at: UnixTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,7 +87,8 @@ impl Authenticator {
     /// One that was enrolled just now.
     pub(crate) fn fresh(id: Id, method: &str, state: State, now: UnixTime) -> Self {
         let method = method.to_owned();
-        Self { id, method, label: None, contact: None, state, enrolled_at: now, last_used: None, spent_by: None }
+        let (label, contact, on_file) = (None, None, false);
+        Self { id, method, label, contact, on_file, state, enrolled_at: now, last_used: None, spent_by: None }
     }
 
     /// What its factor sees of it.
@@ -246,6 +250,7 @@ mod tests {
             method: "totp".into(),
             label: None,
             contact: None,
+            on_file: false,
             state: State::write("JBSWY3DPEHPK3PXP").unwrap(),
             enrolled_at: UnixTime::default(),
             last_used: None,

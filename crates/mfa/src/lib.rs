@@ -47,7 +47,7 @@
 //! | the engine | [`Mfa`], [`LoginRequest`], [`Caller`], [`LoginError`] |
 //! | what is shown and answered | [`Step`], [`Answer`]; as pages [`Screen`] and [`Presenter`] |
 //! | what is asked of whom | [`Policy`], and a [`Requirement`](countersign_primitives::Requirement) at each login |
-//! | ways to prove it | passwords ([`PasswordHasher`]), [`Totp`], [`Hotp`], recovery codes, a host's own [`Factor`] |
+//! | ways to prove it | passwords ([`PasswordHasher`]), [`Totp`], [`Hotp`], [`SmsCodes`], [`EmailCodes`], [`VoiceCodes`], recovery codes, a host's own [`Factor`] |
 //! | guessing | [`Limits`] |
 //! | users, where the host has no table | [`StoredAccounts`] |
 //! | a help desk's view | [`Authenticators`] |
@@ -62,8 +62,8 @@
 //!
 //! # What this crate does not do
 //! Without feature `oauth` it reads no cookie and speaks no HTTP: the host says which browser calls. It issues no token: the
-//! authorization server does, and checks the requirement again. It sends no messages: delivered codes, passkeys, remembered
-//! devices and risk are not part of this version.
+//! authorization server does, and checks the requirement again. It carries no messages: a
+//! [`MessageSender`](countersign_outbound::MessageSender) does. Passkeys, remembered devices and risk are not part of this version.
 //!
 //! # Features
 //!

@@ -17,6 +17,7 @@ pub struct Policy {
     everybody: Requirement,
     groups: Vec<(String, Requirement)>,
     first_enrolment: FirstEnrolment,
+    verified_contacts: bool,
 }
 
 /// When a user without a second factor may set up the first one.
@@ -41,7 +42,12 @@ impl Policy {
     /// A second factor only where a client, a scope, a group or the request asks for it.
     #[must_use]
     pub fn never() -> Self {
-        Self { everybody: Requirement::NONE, groups: Vec::new(), first_enrolment: FirstEnrolment::default() }
+        Self {
+            everybody: Requirement::NONE,
+            groups: Vec::new(),
+            first_enrolment: FirstEnrolment::default(),
+            verified_contacts: false,
+        }
     }
 
     /// A second factor from everybody, always.
@@ -62,6 +68,18 @@ impl Policy {
     pub fn first_enrolment(mut self, when: FirstEnrolment) -> Self {
         self.first_enrolment = when;
         self
+    }
+
+    /// Codes may go to the phone number and the mail address that the account has verified, without being set up. Default: no,
+    /// since both are often easier to take over than what a user enrols.
+    #[must_use]
+    pub fn verified_contacts(mut self) -> Self {
+        self.verified_contacts = true;
+        self
+    }
+
+    pub(crate) fn allows_verified_contacts(&self) -> bool {
+        self.verified_contacts
     }
 
     /// What is asked of a user of these groups.

@@ -157,7 +157,8 @@ impl AcrTable {
             Some(max_age) => now.since(who.auth_time()) <= max_age,
             None => true,
         };
-        young && who.acr_value().is_some_and(|have| self.satisfies(have, need))
+        let mailed = who.by_mail && *need == Acr::AAL2;
+        young && !mailed && who.acr_value().is_some_and(|have| self.satisfies(have, need))
     }
 }
 
@@ -271,6 +272,13 @@ pub struct SignedIn {
     proofs: Vec<Proof>,
     #[serde(default, skip_serializing_if = "LoginClaims::is_empty")]
     claims: LoginClaims,
+    #[serde(default, skip_serializing_if = "is_false")]
+    by_mail: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl SignedIn {
@@ -284,6 +292,7 @@ impl SignedIn {
             acr: None,
             proofs: Vec::new(),
             claims: LoginClaims::default(),
+            by_mail: false,
         }
     }
 
@@ -327,6 +336,28 @@ impl SignedIn {
     #[must_use]
     pub fn claims(&self) -> &LoginClaims {
         &self.claims
+    }
+
+    /// Says whether the class rests on a code or link that came by e-mail: then it is not NIST's second level, whatever else it
+    /// is (SP 800-63B-4 §3.1.3.1 allows no e-mail). `amr` cannot tell, since RFC 8176 has no value for it.
+    ///
+    /// ```
+    /// use countersign_primitives::{Acr, AcrTable, Amr, SignedIn, UnixTime};
+    ///
+    /// let (table, now) = (AcrTable::default(), UnixTime::from_secs(50));
+    /// let who = SignedIn::new("u-1", now).amr([Amr::Pwd, Amr::Otp, Amr::Mfa]).acr(Acr::MFA).resting_on_mail(true);
+    /// assert!(table.reached(&who, &Acr::MFA, now) && !table.reached(&who, &Acr::AAL2, now));
+    /// ```
+    #[must_use]
+    pub fn resting_on_mail(mut self, by_mail: bool) -> Self {
+        self.by_mail = by_mail;
+        self
+    }
+
+    /// Whether the class rests on a code or link that came by e-mail.
+    #[must_use]
+    pub fn rests_on_mail(&self) -> bool {
+        self.by_mail
     }
 
     /// Who.

@@ -96,6 +96,9 @@ macro_rules! delivered {
             fn sender(&self) -> Option<(Channel, Arc<dyn MessageSender>)> {
                 Some(self.0.sender())
             }
+            fn works_on_file(&self) -> bool {
+                true
+            }
             /// Nothing is given to the user but the first code.
             async fn enrol(&self, _: &Occasion<'_>) -> Result<Enrolment, FactorError> {
                 Enrolment::new(Prompt::none(), &())

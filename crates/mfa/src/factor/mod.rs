@@ -88,6 +88,12 @@ pub trait Factor: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Whether a number or address that the account has verified is enough for it, without anything being set up. It then keeps
+    /// no state of its own. [`Policy::verified_contacts`](crate::Policy::verified_contacts) says whether it is used so.
+    fn works_on_file(&self) -> bool {
+        false
+    }
+
     /// Makes what the user is given. It counts once an answer to a first challenge has proven that it arrived.
     ///
     /// # Errors
@@ -125,6 +131,9 @@ impl<F: Factor + ?Sized> Factor for Box<F> {
     }
     fn sender(&self) -> Option<(Channel, Arc<dyn MessageSender>)> {
         (**self).sender()
+    }
+    fn works_on_file(&self) -> bool {
+        (**self).works_on_file()
     }
     async fn enrol(&self, at: &Occasion<'_>) -> Result<Enrolment, FactorError> {
         (**self).enrol(at).await

@@ -293,7 +293,8 @@ impl Inner {
         let barred = self.accounts.is_some() && account.as_ref().is_none_or(Account::is_disabled);
         let groups = account.as_ref().map(Account::groups).unwrap_or_default();
         let floor = self.policy.requirement(groups, &self.table);
-        let enrolments = Read::of(&*self.store, &*self.subjects, subject, now).await?.value;
+        let mut enrolments = Read::of(&*self.store, &*self.subjects, subject, now).await?.value;
+        self.add_on_file(&mut enrolments, account.as_ref(), subject, now);
         Ok(Situation { account, barred, enrolments, floor })
     }
 

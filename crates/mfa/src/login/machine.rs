@@ -164,7 +164,8 @@ fn claims(login: &Login, more: &[Proven], view: &View<'_>) -> Option<(SignedIn, 
     let own = Strength::of(&proven);
     let strength = base.max(own);
     let since = proven.iter().map(|proven| proven.at).chain(brought.map(SignedIn::auth_time)).min()?;
-    let mut who = SignedIn::new(subject.clone(), since);
+    let mut who =
+        SignedIn::new(subject.clone(), since).resting_on_mail(rests_on_mail(&proven, brought, strength, base));
     for Proof { amr, at } in proofs(&proven) {
         who = who.proof(amr, at);
     }
@@ -176,6 +177,13 @@ fn claims(login: &Login, more: &[Proven], view: &View<'_>) -> Option<(SignedIn, 
         who = who.session(session.clone());
     }
     Some((stated(who, strength, login, view), strength))
+}
+
+/// Whether the strength would be less without what came by e-mail.
+fn rests_on_mail(proven: &[Proven], brought: Option<&SignedIn>, strength: Strength, base: Strength) -> bool {
+    let unmailed: Vec<_> = proven.iter().filter(|one| one.channel != Some(Channel::Email)).cloned().collect();
+    let session = base >= strength && brought.is_some_and(|who| !who.rests_on_mail());
+    Strength::of(&unmailed) < strength && !session
 }
 
 /// Each method of the claim once, at the time of its newest proof.
@@ -380,6 +388,29 @@ mod tests {
         assert_eq!(stage(&login, &[], &[0, 2, 3]), Stage::ChooseEnrolment(vec!["totp".into(), "finger".into()]));
         let resistant = with_password(LoginRequest::new().requirement(Requirement::PHISHING_RESISTANT));
         assert_eq!(stage(&resistant, &[], &[4]), Stage::Unmet);
+    }
+
+    #[test]
+    fn promise_8_a_channel_that_said_who_signs_in_proves_nothing_more() {
+        let by = |channel| Method::new("code", "Code").amr([Amr::Otp]).channel(channel);
+        let methods = [by(Channel::Email), by(Channel::Sms), by(Channel::Voice)];
+        let table = AcrTable::default();
+        for (reset_by, left) in [
+            (None, vec![0, 1, 2]),
+            (Some(Channel::Email), vec![1, 2]),
+            (Some(Channel::Sms), vec![0]), // a call goes to the same phone
+            (Some(Channel::Voice), vec![0]),
+        ] {
+            let mut login = login(mfa());
+            login.subject = Some(Subject::new("u-1"));
+            login.prove(Proven { channel: reset_by, ..Proven::password(NOW) });
+            let asked = match next(&login, &view(&methods, &[0, 1, 2], &[], &Requirement::NONE, &table)) {
+                Stage::Choose(ids) => ids,
+                Stage::Ask { authenticator, others } => [vec![authenticator], others].concat(),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(asked, left.into_iter().map(id).collect::<Vec<_>>(), "{reset_by:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod enrolling;
 mod first_factor;
 mod guesses;
 pub(crate) mod machine;
+mod on_file;
 pub(crate) mod record;
 mod second_factor;
 mod sending;

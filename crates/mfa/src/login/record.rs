@@ -229,7 +229,11 @@ impl Login {
     /// Takes over what is young enough of what was proven before. Without a first factor among it the login begins anew.
     fn bring(&mut self, who: SignedIn, since: UnixTime) {
         let young = who.proofs().iter().filter(|proof| proof.at >= since);
-        let proven: Vec<_> = young.map(Proven::brought).collect();
+        let mut proven: Vec<_> = young.map(Proven::brought).collect();
+        if who.rests_on_mail() {
+            // Of its one-time codes none is known to have come another way.
+            proven.iter_mut().filter(|one| one.amr == [Amr::Otp]).for_each(|one| one.channel = Some(Channel::Email));
+        }
         let whole = who.auth_time() >= since;
         if !whole && !proven.iter().any(|proven| proven.first) {
             return;

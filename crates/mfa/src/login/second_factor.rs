@@ -8,7 +8,7 @@ use countersign_storage_traits::{Batch, Charge, CommitError};
 use super::engine::{Looked, Situation, Turn, factor_failed};
 use super::machine::Stage;
 use super::record::{Login, Proven};
-use crate::enrolments::{Read, SpentBy};
+use crate::enrolments::{Authenticator, Read, SpentBy};
 use crate::factor::{Binding, Challenge, Factor, Judged, Occasion, Verdict};
 use crate::limits::{Guess, Guesser, Paid, SECTION};
 use crate::mfa::Inner;
@@ -54,7 +54,12 @@ impl Inner {
             Admitted::No(looked) => return Ok(looked),
         };
         let answered = Answered { turn, subject, name: situation.name(subject), factor: &**factor, answer };
-        match self.spend(&answered, authenticator, &asked.challenge).await {
+        let on_file = situation.enrolments.find(authenticator).filter(|one| one.on_file);
+        let spent = match on_file {
+            Some(on_file) => self.judge(&answered, on_file, &asked.challenge).await,
+            None => self.spend(&answered, authenticator, &asked.challenge).await,
+        };
+        match spent {
             Ok(Spent::Yes) => {
                 let contact = situation.enrolments.find(authenticator).and_then(|one| one.contact.as_ref());
                 self.code_came_back(&asked.challenge, (contact, true), turn.now).await?;
@@ -138,6 +143,24 @@ impl Inner {
         });
         self.failed_guess(paid, Guess::SecondFactor(method), Some(subject), caller).await?;
         Ok(Looked::On(Some(StepError::WrongCode)))
+    }
+
+    /// Judges an answer to what nobody set up. There is no record to spend it in: the challenge goes with the login's next step.
+    async fn judge(
+        &self,
+        answered: &Answered<'_>,
+        on_file: &Authenticator,
+        challenge: &Challenge,
+    ) -> Result<Spent, LoginError> {
+        let at = answered.occasion(self, on_file.id, challenge);
+        let verdict = answered.factor.verify(&at, &on_file.as_enrolled(), challenge, answered.answer).await;
+        let Verdict(judged) = verdict.map_err(factor_failed(&on_file.method))?;
+        Ok(match judged {
+            Judged::Right(_) => Spent::Yes,
+            Judged::Wrong => Spent::No,
+            Judged::Pending => Spent::Pending,
+            Judged::Denied => Spent::Denied,
+        })
     }
 
     /// Judges an answer and spends what it used, naming the login. Of requests that were judged by one state one wins; the

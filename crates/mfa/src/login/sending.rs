@@ -142,17 +142,20 @@ impl Inner {
         Ok(Err(Sent { error: Some(error), resend_in: refused.retry_after() }))
     }
 
-    /// A code came back: whoever it was sent to is no number that somebody earns money by.
+    /// A code came back, from a number that nobody earns money by. It counts once, however often it is typed at the same time.
     pub(super) async fn code_came_back(
         &self,
         challenge: &Challenge,
         (contact, proven): (Option<&Contact>, bool),
         now: UnixTime,
     ) -> Result<(), LoginError> {
-        match contact.filter(|_| challenge.channel.is_some()) {
-            Some(contact) => Ok(self.message_confirmed((contact.channel(), contact.to(), proven), now).await?),
-            None => Ok(()),
+        let Some(contact) = contact.filter(|_| challenge.channel.is_some()) else { return Ok(()) };
+        let counter = self.keys.counter("code came back", &[challenge.id.as_bytes()]);
+        let once = Charge { counter, add: 1, limit: 1, window: Login::LIFETIME };
+        if self.store.charge(&[once], now).await?.iter().all(|charged| charged.admitted) {
+            self.message_confirmed((contact.channel(), contact.to(), proven), now).await?;
         }
+        Ok(())
     }
 
     /// Charges a message; or says how long it is too soon for one. Counted by account and method over all logins (M24).

@@ -13,44 +13,8 @@ use countersign_outbound::{Channel, Message, MessageSender, Purpose, SendError};
 use countersign_primitives::{Amr, Requirement};
 use countersign_storage_memory::MemoryStore;
 
+use crate::letterbox::{Failure, Letterbox, NUMBER, wrong};
 use crate::support::{Bench, key};
-
-/// How sending fails.
-pub(crate) type Failure = fn() -> SendError;
-
-/// Keeps what it is given; or fails as it is told to.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Letterbox {
-    pub(crate) sent: Arc<Mutex<Vec<(String, String)>>>,
-    pub(crate) fails: Arc<Mutex<Option<Failure>>>,
-}
-
-impl Letterbox {
-    pub(crate) fn last(&self) -> String {
-        self.sent.lock().unwrap().last().unwrap().1.clone()
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.sent.lock().unwrap().len()
-    }
-
-    pub(crate) fn fail(&self, how: Option<Failure>) {
-        *self.fails.lock().unwrap() = how;
-    }
-}
-
-#[async_trait]
-impl MessageSender for Letterbox {
-    async fn send(&self, message: &Message) -> Result<(), SendError> {
-        if let Some(error) = *self.fails.lock().unwrap() {
-            return Err(error());
-        }
-        assert!(message.id().is_some());
-        let text = message.code_text().unwrap_or_else(|| message.text()).to_owned();
-        self.sent.lock().unwrap().push((message.to().to_owned(), text));
-        Ok(())
-    }
-}
 
 /// Sends six digits.
 #[derive(Debug)]
@@ -125,8 +89,6 @@ impl Factor for Device {
     }
 }
 
-const NUMBER: &str = "+49 151 123 456 23";
-
 async fn bench() -> (Bench, Letterbox) {
     let letters = Letterbox::default();
     let bench = Bench::with(|builder| builder.factor(Letter(letters.clone()))).await;
@@ -146,10 +108,6 @@ async fn enrolled() -> (Bench, Letterbox) {
     (bench, letters)
 }
 
-fn wrong(code: &str) -> String {
-    if code == "000000" { "000001".into() } else { "000000".into() }
-}
-
 #[tokio::test]
 async fn an_unverified_number_is_verified_by_its_first_code() {
     let (bench, letters) = bench().await;
@@ -160,7 +118,7 @@ async fn an_unverified_number_is_verified_by_its_first_code() {
     assert_eq!(letters.count(), 0);
     let Step::Enrol(step) = login.answer(&Answer::contact(NUMBER)).await else { panic!("{:?}", login.step) };
     assert_eq!((step.to.as_deref(), step.may_resend, step.resend_in), (Some("+49…23"), true, Some(30)));
-    assert_eq!(letters.sent.lock().unwrap()[0].0, "+4915112345623");
+    assert_eq!(letters.message().to, "+4915112345623");
     let code = letters.last();
     assert_eq!(login.answer(&Answer::enrol(wrong(&code))).await.error(), Some(StepError::WrongCode));
     login.answer(&Answer::enrol(code)).await;
@@ -182,7 +140,7 @@ async fn another_number_can_be_typed_before_the_first_code() {
     assert!(matches!(login.answer(&Answer::choose("enrol|letter")).await, Step::Contact(_)));
     bench.clock.advance(Duration::from_secs(30));
     login.answer(&Answer::contact("+12025550123")).await;
-    assert_eq!(letters.sent.lock().unwrap()[1].0, "+12025550123");
+    assert_eq!(letters.message().to, "+12025550123");
     assert_eq!(login.answer(&Answer::enrol(first)).await.error(), Some(StepError::WrongCode), "proves another number");
     assert!(matches!(login.answer(&Answer::enrol(letters.last())).await, Step::RecoveryCodes(_)));
 }
