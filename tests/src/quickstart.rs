@@ -189,6 +189,20 @@ impl Quickstart {
         &self.outbox
     }
 
+    /// What was sent so far, the oldest first.
+    #[must_use]
+    #[track_caller]
+    pub fn messages(&self) -> Vec<Value> {
+        let entries = match std::fs::read_dir(&self.outbox) {
+            Ok(entries) => entries.filter_map(Result::ok).map(|entry| entry.path()),
+            Err(error) => panic!("{}: {error}", self.outbox.display()),
+        };
+        let mut files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|kind| kind == "json")).collect();
+        files.sort_unstable();
+        let read = |path: PathBuf| serde_json::from_slice(&std::fs::read(path).ok()?).ok();
+        files.into_iter().filter_map(read).collect()
+    }
+
     /// The folder that keeps everything.
     #[must_use]
     pub fn data(&self) -> &Path {

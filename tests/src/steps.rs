@@ -235,6 +235,15 @@ impl User {
                 }
                 json!({ "answer": "enrol", "code": self.next_code() })
             }
+            // Of several ways the app.
+            Some("choose") => {
+                let ways = step["authenticators"].as_array().into_iter().flatten();
+                let app = ways.into_iter().find(|way| way["type"] == "totp");
+                match app {
+                    Some(app) => json!({ "answer": "choose", "id": app["id"] }),
+                    None => panic!("no app to choose: {step}"),
+                }
+            }
             Some("recovery_codes") => {
                 let codes = step["codes"].as_array().into_iter().flatten();
                 self.recovery_codes = codes.filter_map(|code| code.as_str().map(str::to_owned)).collect();

@@ -9,11 +9,14 @@ use bytes::Bytes;
 use countersign_accounts::Accounts;
 use countersign_events::EventSink;
 use countersign_mfa::oauth::Login;
-use countersign_mfa::{Factor, Limits, Mfa, PasswordCost, Policy, Presenter, StoredAccounts};
+use countersign_mfa::{
+    Factor, Limits, MessageBudget, MessageTexts, Mfa, PasswordCost, Policy, Presenter, StoredAccounts,
+};
 use countersign_oauth_core::{
     Client, Clients, ConfigError, Extension, Grant, Preset, Registration, Resource, Scope, ServerBuilder as CoreBuilder,
 };
 use countersign_oidc::{ClaimsSource, Logout, Oidc};
+use countersign_outbound::{Channel, MessageSender};
 use countersign_primitives::{AcrTable, BoxError, Clock, Requirement, SignedIn, WorkPool};
 use countersign_storage_traits::{MasterKey, RootKey, Store};
 use http::Request;
@@ -57,6 +60,9 @@ impl Server {
             oidc: Oidc::new(),
             users: Users::TheHosts,
             factors: Vec::new(),
+            senders: Vec::new(),
+            texts: None,
+            budget: MessageBudget::default(),
             policy: None,
             limits: Limits::default(),
             cost: PasswordCost::default(),
@@ -118,6 +124,9 @@ pub struct ServerBuilder {
     oidc: Oidc,
     users: Users,
     factors: Vec<Box<dyn Factor>>,
+    senders: Vec<(Channel, Box<dyn MessageSender>)>,
+    texts: Option<MessageTexts>,
+    budget: MessageBudget,
     policy: Option<Policy>,
     limits: Limits,
     cost: PasswordCost,
@@ -305,6 +314,28 @@ impl ServerBuilder {
         self
     }
 
+    /// Who carries the messages of a channel, in place of the sender that a factor brings along.
+    #[must_use]
+    pub fn sender(mut self, channel: Channel, sender: impl MessageSender + 'static) -> Self {
+        self.senders.push((channel, Box::new(sender)));
+        self
+    }
+
+    /// What users are sent: the service's name, and texts of the host's own. By default the texts of the kit, for a service that is
+    /// called by the issuer's host.
+    #[must_use]
+    pub fn messages(mut self, texts: MessageTexts) -> Self {
+        self.texts = Some(texts);
+        self
+    }
+
+    /// How many messages go out, and where.
+    #[must_use]
+    pub fn message_budget(mut self, budget: MessageBudget) -> Self {
+        self.budget = budget;
+        self
+    }
+
     /// When a second factor is asked. By default only on request.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
@@ -433,6 +464,13 @@ impl ServerBuilder {
             .limits(std::mem::take(&mut self.limits))
             .password_cost(self.cost)
             .policy(self.policy.take().unwrap_or_default());
+        mfa = mfa.message_budget(std::mem::take(&mut self.budget));
+        if let Some(texts) = self.texts.take() {
+            mfa = mfa.messages(texts);
+        }
+        for (channel, sender) in self.senders.drain(..) {
+            mfa = mfa.sender(channel, sender);
+        }
         if let Some(pool) = self.pool.take().or_else(default_pool) {
             mfa = mfa.pool(pool);
         }

@@ -232,6 +232,13 @@ impl<S: MessageSender + ?Sized> MessageSender for std::sync::Arc<S> {
     }
 }
 
+#[async_trait]
+impl<S: MessageSender + ?Sized> MessageSender for Box<S> {
+    async fn send(&self, message: &Message) -> Result<(), SendError> {
+        (**self).send(message).await
+    }
+}
+
 /// Why a message was not taken.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

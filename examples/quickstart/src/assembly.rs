@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use countersign::mfa::{FirstEnrolment, Hotp, Limits, Policy, Totp};
+use countersign::mfa::{
+    EmailCodes, FirstEnrolment, Hotp, Limits, MessageBudget, MessageTexts, MessageTextsError, Policy, SmsCodes, Totp,
+    VoiceCodes,
+};
 use countersign::pages::Pages;
 use countersign::store::{
     Instrumented, MemoryStore, RedisOpenError, RedisOptions, RedisStore, SqlStore, Store, StoreMetrics,
@@ -15,22 +18,33 @@ use countersign::{
 use crate::admin::Watched;
 use crate::data::DataError;
 use crate::demo::{CALLBACK, Offer, SIGNED_OUT};
+use crate::outbox::Outbox;
 use crate::settings::{DatabaseUrl, PresetName, Settings, SettingsError, StoreChoice};
 use crate::{StartError, users};
 
 /// What the pages are headed with.
 const BRAND: &str = "Countersign quickstart";
 
+/// What a server is made of, beside its settings.
+pub(crate) struct Parts<W> {
+    pub(crate) key: MasterKey,
+    /// In place of the system's.
+    pub(crate) clock: Option<Arc<dyn Clock>>,
+    /// Hears whom to warn.
+    pub(crate) warnings: W,
+    pub(crate) watched: Watched,
+    /// Where messages go.
+    pub(crate) outbox: Outbox,
+}
+
 /// A server as the settings want it, its demo users written, and what its start page offers.
 pub(crate) async fn assemble(
     settings: &Settings,
     issuer: &str,
     origin: &str,
-    key: MasterKey,
-    clock: Option<Arc<dyn Clock>>,
-    warnings: impl EventSink + 'static,
-    Watched { events: recent, metrics }: Watched,
+    parts: Parts<impl EventSink + 'static>,
 ) -> Result<(Server, Vec<Offer>), StartError> {
+    let Parts { key, clock, warnings, watched: Watched { events: recent, metrics }, outbox } = parts;
     let builder = match &settings.store {
         StoreChoice::Memory => Server::builder(issuer, measured(MemoryStore::new(), &metrics), key),
         StoreChoice::Sqlite(file) => {
@@ -56,6 +70,8 @@ pub(crate) async fn assemble(
         .preset(preset(settings))
         .stored_accounts()
         .limits(if settings.throttle { Limits::default() } else { Limits::off() })
+        .message_budget(if settings.throttle { MessageBudget::default() } else { MessageBudget::off() })
+        .messages(MessageTexts::new(BRAND).map_err(|error| refused(settings, messages_failed(error)))?)
         .pages(Pages::new(BRAND))
         .registration(Registration::open())
         .events(log)
@@ -67,8 +83,8 @@ pub(crate) async fn assemble(
         None => builder,
     };
     let (builder, offers) = match &settings.file {
-        Some(_) => configured(builder, settings, origin),
-        None => demo(builder, origin),
+        Some(_) => configured(builder, settings, origin, &outbox),
+        None => demo(builder, origin, &outbox),
     };
     let server = builder.build().await.map_err(|error| refused(settings, error))?;
     users::import(&server, settings).await?;
@@ -86,6 +102,10 @@ pub(crate) async fn open_redis(url: &DatabaseUrl, durable: Option<u32>) -> Resul
     RedisStore::open_with(url.expose(), options).await
 }
 
+fn messages_failed(error: MessageTextsError) -> ConfigError {
+    ConfigError::Extension { extension: "the messages", source: error.into() }
+}
+
 fn preset(settings: &Settings) -> Preset {
     let mut preset = match settings.preset {
         PresetName::OAuth21 => Preset::oauth21(),
@@ -98,9 +118,12 @@ fn preset(settings: &Settings) -> Preset {
 }
 
 /// The demo's own clients and scopes.
-fn demo(builder: ServerBuilder, origin: &str) -> (ServerBuilder, Vec<Offer>) {
+fn demo(builder: ServerBuilder, origin: &str, outbox: &Outbox) -> (ServerBuilder, Vec<Offer>) {
     let builder = builder
         .factor(Totp::new(BRAND))
+        .factor(SmsCodes::new(outbox.clone()))
+        .factor(EmailCodes::new(outbox.clone()))
+        .factor(VoiceCodes::new(outbox.clone()))
         .policy(Policy::never().first_enrolment(FirstEnrolment::ThisLogin))
         .scope(Scope::new("payments", "Make payments").requires(Requirement::MFA))
         .client(demo_client(origin))
@@ -120,13 +143,27 @@ fn demo_client(origin: &str) -> Client {
 }
 
 /// What the file says, and the client of the start page unless the file has one of its name.
-fn configured(mut builder: ServerBuilder, settings: &Settings, origin: &str) -> (ServerBuilder, Vec<Offer>) {
+fn configured(
+    mut builder: ServerBuilder,
+    settings: &Settings,
+    origin: &str,
+    outbox: &Outbox,
+) -> (ServerBuilder, Vec<Offer>) {
     let Some(file) = &settings.file else { return (builder, Vec::new()) };
     if file.mfa.has_totp() {
         builder = builder.factor(Totp::new(BRAND));
     }
     if file.mfa.has_hotp() {
         builder = builder.factor(Hotp::new(BRAND));
+    }
+    if let Some(code) = file.mfa.sms() {
+        builder = builder.factor(SmsCodes::new(outbox.clone()).format(code.format).lifetime(code.lifetime));
+    }
+    if let Some(code) = file.mfa.email() {
+        builder = builder.factor(EmailCodes::new(outbox.clone()).format(code.format).lifetime(code.lifetime));
+    }
+    if let Some(code) = file.mfa.voice() {
+        builder = builder.factor(VoiceCodes::new(outbox.clone()).format(code.format).lifetime(code.lifetime));
     }
     builder = builder.policy(file.mfa.policy().first_enrolment(FirstEnrolment::ThisLogin));
     for scope in &file.scopes {

@@ -5,13 +5,16 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use countersign::UnixTime;
 use countersign::oauth::answer::escape;
+use countersign::outbound::{Message, MessageSender, SendError};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +77,13 @@ impl Outbox {
         }
     }
 
+    /// The same, apart from the threads that serve.
+    pub(crate) async fn put_apart(&self, message: OutgoingMessage) -> io::Result<PathBuf> {
+        let outbox = self.clone();
+        let written = tokio::task::spawn_blocking(move || outbox.put(&message)).await;
+        written.map_err(io::Error::other)?
+    }
+
     /// The newest messages, the newest first.
     ///
     /// # Errors
@@ -92,6 +102,22 @@ impl Outbox {
     }
 }
 
+/// In the demo every message arrives: in the folder.
+#[async_trait]
+impl MessageSender for Outbox {
+    async fn send(&self, message: &Message) -> Result<(), SendError> {
+        let message = OutgoingMessage {
+            channel: message.channel().as_str().to_owned(),
+            to: message.to().to_owned(),
+            subject: message.subject().map(str::to_owned),
+            text: message.text().to_owned(),
+            code: message.code_text().map(str::to_owned),
+            at: SystemTime::now().into(),
+        };
+        self.put_apart(message).await.map(drop).map_err(SendError::unavailable)
+    }
+}
+
 async fn show(State(outbox): State<Outbox>) -> Response {
     let read = tokio::task::spawn_blocking(move || outbox.newest(SHOWN)).await;
     let Ok(Ok(messages)) = read else {
@@ -105,7 +131,7 @@ async fn show(State(outbox): State<Outbox>) -> Response {
     for message in messages {
         let subject = message.subject.as_deref().unwrap_or("Message");
         body.push_str(&format!(
-            "<section><h2>{}</h2><p class=\"quiet\">{} to <bdi>{}</bdi>, {}</p><p>{}</p></section>\n",
+            "<section><h2>{}</h2><p class=\"quiet\">{} to <bdi>{}</bdi>, {}</p><p class=\"message\">{}</p></section>\n",
             escape(subject),
             escape(&message.channel),
             escape(&message.to),
@@ -133,6 +159,8 @@ fn private_file(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use countersign::outbound::{Channel, Purpose};
+
     use super::*;
     use crate::testing::TempDir;
 
@@ -175,6 +203,22 @@ mod tests {
         fs::write(dir.path().join("notes.txt"), "x").unwrap();
         let texts: Vec<_> = outbox.newest(3).unwrap().into_iter().map(|message| message.text).collect();
         assert_eq!(texts, ["four", "three", "two"]);
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_sent_is_a_file() {
+        let dir = TempDir::new();
+        let outbox = Outbox::new(dir.path());
+        let message = Message::new(Channel::Sms, Purpose::Code, "+4930901820", "492039 is your code").code("492039");
+        outbox.send(&message).await.unwrap();
+        let read = outbox.newest(1).unwrap().remove(0);
+        assert_eq!(
+            (read.channel.as_str(), read.to.as_str(), read.code.as_deref()),
+            ("sms", "+4930901820", Some("492039"))
+        );
+        fs::remove_dir_all(dir.path()).unwrap();
+        assert!(matches!(outbox.send(&message).await, Err(SendError::Unavailable(_))));
+        fs::create_dir(dir.path()).unwrap();
     }
 
     #[tokio::test]

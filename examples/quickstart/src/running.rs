@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::admin::{RecentEvents, Watched};
+use crate::assembly::Parts;
 use crate::demo::{self, Provider as _};
 use crate::listen::Bound;
 use crate::outbox::Outbox;
@@ -69,9 +70,9 @@ async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Run
     let key = data::master_key(&settings)?;
     let (sink, warnings) = warnings::channel();
     let watched = Watched { events: RecentEvents::new(SystemTime::now()), metrics: Arc::default() };
-    let assembled = assembly::assemble(&settings, &issuer, &origin, key, clock, sink, watched.clone());
-    let (server, offers) = assembled.await?;
     let outbox = Outbox::new(&settings.outbox);
+    let parts = Parts { key, clock, warnings: sink, watched: watched.clone(), outbox: outbox.clone() };
+    let (server, offers) = assembly::assemble(&settings, &issuer, &origin, parts).await?;
     let users = settings.users.iter().map(|user| user.name.clone()).collect();
     let own = demo::routes(Arc::new(server.clone()), offers, users).merge(outbox.routes());
     let app = own.layer(middleware::from_fn_with_state(server.clone(), only_our_host));

@@ -31,9 +31,7 @@ impl Warnings {
     pub(crate) async fn deliver(mut self, server: Server, outbox: Outbox) {
         while let Some(event) = self.0.recv().await {
             let Some(message) = message(&server, &event).await else { continue };
-            let outbox = outbox.clone();
-            let written = tokio::task::spawn_blocking(move || outbox.put(&message)).await;
-            if !matches!(written, Ok(Ok(_))) {
+            if outbox.put_apart(message).await.is_err() {
                 tracing::warn!("a message could not be written to the outbox");
             }
         }

@@ -12,6 +12,7 @@ mod own_tokens;
 mod pages;
 mod person;
 mod relying_parties;
+mod sent_codes;
 
 /// The switches of each way to serve: plain HTTP on loopback, and HTTPS with a certificate that clients are told to trust.
 const WAYS: [&[&str]; 2] = [&[], &["--tls", "self-signed"]];

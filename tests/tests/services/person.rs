@@ -18,6 +18,11 @@ pub(crate) struct Shop {
 impl Shop {
     /// `test` names the screenshots.
     pub(crate) fn open(test: &str) -> Self {
+        Self::open_with(test, "", &[])
+    }
+
+    /// The same with more in its file, and with these switches.
+    pub(crate) fn open_with(test: &str, more: &str, switches: &[&str]) -> Self {
         let callback = Callback::listen();
         let toml = format!(
             r#"
@@ -29,10 +34,10 @@ impl Shop {
             grant_types = ["authorization_code"]
             scope = "openid profile email"
             requires = {{ acr = "mfa" }}
-            "#,
+            {more}"#,
             callback.uri()
         );
-        Self { quickstart: Quickstart::configured(&toml, &[]), callback, browser: Browser::start(test) }
+        Self { quickstart: Quickstart::configured(&toml, switches), callback, browser: Browser::start(test) }
     }
 
     /// Begins a login in a browser that nobody knows, up to the second factor.
@@ -42,6 +47,11 @@ impl Shop {
         let url = self.callback.authorization_url(self.quickstart.issuer(), "shop", "openid profile email");
         self.browser.goto(&url);
         enter_password(&self.browser, "alice", "alice-password");
+    }
+
+    /// The message that was sent last.
+    pub(crate) fn newest(&self) -> serde_json::Value {
+        self.quickstart.messages().pop().unwrap()
     }
 
     /// Agrees to whatever is still asked, and exchanges the code that arrives.

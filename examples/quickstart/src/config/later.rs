@@ -37,10 +37,6 @@ const MEMBERS: &[&str] = &[
     "client.backchannel_client_notification_endpoint",
     "client.backchannel_user_code_parameter",
     "client.software_statement",
-    "mfa.code",
-    "mfa.sms",
-    "mfa.email",
-    "mfa.voice",
     "mfa.push",
     "mfa.remember_device",
     "lifetimes.device_code",
@@ -54,7 +50,7 @@ const MEMBERS: &[&str] = &[
 const VALUES: &[(&str, &[&str])] = &[
     ("client.preset", &["fapi2", "mcp", "legacy"]),
     ("mfa.policy", &["adaptive"]),
-    ("mfa.factors", &["passkey", "security_key", "sms", "email", "voice", "push"]),
+    ("mfa.factors", &["passkey", "security_key", "push"]),
     ("mfa.first_enrolment", &["verified_channel", "invitation"]),
     (
         "client.grant_types",

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
-use countersign::mfa::Policy;
-use serde::Deserialize;
+use countersign::mfa::{CodeAlphabet, CodeFormat, Policy};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use super::ConfigFileError;
 use super::entries::RequirementEntry;
+use super::value::Period;
 
 /// When a second factor is asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -18,6 +21,11 @@ pub struct MfaEntry {
     factors: Option<Spanned<Vec<FactorName>>>,
     first_enrolment: FirstEnrolmentName,
     groups: BTreeMap<String, RequirementEntry>,
+    verified_contacts: bool,
+    code: CodeEntry,
+    sms: ChannelEntry,
+    email: ChannelEntry,
+    voice: ChannelEntry,
 }
 
 impl MfaEntry {
@@ -27,6 +35,7 @@ impl MfaEntry {
             PolicyName::Never => Policy::never(),
             PolicyName::Always => Policy::always(),
         };
+        let policy = if self.verified_contacts { policy.verified_contacts() } else { policy };
         self.groups.iter().fold(policy, |policy, (name, entry)| policy.group(name, entry.into()))
     }
 
@@ -38,6 +47,26 @@ impl MfaEntry {
     /// Whether users may have a token with a button.
     pub(crate) fn has_hotp(&self) -> bool {
         self.factors.as_ref().is_some_and(|factors| factors.get_ref().contains(&FactorName::Hotp))
+    }
+
+    /// How codes by SMS look, where users may have them.
+    pub(crate) fn sms(&self) -> Option<CodeLook> {
+        self.delivered(FactorName::Sms, &self.sms)
+    }
+
+    /// How codes by e-mail look, where users may have them.
+    pub(crate) fn email(&self) -> Option<CodeLook> {
+        self.delivered(FactorName::Email, &self.email)
+    }
+
+    /// How codes that a voice reads out look, where users may have them.
+    pub(crate) fn voice(&self) -> Option<CodeLook> {
+        self.delivered(FactorName::Voice, &self.voice)
+    }
+
+    fn delivered(&self, factor: FactorName, channel: &ChannelEntry) -> Option<CodeLook> {
+        let named = self.factors.as_ref().is_some_and(|factors| factors.get_ref().contains(&factor));
+        named.then(|| channel.code.look(&self.code))
     }
 
     /// Recovery codes come with the first factor, and have no sense without one.
@@ -67,7 +96,85 @@ pub(crate) enum PolicyName {
 pub(crate) enum FactorName {
     Totp,
     Hotp,
+    Sms,
+    Email,
+    Voice,
     RecoveryCode,
+}
+
+/// What is said of one channel alone.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ChannelEntry {
+    code: CodeEntry,
+}
+
+/// How codes that are sent look, and how long they last.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct CodeEntry {
+    length: Option<CodeLength>,
+    alphabet: Option<AlphabetName>,
+    lifetime: Option<CodeLifetime>,
+}
+
+impl CodeEntry {
+    /// What this says, else what is said of all channels, else what the kit has.
+    fn look(&self, all: &Self) -> CodeLook {
+        let length = self.length.or(all.length).map_or(CodeFormat::default().length(), |length| length.0);
+        let alphabet = match self.alphabet.or(all.alphabet) {
+            Some(AlphabetName::Letters) => CodeAlphabet::Letters,
+            Some(AlphabetName::Digits) | None => CodeAlphabet::Digits,
+        };
+        let lifetime = self.lifetime.or(all.lifetime).map_or(DEFAULT_LIFETIME, |lifetime| lifetime.0);
+        CodeLook { format: CodeFormat::new(length, alphabet).unwrap_or_default(), lifetime }
+    }
+}
+
+/// How long codes last where nothing is said.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(5 * 60);
+/// The longest that NIST lets a code last (SP 800-63B-4 §3.1.3.2).
+const LONGEST_LIFETIME: Duration = Duration::from_secs(10 * 60);
+
+/// How the codes of a channel look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CodeLook {
+    pub(crate) format: CodeFormat,
+    pub(crate) lifetime: Duration,
+}
+
+/// Of what codes are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum AlphabetName {
+    Digits,
+    Letters,
+}
+
+/// How many signs a code has.
+#[derive(Debug, Clone, Copy)]
+struct CodeLength(u8);
+
+impl<'de> Deserialize<'de> for CodeLength {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let length = u64::deserialize(deserializer)?;
+        let known = u8::try_from(length).ok().filter(|length| CodeFormat::new(*length, CodeAlphabet::Digits).is_ok());
+        known.map(Self).ok_or_else(|| D::Error::custom(format!("{length} is no length of a code: write 6 to 16")))
+    }
+}
+
+/// How long a code lasts.
+#[derive(Debug, Clone, Copy)]
+struct CodeLifetime(Duration);
+
+impl<'de> Deserialize<'de> for CodeLifetime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Period(lifetime) = Period::deserialize(deserializer)?;
+        let short = lifetime <= LONGEST_LIFETIME;
+        short
+            .then_some(Self(lifetime))
+            .ok_or_else(|| D::Error::custom("a code lasts for ten minutes at most: write 10m or less"))
+    }
 }
 
 /// When a user without a factor may set one up.

@@ -1,7 +1,7 @@
 use countersign::Lifetimes;
 use serde_json::json;
 
-use countersign::mfa::Policy;
+use countersign::mfa::{CodeAlphabet, CodeFormat, Policy};
 use std::time::Duration;
 
 use countersign::{Requirement, TokenFormat};
@@ -126,9 +126,9 @@ fn what_comes_later_is_told_with_its_line() {
         ("[[client]]\nclient_id = \"x\"\njwks_uri = \"https://x\"\n", 3, "client.jwks_uri "),
         ("[[client]]\nclient_id = \"x\"\n[[client]]\nclient_id = \"y\"\njwks_uri = \"x\"\n", 5, "client.jwks_uri "),
         ("client = [{ client_id = \"x\",\n preset = \"fapi2\" }]\n", 2, "client.preset = \"fapi2\""),
-        ("[mfa]\nfactors = [\"totp\",\n \"sms\"]\n", 3, "mfa.factors = \"sms\""),
+        ("[mfa]\nfactors = [\"totp\",\n \"push\"]\n", 3, "mfa.factors = \"push\""),
         ("[mfa]\npolicy = \"adaptive\"\n", 2, "mfa.policy = \"adaptive\""),
-        ("[mfa]\nsms.code = { length = 6 }\n", 2, "mfa.sms "),
+        ("[mfa]\npush = { length = 6 }\n", 2, "mfa.push "),
         ("mfa = { remember_device = \"30d\" }", 1, "mfa.remember_device "),
         ("[lifetimes]\ndevice_code = \"10m\"\n", 2, "lifetimes.device_code "),
         ("[[client]]\nclient_id = \"x\"\ngrant_types = [\"password\"]\n", 3, "client.grant_types = \"password\""),
@@ -137,6 +137,27 @@ fn what_comes_later_is_told_with_its_line() {
         assert!(told.starts_with(&format!("demo.toml, line {line}: {member}")), "{told}");
         assert!(told.contains("later version"), "{told}");
     }
+}
+
+#[test]
+fn codes_that_are_sent_look_as_the_file_says() {
+    let digits = |length| CodeFormat::new(length, CodeAlphabet::Digits).unwrap();
+    let file = "[mfa]\nfactors = [\"sms\", \"email\", \"recovery_code\"]\ncode = { length = 8, lifetime = \"3m\" }\n\
+                email.code = { alphabet = \"letters\", lifetime = \"10m\" }\nverified_contacts = true\n";
+    let mfa = parse(file).unwrap().mfa;
+    let sms = mfa.sms().unwrap();
+    assert_eq!((sms.format, sms.lifetime), (digits(8), Duration::from_secs(180)));
+    let email = mfa.email().unwrap();
+    assert_eq!(email.format, CodeFormat::new(8, CodeAlphabet::Letters).unwrap());
+    assert_eq!(email.lifetime, Duration::from_secs(600));
+    assert!(mfa.voice().is_none() && !mfa.has_totp());
+    assert_eq!(mfa.policy(), Policy::never().verified_contacts());
+    let plain = parse("[mfa]\nfactors = [\"voice\", \"recovery_code\"]\n").unwrap().mfa.voice().unwrap();
+    assert_eq!((plain.format, plain.lifetime), (CodeFormat::default(), Duration::from_secs(300)));
+    assert!(parse("").unwrap().mfa.sms().is_none());
+    assert!(error("[mfa]\ncode = { length = 5 }").starts_with("demo.toml, line 2: 5 is no length of a code"));
+    assert!(error("[mfa]\n\nsms.code = { lifetime = \"11m\" }").starts_with("demo.toml, line 3: a code lasts for ten"));
+    assert!(error("[mfa]\nvoice.code = { alphabet = \"runes\" }").contains("letters"));
 }
 
 #[test]
