@@ -42,7 +42,7 @@
 //! | [`store`] | the storage contract, and the stores | `sqlite`, `postgres`, `redis`, `memory` |
 //! | [`pkce`], [`otp`], [`tokens`] | pure: PKCE, one-time passwords, JOSE | |
 //! | [`outbound`] | messages to users, and who carries them | |
-//! | `smtp` | mails through an SMTP server | `smtp` |
+//! | `smtp`, `twilio` | mails through an SMTP server; text messages and calls | `smtp`, `twilio` |
 //! | `axum` | the router for axum | `axum` |
 //! | `legacy-hashes` | bcrypt and scrypt hashes of other systems are checked, and hashed anew at the next login | default |
 //! | `pages` | the default pages | `pages` |
@@ -52,7 +52,7 @@
 //!
 //! | feature | what it adds | |
 //! |---|---|---|
-//! | `tokio` | password hashing on tokio's blocking threads (`TokioPool`), and the loop of due work (`maintenance`) | default |
+//! | `tokio` | password hashing on tokio's blocking threads (`TokioPool`), the loop of due work (`maintenance`), and messages in the background (`outbound::Queued`) | default |
 //! | `axum` | the router for axum; with it `tokio` | default |
 //! | `legacy-hashes` | bcrypt and scrypt hashes of other systems are checked, and hashed anew at the next login | default |
 //! | `pages` | the default pages, which a login has unless [`ServerBuilder::pages`] is given others | default |
@@ -61,6 +61,9 @@
 //! | `redis` | `store::RedisStore`: one server, Sentinel, Cluster; what it can lose stands on its crate's page | |
 //! | `redis-tls` | `rediss://` and its kin, by rustls on ring | |
 //! | `smtp` | `smtp::Smtp`, a sender of mails, by rustls on ring | |
+//! | `twilio` | `twilio::Twilio` and `twilio::TwilioVerify`, senders of text messages and calls over any `outbound::Fetcher` | |
+//! | `http-client` | `outbound::HttpClient`, a `Fetcher` over reqwest, by rustls on ring | |
+//! | `http-hook` | `outbound::HttpHook`, messages as signed JSON to an address of yours | |
 //! | `memory` | `store::MemoryStore`, for tests | |
 //! | `testkit` | `store::testkit`, the suite that proves a storage adapter of one's own: for development dependencies | |
 //!
@@ -71,7 +74,7 @@
 //!
 //! # What it does not do yet
 //!
-//! Back-channel logout, pushed requests, DPoP, the device flow, passkeys and delivered codes are not part of this version. The
+//! Back-channel logout, pushed requests, DPoP, the device flow and passkeys are not part of this version. The
 //! feature table in the repository's README says what is, specification by specification.
 //!
 //! # Where next
@@ -163,6 +166,12 @@ pub mod outbound {
 #[cfg(feature = "smtp")]
 pub mod smtp {
     pub use countersign_delivery_smtp::*;
+}
+
+/// Text messages and calls through Twilio.
+#[cfg(feature = "twilio")]
+pub mod twilio {
+    pub use countersign_delivery_twilio::*;
 }
 
 /// The router for axum.

@@ -5,15 +5,12 @@
 //! account, of a client that registered itself) stands between quotation marks and can neither begin a line nor look like a link,
 //! a code or a number to call. Mails are plain text.
 
-#[allow(dead_code, reason = "the factors that send are to come")]
 mod budget;
 mod catalogue;
 mod clean;
 mod error;
 mod language;
-#[allow(dead_code, reason = "the factors that send are to come")]
 pub(crate) mod phone;
-#[allow(dead_code, reason = "the factors that send are to come")]
 pub(crate) mod spending;
 #[cfg(test)]
 mod tests;
@@ -29,11 +26,7 @@ pub use budget::{Countries, MessageBudget, MessageRefused, Share};
 use catalogue::Catalogue;
 pub use error::{MessageError, MessageTextsError};
 pub use language::Languages;
-#[allow(unused_imports, reason = "the factors that send are to come")]
-pub(crate) use phone::e164;
 pub use phone::{Country, ParseCountryError};
-#[allow(unused_imports, reason = "the factors that send are to come")]
-pub(crate) use spending::{Sending, Spent};
 
 /// How long a notice is worth delivering.
 const NOTICE: Duration = Duration::from_secs(86_400);
