@@ -482,11 +482,9 @@ impl ServerBuilder {
 
     /// What a client, scope or resource requires must be within reach of some factor.
     fn check_reachable(&self, mfa: &Mfa) -> Result<(), ConfigError> {
-        let table = self.core.known_acr();
-        let reached = mfa.acr_values();
         for (place, requirement) in &self.required {
             let Some(need) = requirement.acr_value() else { continue };
-            if !reached.iter().any(|have| table.satisfies(have, need)) {
+            if !mfa.reaches(requirement) {
                 return Err(ConfigError::Unreachable {
                     what: format!("{place} requires {}", need.as_str()),
                     cure: "no factor here reaches it: add one that does".to_owned(),

@@ -141,6 +141,12 @@ impl Mfa {
         self.0.factors.iter().map(|(method, _)| method).filter(|method| !method.is_backup())
     }
 
+    /// Whether some user could meet a requirement here, by the factors that there are.
+    #[must_use]
+    pub fn reaches(&self, requirement: &Requirement) -> bool {
+        self.0.reaches(requirement)
+    }
+
     /// The classes that a login here can reach, for `acr_values_supported`: a password login's among them.
     #[must_use]
     pub fn acr_values(&self) -> Vec<Acr> {
@@ -193,14 +199,20 @@ impl Inner {
     }
 
     fn acr_values(&self) -> Vec<Acr> {
-        let best = self.best();
-        let reached = |value: &&Acr| self.table.satisfies(&best, value);
-        self.table.classes().iter().map(|class| &class.value).filter(reached).cloned().collect()
+        let values = self.table.classes().iter().map(|class| &class.value);
+        values.filter(|value| self.attains(value)).cloned().collect()
+    }
+
+    /// Whether some user could reach the class here. Codes by e-mail alone are not NIST's second level.
+    fn attains(&self, class: &Acr) -> bool {
+        let mailed = |method: &Method| method.travels_by() == Some(Channel::Email);
+        let by_mail_alone = *class == Acr::AAL2 && self.factors.iter().all(|(method, _)| mailed(method));
+        self.table.satisfies(&self.best(), class) && !by_mail_alone
     }
 
     /// Whether some user could meet it here.
     fn reaches(&self, requirement: &Requirement) -> bool {
-        requirement.acr_value().is_none_or(|need| self.table.satisfies(&self.best(), need))
+        requirement.acr_value().is_none_or(|need| self.attains(need))
     }
 }
 

@@ -383,6 +383,17 @@ impl Step {
         self
     }
 
+    /// For so many seconds no other message can be asked for, where that is known.
+    #[must_use]
+    pub const fn resend_in(&self) -> Option<u64> {
+        match self {
+            Self::Code(step) => step.resend_in,
+            Self::Wait(step) => step.resend_in,
+            Self::Enrol(step) => step.resend_in,
+            _ => None,
+        }
+    }
+
     /// The same step, saying how long it takes until another message can be asked for.
     pub(crate) fn with_resend_in(mut self, wait: Duration) -> Self {
         let seconds = Some(wait.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX));

@@ -284,7 +284,7 @@ fn built_in(name: &str) -> Option<&'static str> {
         "password.html" => include_str!("../templates/password.html"),
         "choose.html" => include_str!("../templates/choose.html"),
         "code.html" => include_str!("../templates/code.html"),
-        "resend.html" => include_str!("../templates/resend.html"),
+        "enrol_form.html" => include_str!("../templates/enrol_form.html"),
         "wait.html" => include_str!("../templates/wait.html"),
         "contact.html" => include_str!("../templates/contact.html"),
         "enrol.html" => include_str!("../templates/enrol.html"),

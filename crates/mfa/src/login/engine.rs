@@ -207,6 +207,9 @@ impl Mfa {
         if self.0.keep(&mut turn, (&stage, situation.as_ref()), caller).await? {
             return Ok(turn.sent.on(self.0.show(turn.id, &turn.login, &stage, situation.as_ref(), caller)));
         }
+        if let Some(paid) = turn.may_send.take() {
+            paid.refund(&*self.0.store, turn.now).await?; // another request was first, and nothing was sent
+        }
         self.step(turn.id, caller).await
     }
 }

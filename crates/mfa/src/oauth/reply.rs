@@ -63,7 +63,11 @@ impl<'a> Replies<'a> {
             Some(StepError::Throttled | StepError::TooSoon) => StatusCode::TOO_MANY_REQUESTS,
             Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };
-        self.screen(status, &StepScreen { step, frame: &frame }, ask.ui_locales())
+        let mut response = self.screen(status, &StepScreen { step, frame: &frame }, ask.ui_locales());
+        if let (Some(StepError::TooSoon), Some(seconds)) = (step.error(), step.resend_in()) {
+            answer::set(&mut response, header::RETRY_AFTER, &seconds.to_string());
+        }
+        response
     }
 
     /// The consent page: every scope in plain words, and the host that the answer goes to.

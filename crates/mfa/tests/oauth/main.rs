@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
 
+mod sent_codes;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
@@ -11,7 +13,8 @@ use bytes::Bytes;
 use countersign_accounts::Account;
 use countersign_mfa::oauth::Login;
 use countersign_mfa::{
-    Existing, FirstEnrolment, Look, Mfa, PasswordCost, PasswordHasher, Policy, Presenter, Screen, StoredAccounts, Totp,
+    Existing, FirstEnrolment, Look, Mfa, MfaBuilder, PasswordCost, PasswordHasher, Policy, Presenter, Screen,
+    StoredAccounts, Totp,
 };
 use countersign_mfa_otp::{TotpParameters, TotpSecret};
 use countersign_oauth_core::{At, AuthorizationRequest, Client, Extension, Hook, Params, Peer, Refusal, Scope, Server};
@@ -64,6 +67,10 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
+        Self::with(|mfa| mfa).await
+    }
+
+    async fn with(change: impl FnOnce(MfaBuilder<'_>) -> MfaBuilder<'_>) -> Self {
         let (clock, looks) = (ManualClock::at(NOW), Arc::default());
         let pool: Arc<dyn WorkPool> = Arc::new(ThreadPool::new(1, 16));
         let mut builder =
@@ -84,10 +91,8 @@ impl Bench {
             .password_cost(CHEAP)
             .factor(Totp::new("Example"))
             .policy(Policy::never().first_enrolment(FirstEnrolment::ThisLogin))
-            .clock(builder.shared_clock())
-            .build()
-            .await
-            .unwrap();
+            .clock(builder.shared_clock());
+        let mfa = change(mfa).build().await.unwrap();
         let shop = Client::public("shop").name("Shop").redirect_uri("https://shop.example/cb").scope("orders payments");
         let server = builder
             .accounts(users)

@@ -5,14 +5,15 @@ use std::time::Duration;
 use countersign_accounts::Accounts as _;
 use countersign_mfa::{
     Answer, Budget, CodeAlphabet, CodeFormat, Countries, EmailCodes, Existing, Languages, Limits, LoginId,
-    LoginRequest, MessageBudget, Share, SmsCodes, Step, StepError,
+    LoginRequest, MessageBudget, Mfa, MfaConfigError, Policy, Share, SmsCodes, Step, StepError,
 };
 use countersign_outbound::Channel;
 use countersign_primitives::{Acr, Amr, Requirement};
+use countersign_storage_memory::MemoryStore;
 use futures_util::future::join_all;
 
 use crate::letterbox::{Letterbox, NUMBER, bench_with, enrolled, set_up, wrong};
-use crate::support::Bench;
+use crate::support::{Bench, key};
 
 #[tokio::test]
 async fn rfc8176_2_each_channel_states_what_it_is() {
@@ -61,6 +62,22 @@ async fn nist_sp800_63b_3_1_3_a_mail_is_no_second_level() {
             stepped_up.step
         );
     }
+}
+
+#[tokio::test]
+async fn promise_10_what_mail_alone_cannot_reach_is_not_said_to_be_within_reach() {
+    let builder = |key, codes| {
+        let builder = Mfa::builder(MemoryStore::new(), key).factor(EmailCodes::new(Letterbox::default()));
+        builder.recovery_codes(codes)
+    };
+    let key = key();
+    let mfa = builder(&key, 0).build().await.unwrap();
+    assert_eq!(mfa.acr_values(), [Acr::AAL1, Acr::MFA]);
+    assert!(!mfa.reaches(&Requirement::at_least(Acr::AAL2)) && mfa.reaches(&Requirement::MFA));
+    let policy = || Policy::never().group("admin", Requirement::at_least(Acr::AAL2));
+    let refused = builder(&key, 0).policy(policy()).build().await;
+    assert!(matches!(refused, Err(MfaConfigError::Unreachable(_))));
+    assert!(builder(&key, 10).policy(policy()).build().await.is_ok(), "a printed list reaches it");
 }
 
 #[tokio::test]
