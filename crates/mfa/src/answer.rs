@@ -47,6 +47,8 @@ pub enum Answer {
     Poll,
     /// Kept the recovery codes.
     RecoveryCodes,
+    /// Put off setting up a factor, where that is offered.
+    Skip,
     /// Decided what a client may have; for the authorization server, not for a login.
     Consent(ConsentAnswer),
 }
@@ -163,6 +165,7 @@ impl Answer {
         let mut body = Body::default();
         let mut other = None;
         let mut decision = None;
+        let mut skip = false;
         for (name, value) in pairs {
             let value = Shown::new(value);
             let place = match name.as_ref() {
@@ -179,6 +182,10 @@ impl Answer {
                     body.remember = Some(true);
                     continue;
                 }
+                "skip" => {
+                    skip = true;
+                    continue;
+                }
                 "scope" => {
                     let scopes = value.expose().split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned);
                     body.allow.get_or_insert_default().extend(scopes);
@@ -189,6 +196,11 @@ impl Answer {
             if place.replace(value).is_some() {
                 return Err(AnswerError::Repeated);
             }
+        }
+        if skip {
+            // The button stands in the form of what is put off, whose fields are sent along and mean nothing.
+            body = Body { answer: Some(Shown::new("skip")), csrf: body.csrf, ..Body::default() };
+            (other, decision) = (None, None);
         }
         body.of_form(other, decision.as_ref().map(Shown::expose))?.read()
     }
@@ -246,7 +258,7 @@ impl Body {
             "code" => &["code", "remember"],
             "enrol" => &["code"],
             "contact" => &["to"],
-            "resend" | "poll" | "recovery_codes" => &[],
+            "resend" | "poll" | "recovery_codes" | "skip" => &[],
             "consent" => &["allow"],
             _ => return Err(AnswerError::Unknown),
         };
@@ -268,6 +280,7 @@ impl Body {
             "resend" => Answer::Resend,
             "poll" => Answer::Poll,
             "recovery_codes" => Answer::RecoveryCodes,
+            "skip" => Answer::Skip,
             _ => Answer::Consent(consent(self.allow)?),
         };
         let csrf = self.csrf.map(|csrf| secret(Some(csrf), "csrf", Answer::MAX_TEXT)).transpose()?;

@@ -124,6 +124,9 @@ impl Authenticator {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Enrolments {
     pub(crate) authenticators: Vec<Authenticator>,
+    /// When a policy that wants everybody to have a factor first met this user without one. It stays when factors go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) met_at: Option<UnixTime>,
 }
 
 impl Stored for Enrolments {

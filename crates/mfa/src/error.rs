@@ -42,6 +42,12 @@ pub enum LoginError {
     /// What changes with a subject's factors failed.
     #[error("the subject's records failed")]
     Subjects(#[source] BoxError),
+    /// A rule of the host's policy failed: nothing goes on without it (promise 14).
+    #[error("a rule of the policy failed")]
+    Policy(#[source] BoxError),
+    /// A hook of the host's failed: nothing goes on without it (promise 14).
+    #[error("a login hook failed")]
+    Hook(#[source] BoxError),
     /// A factor failed.
     #[error("the factor {method} failed")]
     Factor {
@@ -70,6 +76,8 @@ impl LoginError {
             Self::Store(_) => "store_failed",
             Self::Accounts(_) => "accounts_failed",
             Self::Subjects(_) => "subjects_failed",
+            Self::Policy(_) => "policy_failed",
+            Self::Hook(_) => "hook_failed",
             Self::Factor { .. } => "factor_failed",
             Self::Random(_) => "random_failed",
         }
@@ -125,6 +133,11 @@ pub enum MfaConfigError {
     /// Nobody carries the messages of a factor.
     #[error("messages by {0} have no sender: give the factor one, or call .sender(…)")]
     NoSender(Channel),
+    /// Everybody shall have a factor, and nobody may set one up.
+    #[error(
+        "the policy wants every user to have a factor, and none may be set up in a login: call .first_enrolment(…) on it"
+    )]
+    GraceWithoutEnrolment,
     /// There are accounts with passwords, and nowhere to hash them.
     #[error("accounts need a work pool to hash passwords on: call .pool(…)")]
     NoPool,

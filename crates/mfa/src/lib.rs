@@ -46,7 +46,7 @@
 //! |---|---|
 //! | the engine | [`Mfa`], [`LoginRequest`], [`Caller`], [`LoginError`] |
 //! | what is shown and answered | [`Step`], [`Answer`]; as pages [`Screen`] and [`Presenter`] |
-//! | what is asked of whom | [`Policy`], and a [`Requirement`](countersign_primitives::Requirement) at each login |
+//! | what is asked of whom | [`Policy`], [`PolicyRule`], and a [`Requirement`](countersign_primitives::Requirement) at each login; [`LoginHook`] |
 //! | ways to prove it | passwords ([`PasswordHasher`]), [`Totp`], [`Hotp`], [`SmsCodes`], [`EmailCodes`], [`VoiceCodes`], recovery codes, a host's own [`Factor`] |
 //! | guessing | [`Limits`] |
 //! | users, where the host has no table | [`StoredAccounts`] |
@@ -108,14 +108,14 @@ pub use factor::{
 };
 pub use keys::{Changed, Subjects};
 pub use limits::{Budget, Limits};
-pub use login::{Begun, LoginId, LoginRequest};
+pub use login::{Begun, FirstFactor, LoginHook, LoginId, LoginOrder, LoginRequest};
 pub use messages::{
     Countries, Country, Envelope, Languages, MessageBudget, MessageError, MessageRefused, MessageTexts,
     MessageTextsError, Notice, ParseCountryError, Share, Ticket,
 };
 pub use mfa::{Mfa, MfaBuilder};
 pub use password::{HashRefused, PasswordCost, PasswordError, PasswordHasher};
-pub use policy::{FirstEnrolment, Policy};
+pub use policy::{Duty, FirstEnrolment, Policy, PolicyInput, PolicyRule};
 pub use screen::{
     ConsentScreen, Frame, LoggedOutScreen, LogoutScreen, Look, Presenter, RefusedScreen, Screen, ScreenClient,
     ScreenScope, StepScreen,

@@ -17,8 +17,8 @@ use crate::factor::{Factor, RECOVERY_CODE, RecoveryFactor};
 use crate::keys::{KNOWN_BROWSER, Keys, OwnSubjects};
 use crate::limits::{PASSWORD, SECTION};
 use crate::{
-    Authenticators, Caller, Limits, MessageBudget, MessageTexts, Method, MfaConfigError, PasswordCost, PasswordHasher,
-    Policy, Subjects,
+    Authenticators, Caller, FirstEnrolment, Limits, LoginHook, MessageBudget, MessageTexts, Method, MfaConfigError,
+    PasswordCost, PasswordHasher, Policy, Subjects,
 };
 
 /// Login, factors and policy as one value. A cheap clone.
@@ -58,6 +58,7 @@ pub(crate) struct Inner {
     /// The host name of the issuer.
     pub(crate) host: Option<String>,
     pub(crate) policy: Policy,
+    pub(crate) hooks: Vec<Arc<dyn LoginHook>>,
     pub(crate) table: AcrTable,
     pub(crate) limits: Limits,
     pub(crate) texts: MessageTexts,
@@ -235,6 +236,7 @@ pub struct MfaBuilder<'a> {
     senders: BTreeMap<Channel, Arc<dyn MessageSender>>,
     recovery_codes: u8,
     policy: Policy,
+    hooks: Vec<Arc<dyn LoginHook>>,
     table: AcrTable,
     limits: Limits,
     texts: Option<MessageTexts>,
@@ -267,6 +269,7 @@ impl<'a> MfaBuilder<'a> {
             senders: BTreeMap::new(),
             recovery_codes: 10,
             policy: Policy::default(),
+            hooks: Vec::new(),
             table: AcrTable::default(),
             limits: Limits::default(),
             texts: None,
@@ -302,6 +305,13 @@ impl<'a> MfaBuilder<'a> {
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Asks this hook after the first factor of every login. Several are asked in turn.
+    #[must_use]
+    pub fn login_hook(mut self, hook: impl LoginHook + 'static) -> Self {
+        self.hooks.push(Arc::new(hook));
         self
     }
 
@@ -431,6 +441,7 @@ impl<'a> MfaBuilder<'a> {
             senders,
             host: origin_of(&self.realm),
             policy: self.policy,
+            hooks: self.hooks,
             table: self.table,
             limits: self.limits,
             texts,
@@ -439,6 +450,9 @@ impl<'a> MfaBuilder<'a> {
             clock: self.clock,
             random: self.random,
         };
+        if inner.policy.has_grace() && inner.policy.enrolment() == FirstEnrolment::Closed {
+            return Err(MfaConfigError::GraceWithoutEnrolment);
+        }
         let out_of_reach = inner.policy.requirements().find(|requirement| !inner.reaches(requirement)).cloned();
         match out_of_reach {
             None => Ok(Mfa(Arc::new(inner))),

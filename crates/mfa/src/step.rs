@@ -165,6 +165,9 @@ pub struct PasswordStep {
 pub struct ChooseStep {
     /// The ways.
     pub authenticators: Vec<Way>,
+    /// The user may put off setting one up ([`Answer::Skip`](crate::Answer::Skip)), until this time; in JSON in seconds.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "seconds")]
+    pub skip_until: Option<UnixTime>,
     /// What was wrong with the last answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<StepError>,
@@ -240,6 +243,9 @@ pub struct ContactStep {
     pub channel: Channel,
     /// Other methods that may be set up instead.
     pub or: Vec<Way>,
+    /// The user may put it off ([`Answer::Skip`](crate::Answer::Skip)), until this time; in JSON in seconds.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "seconds")]
+    pub skip_until: Option<UnixTime>,
     /// What was wrong with the last answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<StepError>,
@@ -281,9 +287,17 @@ pub struct EnrolStep {
     pub poll_every: Option<u64>,
     /// Other methods that may be set up instead.
     pub or: Vec<Way>,
+    /// The user may put it off ([`Answer::Skip`](crate::Answer::Skip)), until this time; in JSON in seconds.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "seconds")]
+    pub skip_until: Option<UnixTime>,
     /// What was wrong with the last answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<StepError>,
+}
+
+#[expect(clippy::ref_option, reason = "serde passes the field as it is")]
+fn seconds<S: Serializer>(time: &Option<UnixTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(UnixTime::as_secs).serialize(serializer)
 }
 
 /// Recovery codes are shown, this once.
@@ -416,7 +430,7 @@ mod tests {
     #[test]
     fn a_step_is_the_json_that_front_ends_read() {
         let way = Way { id: "totp|dev_1".into(), method: "totp".into(), name: "App".into(), label: None, to: None };
-        let step = Step::Choose(ChooseStep { authenticators: vec![way], error: None });
+        let step = Step::Choose(ChooseStep { authenticators: vec![way], ..ChooseStep::default() });
         assert_eq!(
             serde_json::to_value(&step).unwrap(),
             json!({"step": "choose", "authenticators": [{"id": "totp|dev_1", "type": "totp", "name": "App"}]})

@@ -12,12 +12,12 @@ use super::record::{Asked, Enrolling, Login, NewRecoveryCodes, Typed};
 use super::sending::Sent;
 use super::{Begun, LoginId, LoginRequest};
 use crate::contact::Contact;
-use crate::enrolments::{Enrolments, Read};
+use crate::enrolments::Enrolments;
 use crate::factor::{Binding, Enrolled, Factor, FactorError, Occasion};
 use crate::keys::LOGIN;
 use crate::messages::spending::Spent;
 use crate::mfa::Inner;
-use crate::{Answer, Caller, Languages, LoginError, Method, Mfa, Step, StepError};
+use crate::{Answer, Caller, Duty, FirstEnrolment, Languages, LoginError, Method, Mfa, Step, StepError};
 
 /// What is known of who signs in, read afresh for every step.
 #[derive(Debug)]
@@ -27,6 +27,10 @@ pub(crate) struct Situation {
     pub(crate) barred: bool,
     pub(crate) enrolments: Enrolments,
     pub(crate) floor: Requirement,
+    /// How the user stands who shall have a factor.
+    pub(crate) duty: Duty,
+    /// Whether what is to be set up may be put off.
+    pub(crate) may_skip: bool,
 }
 
 impl Situation {
@@ -99,7 +103,7 @@ impl Mfa {
             Some(found) => found.unchanged(),
         };
         let floor = match &request.who {
-            Some(who) => inner.situation(who.subject(), None, now).await?.floor,
+            Some(who) => inner.situation(who.subject(), None, request.client_id.as_deref(), now).await?.floor,
             None => Requirement::NONE,
         };
         let anew = LoginRequest { who: None, ..request.clone() };
@@ -158,6 +162,7 @@ impl Mfa {
                 turn.login.to_keep.clear();
                 Looked::On(None)
             }
+            Answer::Skip => inner.skip(&mut turn).await?,
             Answer::Consent(_) => return Err(LoginError::NotALoginAnswer),
         };
         match looked {
@@ -287,6 +292,7 @@ impl Inner {
         &self,
         subject: &Subject,
         account: Option<Account>,
+        client: Option<&str>,
         now: UnixTime,
     ) -> Result<Situation, LoginError> {
         let account = match (&self.accounts, account) {
@@ -294,11 +300,11 @@ impl Inner {
             (_, account) => account,
         };
         let barred = self.accounts.is_some() && account.as_ref().is_none_or(Account::is_disabled);
-        let groups = account.as_ref().map(Account::groups).unwrap_or_default();
-        let floor = self.policy.requirement(groups, &self.table);
-        let mut enrolments = Read::of(&*self.store, &*self.subjects, subject, now).await?.value;
+        let mut enrolments = self.met(subject, now).await?;
         self.add_on_file(&mut enrolments, account.as_ref(), subject, now);
-        Ok(Situation { account, barred, enrolments, floor })
+        let duty = self.policy.duty(enrolments.has_factor(), enrolments.met_at, now);
+        let floor = self.floor(subject, account.as_ref(), client, duty, now).await?;
+        Ok(Situation { account, barred, enrolments, floor, duty, may_skip: false })
     }
 
     /// Decides what comes next, and makes what it needs: a challenge, something to set up, the end.
@@ -309,14 +315,22 @@ impl Inner {
         account: Option<Account>,
         now: UnixTime,
     ) -> Result<(Stage, Option<Situation>), LoginError> {
-        let situation = match &login.subject {
-            Some(subject) => Some(self.situation(&subject.clone(), account, now).await?),
+        let mut situation = match &login.subject {
+            Some(subject) => Some(self.situation(&subject.clone(), account, login.client_id.as_deref(), now).await?),
             None => None,
         };
+        if let Some(situation) = situation.as_mut().filter(|situation| !situation.barred) {
+            self.heed_hooks(login, situation, now).await?;
+        }
+        let mut situation = situation.filter(|_| login.subject.is_some());
         if situation.as_ref().is_some_and(|situation| situation.barred) {
             return Ok((Stage::Unmet, situation));
         }
-        let stage = machine::next(login, &self.view(situation.as_ref(), now));
+        let view = self.view(login, situation.as_ref(), now);
+        let (stage, may_skip) = (machine::next(login, &view), machine::may_skip(login, &view));
+        if let Some(situation) = &mut situation {
+            situation.may_skip = may_skip;
+        }
         if let (Some(subject), Some(situation)) = (login.subject.clone(), &situation) {
             self.prepare(id, login, &stage, &subject, situation, now).await?;
         }
@@ -326,17 +340,21 @@ impl Inner {
         Ok((stage, situation))
     }
 
-    pub(crate) fn view<'a>(&'a self, situation: Option<&'a Situation>, now: UnixTime) -> View<'a> {
+    pub(crate) fn view<'a>(&'a self, login: &Login, situation: Option<&'a Situation>, now: UnixTime) -> View<'a> {
         let enrolments = situation.map(|situation| &situation.enrolments);
         let authenticators = enrolments.map(|enrolments| enrolments.authenticators.as_slice()).unwrap_or_default();
         let mut usable: Vec<_> = authenticators.iter().filter(|authenticator| !authenticator.is_used_up()).collect();
         usable.sort_by_key(|one| (one.is_recovery(), Reverse(one.last_used))); // the last one that worked comes first
         let known = usable.into_iter().filter_map(|one| self.factor(&one.method).map(|(method, _)| (one.id, method)));
         let ways = known.collect();
-        let open = self.policy.allows_first_enrolment() && enrolments.is_some_and(|all| !all.has_factor());
+        let open =
+            self.policy.enrolment() == FirstEnrolment::ThisLogin && enrolments.is_some_and(|all| !all.has_factor());
         let enrolable = if open { self.enrolable().collect() } else { Vec::new() };
         let floor = situation.map_or(const { &Requirement::NONE }, |situation| &situation.floor);
-        View { ways, enrolable, floor, passwords: self.accounts.is_some(), table: &self.table, now }
+        let due = situation.is_some_and(|situation| matches!(situation.duty, Duty::Until(_)));
+        // Whoever finds a browser signed in is not asked, and neither is its owner in the middle of something else.
+        let offers = due && !login.skipped && login.is_young(now);
+        View { ways, enrolable, floor, offers, passwords: self.accounts.is_some(), table: &self.table, now }
     }
 
     fn enrolable(&self) -> impl Iterator<Item = &Method> {
@@ -473,6 +491,16 @@ impl Inner {
         Ok(Looked::On(None))
     }
 
+    /// Puts off what was to be set up, where that may be.
+    async fn skip(&self, turn: &mut Turn) -> Result<Looked, LoginError> {
+        let (_, situation) = self.settle(turn.id, &mut turn.login, None, turn.now).await?;
+        if !situation.is_some_and(|situation| situation.may_skip) {
+            return Ok(Looked::Elsewhere);
+        }
+        turn.login.skipped = true;
+        Ok(Looked::On(None))
+    }
+
     fn offers(&self, situation: &Situation, ids: &[countersign_primitives::Id], chosen: &str) -> bool {
         let named = ids.iter().filter_map(|id| situation.enrolments.find(*id));
         named.map(|authenticator| authenticator.named().to_string()).any(|name| name == chosen)
@@ -490,7 +518,8 @@ impl Inner {
                 }
             }
             Stage::Unmet => self.tell(EventKind::LoginFailed, Some(caller), |event| {
-                event.with_subject(subject).with_cause("requirement_out_of_reach", "OpenID Connect Core §5.5.1.1")
+                let cause = if login.is_denied() { "denied_by_hook" } else { "requirement_out_of_reach" };
+                event.with_subject(subject).with_cause(cause, "OpenID Connect Core §5.5.1.1")
             }),
             _ => {}
         }

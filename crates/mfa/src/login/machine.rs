@@ -15,6 +15,8 @@ pub(crate) struct View<'a> {
     pub(crate) enrolable: Vec<&'a Method>,
     /// What the policy asks of this user.
     pub(crate) floor: &'a Requirement,
+    /// The user has no factor and is to be asked for one, which he may put off.
+    pub(crate) offers: bool,
     /// Whether passwords can be checked here.
     pub(crate) passwords: bool,
     pub(crate) table: &'a AcrTable,
@@ -110,6 +112,7 @@ pub(crate) fn next(login: &Login, view: &View<'_>) -> Stage {
             None => ask(login, view, &target, strength),
         },
         Goal::Enrol(target) => enrol(login, view, &target),
+        Goal::Offer => enrol(login, view, &Requirement::MFA),
         Goal::OutOfReach => Stage::Unmet,
     }
 }
@@ -119,17 +122,27 @@ enum Goal {
     Reached,
     Ask(Requirement),
     Enrol(Requirement),
+    /// Nothing is missing, and the user is asked to set up a factor for later.
+    Offer,
     OutOfReach,
 }
 
+/// Whether the user may put off what he is asked to set up: nothing that is required hangs on it.
+pub(crate) fn may_skip(login: &Login, view: &View<'_>) -> bool {
+    login.to_keep.is_empty()
+        && login.has_first()
+        && claims(login, &[], view).is_some_and(|(have, _)| matches!(goal(login, view, &have), Goal::Offer))
+}
+
 fn goal(login: &Login, view: &View<'_>, have: &SignedIn) -> Goal {
-    let must = view.floor.clone().and(&login.requirement, view.table);
+    let ordered = login.ordered.as_ref().map_or(const { &Requirement::NONE }, |ordered| &ordered.requirement);
+    let must = view.floor.clone().and(&login.requirement, view.table).and(ordered, view.table);
     let met = |need: &Requirement, who: &SignedIn| need.class_met_by(who, view.table, view.now);
     let best = best_of_enrolled(login, view);
     let reachable = |need: &Requirement| best.as_ref().is_some_and(|best| met(need, best));
     let enrolable = |need: &Requirement| !reaching_by_enrolment(login, view, need).is_empty();
     // Of two classes that no table compares each must be met.
-    for need in [&must, view.floor, &login.requirement] {
+    for need in [&must, view.floor, &login.requirement, ordered] {
         if !met(need, have) {
             return match () {
                 () if reachable(need) => Goal::Ask(need.clone()),
@@ -138,17 +151,18 @@ fn goal(login: &Login, view: &View<'_>, have: &SignedIn) -> Goal {
             };
         }
     }
+    let reached = if view.offers && enrolable(&Requirement::MFA) { Goal::Offer } else { Goal::Reached };
     let known = login.acr_values.iter().filter(|value| view.table.knows(value));
     let wishes: Vec<_> = known.cloned().map(Requirement::at_least).collect();
     for wish in &wishes {
         if met(wish, have) {
-            return Goal::Reached;
+            return reached;
         }
         if reachable(wish) {
             return Goal::Ask(wish.clone());
         }
     }
-    wishes.into_iter().find(enrolable).map_or(Goal::Reached, Goal::Enrol)
+    wishes.into_iter().find(enrolable).map_or(reached, Goal::Enrol)
 }
 
 /// The claims that a login would bear after proving these too, and how strong it would be.
@@ -158,14 +172,14 @@ fn claims(login: &Login, more: &[Proven], view: &View<'_>) -> Option<(SignedIn, 
     let base = Strength::of_acr(brought.and_then(SignedIn::acr_value), view.table);
     let fresh = login.proven.iter().any(|proven| !proven.brought) || !more.is_empty();
     if let (Some(who), false) = (brought, fresh) {
-        return Some((who.clone(), base)); // nothing to add: as it came, a host's own class included
+        return Some((who.clone().with_claims(login.claims()), base)); // nothing to add: as it came, a host's own class included
     }
     let proven: Vec<_> = login.proven.iter().chain(more).cloned().collect();
     let own = Strength::of(&proven);
     let strength = base.max(own);
     let since = proven.iter().map(|proven| proven.at).chain(brought.map(SignedIn::auth_time)).min()?;
-    let mut who =
-        SignedIn::new(subject.clone(), since).resting_on_mail(rests_on_mail(&proven, brought, strength, base));
+    let mail = rests_on_mail(&proven, brought, strength, base);
+    let mut who = SignedIn::new(subject.clone(), since).resting_on_mail(mail).with_claims(login.claims());
     for Proof { amr, at } in proofs(&proven) {
         who = who.proof(amr, at);
     }
@@ -326,6 +340,7 @@ mod tests {
             ways: ways.iter().map(|way| (id(*way), &methods[*way])).collect(),
             enrolable: enrolable.iter().map(|way| &methods[*way]).collect(),
             floor,
+            offers: false,
             passwords: true,
             table,
             now: NOW,

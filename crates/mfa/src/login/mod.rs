@@ -4,8 +4,10 @@ pub(crate) mod engine;
 mod enrolling;
 mod first_factor;
 mod guesses;
+mod hook;
 pub(crate) mod machine;
 mod on_file;
+mod policed;
 pub(crate) mod record;
 mod second_factor;
 mod sending;
@@ -18,9 +20,10 @@ use countersign_primitives::{Acr, Id, ParseIdError, Requirement, SignedIn, UnixT
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Languages;
+use crate::{Languages, Step};
 
-use crate::Step;
+pub(crate) use hook::Ordered;
+pub use hook::{FirstFactor, LoginHook, LoginOrder};
 
 /// Names a login: random, and the partition of its record. It gives no access without the browser that it is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -69,6 +72,7 @@ pub struct LoginRequest {
     pub(crate) login_hint: Option<String>,
     pub(crate) client: Option<String>,
     pub(crate) languages: Languages,
+    pub(crate) client_id: Option<String>,
 }
 
 impl LoginRequest {
@@ -125,6 +129,13 @@ impl LoginRequest {
     #[must_use]
     pub fn languages(mut self, languages: Languages) -> Self {
         self.languages = languages;
+        self
+    }
+
+    /// The client that the login is for, which rules and hooks of the host's own see.
+    #[must_use]
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_id = Some(client_id.into());
         self
     }
 

@@ -5,13 +5,15 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use countersign_outbound::Channel;
-use countersign_primitives::{Acr, AcrTable, Amr, Id, Proof, Requirement, SessionId, SignedIn, Subject, UnixTime};
+use countersign_primitives::{
+    Acr, AcrTable, Amr, Id, LoginClaims, Proof, Requirement, SessionId, SignedIn, Subject, UnixTime,
+};
 use countersign_storage_traits::{Kind, Stored};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::LoginRequest;
 use super::engine::Situation;
+use super::{LoginRequest, Ordered};
 use crate::contact::Contact;
 use crate::factor::{Challenge, Kind as FactorKind, Kinds, Prompt, State};
 use crate::keys::LOGIN;
@@ -58,6 +60,15 @@ pub(crate) struct Login {
     pub(crate) done_at: Option<UnixTime>,
     /// The browser was a stranger to the account when the login was done, and is given a mark.
     pub(crate) marks_browser: bool,
+    /// The client that it is for, by its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client_id: Option<String>,
+    /// What hooks ordered after the first factor; none before they were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ordered: Option<Ordered>,
+    /// The user put off setting up a factor.
+    #[serde(default)]
+    pub(crate) skipped: bool,
 }
 
 impl Stored for Login {
@@ -196,7 +207,8 @@ impl Login {
         now: UnixTime,
     ) -> Self {
         let since = request.since.max(oldest(&request, floor, table, now));
-        let LoginRequest { context, requirement, acr_values, who, login_hint, client, languages, .. } = request;
+        let LoginRequest { context, requirement, acr_values, who, login_hint, client, client_id, languages, .. } =
+            request;
         let mut login = Self {
             browser: caller.browser,
             context,
@@ -219,6 +231,9 @@ impl Login {
             to_keep: Vec::new(),
             done_at: None,
             marks_browser: false,
+            client_id,
+            ordered: None,
+            skipped: false,
         };
         if let Some(who) = who {
             login.bring(who, since);
@@ -248,6 +263,32 @@ impl Login {
         self.subject.is_some() && (self.who.is_some() || self.proven.iter().any(|proven| proven.first))
     }
 
+    /// Takes no account of what was proven before this. Without a first factor nothing is left, and nobody is known.
+    pub(crate) fn forget_before(&mut self, since: UnixTime) {
+        self.proven.retain(|proven| proven.at >= since);
+        self.who = self.who.take().filter(|who| who.auth_time() >= since);
+        if !self.has_first() {
+            self.subject = None;
+            self.who = None;
+            self.proven.clear();
+            self.ordered = None;
+        }
+    }
+
+    /// Whether a hook said no.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.ordered.as_ref().is_some_and(|ordered| ordered.denied)
+    }
+
+    /// What it is to tell beside who signed in: what a session learnt, and what hooks added.
+    pub(crate) fn claims(&self) -> LoginClaims {
+        match (&self.ordered, &self.who) {
+            (Some(ordered), _) => ordered.claims.clone(),
+            (None, Some(who)) => who.claims().clone(),
+            (None, None) => LoginClaims::default(),
+        }
+    }
+
     /// Whether it still rests on what it rested on, as far as time and the browser's session tell. What was brought along is
     /// worth nothing without its session; what was done is handed out to the session that it was done in.
     pub(crate) fn holds(&self, caller: &Caller, now: UnixTime) -> bool {
@@ -257,9 +298,10 @@ impl Login {
     }
 
     /// What a settled login was given to go on with.
-    pub(crate) fn standing(&self) -> (Option<Id>, Option<Id>, bool) {
+    pub(crate) fn standing(&self) -> (Option<Id>, Option<Id>, bool, bool) {
         let asked = self.asked.as_ref().map(|asked| asked.challenge.id);
-        (asked, self.enrolling.as_ref().map(|enrolling| enrolling.id), self.done_at.is_some())
+        let enrolling = self.enrolling.as_ref().map(|enrolling| enrolling.id);
+        (asked, enrolling, self.done_at.is_some(), self.ordered.is_some())
     }
 
     /// Whether what says who signs in was proven lately: young enough to set up a first factor.

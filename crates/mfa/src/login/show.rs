@@ -1,6 +1,6 @@
 //! A stage of a login as the step that is shown.
 
-use countersign_primitives::{Id, Subject};
+use countersign_primitives::{Id, Subject, UnixTime};
 
 use super::LoginId;
 use super::engine::Situation;
@@ -12,7 +12,7 @@ use crate::step::{
     ChooseStep, CodeStep, ContactStep, Done, EnrolStep, PasswordStep, RecoveryCodesStep, Refused, RefusedReason, Step,
     WaitStep, Way,
 };
-use crate::{Caller, Challenge};
+use crate::{Caller, Challenge, Duty};
 
 impl Inner {
     /// What a login in this stage shows.
@@ -32,13 +32,15 @@ impl Inner {
                 Step::Choose(ChooseStep { authenticators: self.ways(situation, ids), ..ChooseStep::default() })
             }
             Stage::ChooseEnrolment(methods) => {
-                Step::Choose(ChooseStep { authenticators: self.methods_as_ways(methods), ..ChooseStep::default() })
+                let skip_until = skip_until(situation);
+                Step::Choose(ChooseStep { authenticators: self.methods_as_ways(methods), skip_until, error: None })
             }
             Stage::Ask { authenticator, others } => self.show_code(login, *authenticator, others, situation),
             Stage::Contact { method, channel, others } => Step::Contact(ContactStep {
                 method: method.clone(),
                 channel: *channel,
                 or: self.methods_as_ways(others),
+                skip_until: skip_until(situation),
                 error: None,
             }),
             Stage::Enrol { others, .. } => self.show_enrolment(login, others, situation),
@@ -126,8 +128,17 @@ impl Inner {
             resend_in: None,
             poll_every: enrolling.challenge.prompt.wait.as_ref().map(|wait| wait.every),
             or: self.methods_as_ways(others),
+            skip_until: skip_until(situation),
             error: None,
         })
+    }
+}
+
+/// Until when the user may put off what he is asked to set up.
+fn skip_until(situation: Option<&Situation>) -> Option<UnixTime> {
+    match situation {
+        Some(Situation { may_skip: true, duty: Duty::Until(time), .. }) => Some(*time),
+        _ => None,
     }
 }
 

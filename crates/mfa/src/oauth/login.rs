@@ -287,7 +287,8 @@ enum Again {
 
 /// What a login must prove for this request.
 fn request(ask: &Ask, languages: Languages) -> LoginRequest {
-    let mut request = LoginRequest::new().requirement(ask.requirement().clone()).acr_values(ask.acr_values().to_vec());
+    let request = LoginRequest::new().client_id(ask.client().id()).requirement(ask.requirement().clone());
+    let mut request = request.acr_values(ask.acr_values().to_vec());
     if let Some(since) = ask.proofs_since() {
         request = request.since(since);
     }

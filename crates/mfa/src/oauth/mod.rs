@@ -90,12 +90,12 @@ impl Extension for Login {
 
     /// What the policy asks of this user, at the authorization endpoint and at every grant.
     async fn demand(&self, at: &At<'_>, who: &SignedIn) -> Result<Requirement, Refusal> {
-        let policy = &self.mfa.0.policy;
-        let table = at.server.config().acr_table();
-        let Some(accounts) = at.server.accounts() else { return Ok(policy.requirement(&[], table)) };
-        let account = accounts.by_subject(who.subject()).await;
+        let account = match at.server.accounts() {
+            Some(accounts) => accounts.by_subject(who.subject()).await,
+            None => Ok(None),
+        };
         let account = account.map_err(|error| Refusal::from(Cause::LookupFailed).source(error))?;
-        let groups = account.as_ref().map_or(&[][..], |account| account.groups());
-        Ok(policy.requirement(groups, table))
+        let asked = self.mfa.0.asked_by_policy(who.subject(), account.as_ref(), Some(at.client.id()));
+        asked.await.map_err(reply::refusal)
     }
 }

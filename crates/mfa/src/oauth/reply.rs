@@ -223,7 +223,10 @@ pub(super) fn refusal(error: LoginError) -> Refusal {
         LoginError::Busy(full) => full.into(),
         LoginError::Contended => Cause::Contention.into(),
         LoginError::Store(error) => error.into(),
-        LoginError::Accounts(error) | LoginError::Subjects(error) => Refusal::from(Cause::LookupFailed).source(error),
+        LoginError::Accounts(error)
+        | LoginError::Subjects(error)
+        | LoginError::Policy(error)
+        | LoginError::Hook(error) => Refusal::from(Cause::LookupFailed).source(error),
         other => Refusal::from(Cause::StoreFailed).source(other),
     }
 }

@@ -1,0 +1,102 @@
+//! What policy and hooks have to say of a login.
+
+use countersign_accounts::Account;
+use countersign_primitives::{BoxError, Requirement, Subject, UnixTime};
+use countersign_storage_traits::{Batch, CommitError};
+
+use super::engine::Situation;
+use super::record::Login;
+use super::second_factor::TRIES;
+use super::{FirstFactor, Ordered};
+use crate::enrolments::{Enrolments, Read};
+use crate::mfa::Inner;
+use crate::{Duty, LoginError, PolicyInput};
+
+impl Inner {
+    /// What the policy asks of a user for this client, whatever login it rests on.
+    #[cfg(feature = "oauth")]
+    pub(crate) async fn asked_by_policy(
+        &self,
+        subject: &Subject,
+        account: Option<&Account>,
+        client: Option<&str>,
+    ) -> Result<Requirement, LoginError> {
+        let now = self.now();
+        let duty = if self.policy.has_grace() {
+            let mut enrolments = Read::of(&*self.store, &*self.subjects, subject, now).await?.value;
+            self.add_on_file(&mut enrolments, account, subject, now);
+            self.policy.duty(enrolments.has_factor(), enrolments.met_at, now)
+        } else {
+            Duty::None
+        };
+        self.floor(subject, account, client, duty, now).await
+    }
+
+    pub(super) async fn floor(
+        &self,
+        subject: &Subject,
+        account: Option<&Account>,
+        client: Option<&str>,
+        duty: Duty,
+        now: UnixTime,
+    ) -> Result<Requirement, LoginError> {
+        let input = PolicyInput::of(subject, now).with_account(account).for_client(client).with_duty(duty);
+        self.policy.requirement(&input, &self.table).await.map_err(LoginError::Policy)
+    }
+
+    /// What a user has. Notes when a policy that wants everybody to have a factor first met one who has none.
+    pub(super) async fn met(&self, subject: &Subject, now: UnixTime) -> Result<Enrolments, LoginError> {
+        for _ in 0..TRIES {
+            let read = Read::of(&*self.store, &*self.subjects, subject, now).await?;
+            let known = !self.policy.has_grace() || read.value.has_factor() || read.value.met_at.is_some();
+            if known {
+                return Ok(read.value);
+            }
+            let met = Enrolments { met_at: Some(now), ..read.value.clone() };
+            let mut batch = Batch::new(read.key.partition, now, &*self.random)?;
+            read.put(&mut batch, &met)?;
+            match self.store.commit_surely(&batch).await {
+                Ok(()) => return Ok(met),
+                Err(CommitError::Conflict(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(LoginError::Contended)
+    }
+
+    /// Asks the hooks, once it is known who signs in. Their answer stays with the login; before there is one, it is not done.
+    pub(super) async fn heed_hooks(
+        &self,
+        login: &mut Login,
+        situation: &mut Situation,
+        now: UnixTime,
+    ) -> Result<(), LoginError> {
+        if !self.hooks.is_empty() && login.has_first() && login.ordered.is_none() {
+            let ordered = self.ordered(login, situation, now).await.map_err(LoginError::Hook)?;
+            let age = ordered.requirement.max_age_value();
+            login.ordered = Some(ordered);
+            if let Some(age) = age {
+                login.forget_before(UnixTime::from_secs(now.as_secs()).minus(age));
+            }
+        }
+        situation.barred |= login.is_denied();
+        Ok(())
+    }
+
+    async fn ordered(&self, login: &Login, situation: &Situation, now: UnixTime) -> Result<Ordered, BoxError> {
+        let Some(subject) = &login.subject else { return Ok(Ordered::default()) };
+        let first = FirstFactor {
+            subject,
+            account: situation.account.as_ref(),
+            client_id: login.client_id.as_deref(),
+            address: login.address,
+            requirement: &login.requirement,
+            context: &login.context,
+            has_factor: situation.enrolments.has_factor(),
+            now,
+        };
+        let ordered = Ordered::by(&self.hooks, &first, &self.table).await?;
+        // A session that is stepped up keeps what it learnt before.
+        Ok(Ordered { claims: login.claims().and(&ordered.claims)?, ..ordered })
+    }
+}
