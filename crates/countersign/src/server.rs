@@ -10,7 +10,7 @@ use countersign_accounts::Accounts;
 use countersign_events::EventSink;
 use countersign_mfa::oauth::Login;
 use countersign_mfa::{
-    Factor, Limits, MessageBudget, MessageTexts, Mfa, PasswordCost, Policy, Presenter, StoredAccounts,
+    Factor, Limits, LoginHook, MessageBudget, MessageTexts, Mfa, PasswordCost, Policy, Presenter, StoredAccounts,
 };
 use countersign_oauth_core::{
     Client, Clients, ConfigError, Extension, Grant, Preset, Registration, Resource, Scope, ServerBuilder as CoreBuilder,
@@ -63,6 +63,7 @@ impl Server {
             senders: Vec::new(),
             texts: None,
             budget: MessageBudget::default(),
+            hooks: Vec::new(),
             policy: None,
             limits: Limits::default(),
             cost: PasswordCost::default(),
@@ -127,6 +128,7 @@ pub struct ServerBuilder {
     senders: Vec<(Channel, Box<dyn MessageSender>)>,
     texts: Option<MessageTexts>,
     budget: MessageBudget,
+    hooks: Vec<Box<dyn LoginHook>>,
     policy: Option<Policy>,
     limits: Limits,
     cost: PasswordCost,
@@ -336,6 +338,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Asks this hook after the first factor of every login: it may deny, require more, or add claims.
+    #[must_use]
+    pub fn login_hook(mut self, hook: impl LoginHook + 'static) -> Self {
+        self.hooks.push(Box::new(hook));
+        self
+    }
+
     /// When a second factor is asked. By default only on request.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
@@ -435,9 +444,9 @@ impl ServerBuilder {
     async fn build_without_login(self) -> Result<Server, ConfigError> {
         let own_pages = self.login_page.is_some() || self.logout_page.is_some();
         let parts_of_a_login = self.policy.is_some() || self.presenter.is_some() || own_pages;
-        if !self.factors.is_empty() || parts_of_a_login {
+        if !self.factors.is_empty() || !self.hooks.is_empty() || parts_of_a_login {
             return Err(ConfigError::Unreachable {
-                what: "factors, a policy or pages".to_owned(),
+                what: "factors, hooks, a policy or pages".to_owned(),
                 cure: "they belong to a login, which needs users: add stored_accounts() or accounts(…)".to_owned(),
             });
         }
@@ -476,6 +485,9 @@ impl ServerBuilder {
         }
         for factor in self.factors.drain(..) {
             mfa = mfa.factor(factor);
+        }
+        for hook in self.hooks.drain(..) {
+            mfa = mfa.login_hook(hook);
         }
         mfa.build().await.map_err(|error| extension_error("the login", error))
     }

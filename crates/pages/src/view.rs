@@ -24,6 +24,7 @@ pub(crate) fn context(step: &str, data: &Value, language: Language<'_>) -> Optio
     view.insert("kind".into(), kind(&data["type"]).into());
     let channel = data["channel"].as_str().filter(|channel| matches!(*channel, "voice" | "email"));
     view.insert("channel".into(), channel.unwrap_or("sms").into());
+    view.insert("skippable".into(), data["skip_until"].is_u64().into());
     let otpauth = data["otpauth_uri"].as_str().filter(|uri| uri.starts_with("otpauth://"));
     view.insert("otpauth_uri".into(), otpauth.into());
     let title = language.text("enrol.qr").unwrap_or_default();
@@ -152,6 +153,14 @@ mod tests {
     fn an_error_without_a_text_of_its_own_still_has_one() {
         assert_eq!(view(&json!({"error": "no_such"}))["error"]["text"], "That did not work. Please try again.");
         assert_eq!(view(&json!({"error": null}))["error"], Value::Null);
+    }
+
+    #[test]
+    fn what_may_be_put_off_has_a_button_that_says_so() {
+        let skippable =
+            |data: Value| context("enrol", &data, Catalogue::default().choose("en")).unwrap()["skippable"].clone();
+        assert_eq!(skippable(json!({"type": "totp", "skip_until": 1_800_000_000})), true);
+        assert_eq!(skippable(json!({"type": "totp"})), false);
     }
 
     #[test]

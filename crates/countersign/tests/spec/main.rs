@@ -6,4 +6,5 @@ mod building;
 mod issuers;
 mod login;
 mod master_key;
+mod policy;
 mod support;

@@ -42,6 +42,13 @@ pub trait LoginHook: Send + Sync {
     async fn after_first_factor(&self, login: &FirstFactor<'_>) -> Result<LoginOrder, BoxError>;
 }
 
+#[async_trait]
+impl<H: LoginHook + ?Sized> LoginHook for Box<H> {
+    async fn after_first_factor(&self, login: &FirstFactor<'_>) -> Result<LoginOrder, BoxError> {
+        (**self).after_first_factor(login).await
+    }
+}
+
 /// A login whose first factor is proven.
 #[derive(Debug, Clone, Copy)]
 pub struct FirstFactor<'a> {

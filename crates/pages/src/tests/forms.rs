@@ -95,3 +95,14 @@ fn a_wrong_password_is_never_sent_back() {
     assert!(!page.source.contains("hunter2"));
     assert!(!page.input("password").has("value"));
 }
+
+#[test]
+fn what_may_be_put_off_has_a_button_after_all_others() {
+    for screen in ["enrol", "choose"] {
+        let page = page(screen, &[("skip_until", json!(1_800_000_000)), ("or", recovery_code())]);
+        assert_eq!(submit_buttons(&page).last(), Some(&("skip", "yes")), "{screen}");
+        let skip = page.all("button").last().unwrap().to_owned();
+        assert!(skip.has("formnovalidate") && skip.text == "Not now", "{screen}");
+    }
+    assert!(submit_buttons(&page("enrol", &[])).iter().all(|(name, _)| *name != "skip"));
+}
