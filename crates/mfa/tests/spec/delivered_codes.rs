@@ -1,10 +1,11 @@
 //! Codes that are sent: what they look like, what they are worth, and what they work for (NIST SP 800-63B-4 §3.1.3).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_accounts::Accounts as _;
 use countersign_mfa::{
-    Answer, Budget, CodeAlphabet, CodeFormat, Countries, EmailCodes, Existing, Languages, Limits, LoginId,
+    Answer, Budget, CodeAlphabet, CodeFormat, Countries, EmailCodes, Existing, Languages, Limits, LoginError, LoginId,
     LoginRequest, MessageBudget, Mfa, MfaConfigError, Policy, Share, SmsCodes, Step, StepError,
 };
 use countersign_outbound::Channel;
@@ -13,7 +14,7 @@ use countersign_storage_memory::MemoryStore;
 use futures_util::future::join_all;
 
 use crate::letterbox::{Letterbox, NUMBER, bench_with, enrolled, set_up, wrong};
-use crate::support::{Bench, key};
+use crate::support::{Bench, Login, key};
 
 #[tokio::test]
 async fn rfc8176_2_each_channel_states_what_it_is() {
@@ -178,14 +179,27 @@ async fn promise_11_a_code_is_for_one_login_client_browser_authenticator_and_use
     assert_eq!(mine.answer(&Answer::code(&code)).await.error(), Some(StepError::WrongCode));
 }
 
+/// The same answer so many times, each by a task of its own, over all nodes in turn.
+async fn at_once(
+    nodes: &[&Mfa],
+    login: &Login<'_>,
+    answer: &Arc<Answer>,
+    times: usize,
+) -> Vec<Result<Step, LoginError>> {
+    let tasks = nodes.iter().cycle().take(times).map(|node| {
+        let (node, id, answer, caller) = (Mfa::clone(node), login.id, Arc::clone(answer), login.caller.clone());
+        tokio::spawn(async move { node.answer(id, &answer, &caller).await })
+    });
+    join_all(tasks).await.into_iter().map(Result::unwrap).collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn promise_1_a_code_that_comes_many_times_at_once_is_one_login() {
     let (bench, letters) = enrolled("sms").await;
     let login = bench.second("alice").await;
-    let answer = Answer::code(letters.last());
+    let answer = Arc::new(Answer::code(letters.last()));
     let before = bench.heard().iter().filter(|name| **name == "login.succeeded").count();
-    let answers = (0..32).map(|_| bench.mfa.answer(login.id, &answer, &login.caller));
-    let steps = join_all(answers).await;
+    let steps = at_once(&[&bench.mfa], &login, &answer, 32).await;
     assert!(steps.iter().any(|step| matches!(step, Ok(Step::Done(_)))), "{steps:?}");
     let after = bench.heard().iter().filter(|name| **name == "login.succeeded").count();
     assert_eq!(after - before, 1);
@@ -194,12 +208,32 @@ async fn promise_1_a_code_that_comes_many_times_at_once_is_one_login() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn promise_1_a_code_that_one_node_sent_serves_once_on_two() {
+    let (bench, letters) = enrolled("sms").await;
+    let other = bench.engine_with(|builder| builder.factor(SmsCodes::new(letters.clone()))).await;
+    for _ in 0..4 {
+        let login = bench.second("alice").await;
+        let answer = Arc::new(Answer::code(letters.last()));
+        let steps = at_once(&[&bench.mfa, &other], &login, &answer, 16).await;
+        assert!(steps.iter().any(|step| matches!(step, Ok(Step::Done(_)))), "{steps:?}");
+        bench.clock.advance(Duration::from_secs(30));
+    }
+    // Of resends at once one is sent, whichever node is asked.
+    let login = bench.second("alice").await;
+    bench.clock.advance(Duration::from_secs(30));
+    let sent = letters.count();
+    let steps = at_once(&[&bench.mfa, &other], &login, &Arc::new(Answer::Resend), 16).await;
+    assert_eq!(letters.count(), sent + 1, "{steps:?}");
+    assert!(matches!(other.answer(login.id, &Answer::code(letters.last()), &login.caller).await, Ok(Step::Done(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn m24_of_many_guesses_at_once_five_are_compared() {
     let (bench, letters) = bench_with(|builder| builder.limits(Limits::off())).await;
     set_up(&bench, &letters, "alice", "sms").await;
     let login = bench.second("alice").await;
-    let guess = Answer::code(wrong(&letters.last()));
-    let steps = join_all((0..32).map(|_| bench.mfa.answer(login.id, &guess, &login.caller))).await;
+    let guess = Arc::new(Answer::code(wrong(&letters.last())));
+    let steps = at_once(&[&bench.mfa], &login, &guess, 32).await;
     let of = |error| steps.iter().filter(|step| step.as_ref().unwrap().error() == Some(error)).count();
     assert_eq!((of(StepError::WrongCode), of(StepError::AttemptsSpent)), (5, 27));
 }
@@ -217,7 +251,7 @@ async fn m24_another_code_brings_the_account_no_other_guesses() {
         login.answer(&Answer::Resend).await;
     }
     let stopped = login.try_answer(&Answer::code(letters.last())).await;
-    assert!(matches!(stopped, Err(countersign_mfa::LoginError::Throttled { .. })), "{stopped:?}");
+    assert!(matches!(stopped, Err(LoginError::Throttled { .. })), "{stopped:?}");
 }
 
 #[tokio::test]
