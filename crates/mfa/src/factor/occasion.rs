@@ -148,3 +148,48 @@ impl<'a> Occasion<'a> {
         context
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use countersign_primitives::SystemRandom;
+    use countersign_storage_traits::RootKey;
+
+    use super::*;
+
+    #[test]
+    fn promise_11_the_hash_of_a_code_is_for_one_subject_login_authenticator_challenge_and_realm() {
+        let root = RootKey::from_bytes([7; 32]);
+        let (keys, other_realm) = (Keys::derive(&root, "https://a"), Keys::derive(&root, "https://b"));
+        let (alice, bob) = (Subject::new("u-1"), Subject::new("u-2"));
+        let texts = MessageTexts::new("Example").unwrap();
+        let id = |byte| Id::from_bytes([byte; 16]);
+        let binding = Binding { login: LoginId(id(1)), authenticator: id(2), challenge: id(3) };
+        let at = Occasion {
+            now: UnixTime::default(),
+            subject: &alice,
+            account: "alice",
+            random: &SystemRandom,
+            keys: &keys,
+            texts: &texts,
+            languages: None,
+            host: None,
+            client: None,
+            address: None,
+            contact: None,
+            binding,
+        };
+        let hash = at.hash_code("492039");
+        assert!(at.is_code(&hash, "492039") && !at.is_code(&hash, "492038"));
+        for other in [
+            Occasion { subject: &bob, ..at },
+            Occasion { keys: &other_realm, ..at },
+            Occasion { binding: Binding { login: LoginId(id(9)), ..binding }, ..at },
+            Occasion { binding: Binding { authenticator: id(9), ..binding }, ..at },
+            Occasion { binding: Binding { challenge: id(9), ..binding }, ..at },
+        ] {
+            assert!(!other.is_code(&hash, "492039"), "{:?}", other.binding);
+        }
+        let spoken = at.code_message(Channel::Voice, "+4930901820", "492039", Duration::from_secs(300)).unwrap();
+        assert!(spoken.text().contains("4, 9, 2, 0, 3, 9"));
+    }
+}

@@ -304,6 +304,25 @@ async fn m32_a_code_that_came_back_counts_once_and_one_that_did_not_stops_sendin
     assert!(bench.heard().contains(&"messages.stopped"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn m32_a_code_that_is_typed_many_times_at_once_pays_one_back() {
+    let share = Some(Share::new(50, 4));
+    let budget = MessageBudget { country_share: share, share: None, ..MessageBudget::default() };
+    let (bench, letters) = bench_with(|builder| builder.message_budget(budget).limits(Limits::off())).await;
+    set_up(&bench, &letters, "alice", "sms").await;
+    for _ in 0..3 {
+        bench.second("alice").await; // and never typed: 150 owed
+    }
+    let login = bench.second("alice").await; // 200
+    let code = Arc::new(Answer::code(letters.last()));
+    at_once(&[&bench.mfa], &login, &code, 5).await; // 100
+    let sent = letters.count();
+    for _ in 0..4 {
+        bench.second("alice").await;
+    }
+    assert_eq!(letters.count(), sent + 2);
+}
+
 #[tokio::test]
 async fn the_way_that_worked_last_comes_first() {
     let (bench, _) = enrolled("sms").await;
