@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_events::EventKind;
+use countersign_events::{Event, EventKind};
 use countersign_outbound::{Message, SendError};
 use countersign_primitives::{Subject, UnixTime};
 use countersign_storage_traits::Charge;
@@ -178,10 +178,11 @@ impl Inner {
             None => Err(SendError::unavailable("no sender for this channel")), // ruled out when the engine was built
         };
         let channel = message.channel().as_str();
+        let named = |event: Event| message.id().into_iter().fold(event, Event::with_message);
         let (error, cause) = match outcome {
             Ok(()) => {
                 self.tell(EventKind::MessageSent, Some(caller), |event| {
-                    event.with_subject(subject).with_method(channel)
+                    named(event).with_subject(subject).with_method(channel)
                 });
                 return None;
             }
@@ -193,7 +194,7 @@ impl Inner {
             }
         };
         self.tell(EventKind::MessageFailed, Some(caller), |event| {
-            event.with_subject(subject).with_method(channel).with_cause(cause, "")
+            named(event).with_subject(subject).with_method(channel).with_cause(cause, "")
         });
         Some(error)
     }

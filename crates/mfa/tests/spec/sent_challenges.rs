@@ -117,6 +117,8 @@ async fn an_unverified_number_is_verified_by_its_first_code() {
     assert_eq!(login.answer(&Answer::contact("0151 123")).await.error(), Some(StepError::InvalidContact));
     assert_eq!(letters.count(), 0);
     let Step::Enrol(step) = login.answer(&Answer::contact(NUMBER)).await else { panic!("{:?}", login.step) };
+    let told = bench.events.lock().unwrap().last().cloned().unwrap();
+    assert_eq!((told.name(), told.method(), told.message().is_some()), ("message.sent", Some("sms"), true));
     assert_eq!((step.to.as_deref(), step.may_resend, step.resend_in), (Some("+49…23"), true, Some(30)));
     assert_eq!(letters.message().to, "+4915112345623");
     let code = letters.last();
