@@ -117,6 +117,12 @@ kinds! {
     OwnerWarned => "owner.warned",
     /// The password of an account was changed.
     PasswordChanged => "password.changed",
+    /// A device was nudged about a login.
+    PushSent => "push.sent",
+    /// The owner of a device says that a login is not his: somebody else has his password.
+    PushDenied => "push.denied",
+    /// An answer of a device was refused; the cause says why.
+    PushRefused => "push.refused",
     /// A recovery code was used.
     RecoveryCodeUsed => "recovery_code.used",
     /// Recovery codes were made; older ones are void.

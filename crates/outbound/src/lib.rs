@@ -22,6 +22,8 @@
 //! A [`Fetcher`] makes one HTTP request to an address that the operator configured; adapters that speak HTTP are built on it, and
 //! bring no client of their own.
 //!
+//! A [`PushMessage`] nudges a device about something that waits for it; a [`PushSender`] carries it.
+//!
 //! # What this crate does not do
 //! Decide who is sent what, and how often: that is `countersign-mfa`'s, with its budgets. Fetch from addresses that strangers chose.
 //! Carry anything without a feature: adapters do.
@@ -43,6 +45,7 @@ mod fetch;
 #[cfg(feature = "hook")]
 mod hook;
 mod message;
+mod push;
 #[cfg(feature = "tokio")]
 mod queued;
 #[cfg(feature = "tokio")]
@@ -54,6 +57,7 @@ pub use fetch::{FetchError, FetchLimits, Fetcher};
 #[cfg(feature = "hook")]
 pub use hook::{HookError, HttpHook};
 pub use message::{Channel, Message, MessageSender, Purpose, SendError};
+pub use push::{PushMessage, PushSender};
 #[cfg(feature = "tokio")]
 pub use queued::{Queue, Queued};
 #[cfg(feature = "tokio")]
