@@ -108,7 +108,7 @@ pub use countersign_oauth_core::{
 pub use countersign_oidc::{ClaimsSource, Logout, LogoutAsk, SignedOut, Stayed};
 pub use countersign_primitives::{
     Acr, AcrClass, AcrTable, Amr, BoxError, Clock, Id, ManualClock, Proof, Random, RandomError, Requirement,
-    SecretString, SessionId, SignedIn, Subject, SystemClock, SystemRandom, UnixTime, WorkPool,
+    SecretBytes, SecretString, SessionId, SignedIn, Subject, SystemClock, SystemRandom, UnixTime, WorkPool,
 };
 pub use countersign_storage_traits::MasterKey;
 pub use countersign_tokens::{PublicJwk, Signature, Signer};

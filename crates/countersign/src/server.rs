@@ -10,7 +10,7 @@ use countersign_accounts::Accounts;
 use countersign_events::EventSink;
 use countersign_mfa::oauth::Login;
 use countersign_mfa::{
-    Factor, Limits, LoginHook, MessageBudget, MessageTexts, Mfa, PasswordCost, Policy, Presenter, StoredAccounts,
+    Factor, Limits, LoginHook, MessageBudget, MessageTexts, Mfa, PasswordCost, Policy, Presenter, Push, StoredAccounts,
 };
 use countersign_oauth_core::{
     Client, Clients, ConfigError, Extension, Grant, Preset, Registration, Resource, Scope, ServerBuilder as CoreBuilder,
@@ -60,6 +60,7 @@ impl Server {
             oidc: Oidc::new(),
             users: Users::TheHosts,
             factors: Vec::new(),
+            push: None,
             senders: Vec::new(),
             texts: None,
             budget: MessageBudget::default(),
@@ -125,6 +126,7 @@ pub struct ServerBuilder {
     oidc: Oidc,
     users: Users,
     factors: Vec<Box<dyn Factor>>,
+    push: Option<Push>,
     senders: Vec<(Channel, Box<dyn MessageSender>)>,
     texts: Option<MessageTexts>,
     budget: MessageBudget,
@@ -316,6 +318,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Push to devices that users register, with number matching. Devices call [`Push::path`] below the issuer.
+    #[must_use]
+    pub fn push(mut self, push: Push) -> Self {
+        self.push = Some(push);
+        self
+    }
+
     /// Who carries the messages of a channel, in place of the sender that a factor brings along.
     #[must_use]
     pub fn sender(mut self, channel: Channel, sender: impl MessageSender + 'static) -> Self {
@@ -444,7 +453,7 @@ impl ServerBuilder {
     async fn build_without_login(self) -> Result<Server, ConfigError> {
         let own_pages = self.login_page.is_some() || self.logout_page.is_some();
         let parts_of_a_login = self.policy.is_some() || self.presenter.is_some() || own_pages;
-        if !self.factors.is_empty() || !self.hooks.is_empty() || parts_of_a_login {
+        if !self.factors.is_empty() || self.push.is_some() || !self.hooks.is_empty() || parts_of_a_login {
             return Err(ConfigError::Unreachable {
                 what: "factors, hooks, a policy or pages".to_owned(),
                 cure: "they belong to a login, which needs users: add stored_accounts() or accounts(…)".to_owned(),
@@ -485,6 +494,9 @@ impl ServerBuilder {
         }
         for factor in self.factors.drain(..) {
             mfa = mfa.factor(factor);
+        }
+        if let Some(push) = self.push.take() {
+            mfa = mfa.push(push);
         }
         for hook in self.hooks.drain(..) {
             mfa = mfa.login_hook(hook);

@@ -20,6 +20,13 @@ pub(crate) const ACCOUNT: Kind = Kind(35);
 /// Who owns a login name, in a partition of its own.
 pub(crate) const LOGIN_NAME: Kind = Kind(36);
 
+/// A device that is being registered, in a partition of its own.
+pub(crate) const PUSH_ENROLMENT: Kind = Kind(44);
+/// A question to a device, in a partition of its own.
+pub(crate) const PUSH_CHALLENGE: Kind = Kind(45);
+/// The one question of a subject that is open, in the subject's partition.
+pub(crate) const OPEN_PUSH: Kind = Kind(46);
+
 /// The keys of one realm. Nothing derived here is the same in two realms (promise 16).
 pub(crate) struct Keys {
     names: hmac::Key,

@@ -47,7 +47,7 @@
 //! | the engine | [`Mfa`], [`LoginRequest`], [`Caller`], [`LoginError`] |
 //! | what is shown and answered | [`Step`], [`Answer`]; as pages [`Screen`] and [`Presenter`] |
 //! | what is asked of whom | [`Policy`], [`PolicyRule`], and a [`Requirement`](countersign_primitives::Requirement) at each login; [`LoginHook`] |
-//! | ways to prove it | passwords ([`PasswordHasher`]), [`Totp`], [`Hotp`], [`SmsCodes`], [`EmailCodes`], [`VoiceCodes`], recovery codes, a host's own [`Factor`] |
+//! | ways to prove it | passwords ([`PasswordHasher`]), [`Totp`], [`Hotp`], [`SmsCodes`], [`EmailCodes`], [`VoiceCodes`], [`Push`], recovery codes, a host's own [`Factor`] |
 //! | guessing | [`Limits`] |
 //! | users, where the host has no table | [`StoredAccounts`] |
 //! | a help desk's view | [`Authenticators`] |
@@ -91,6 +91,7 @@ mod mfa;
 pub mod oauth;
 mod password;
 mod policy;
+mod push;
 mod screen;
 mod step;
 mod stored_accounts;
@@ -103,8 +104,8 @@ pub use caller::{BrowserMarks, Caller};
 pub use enrolments::{AuthenticatorId, ParseAuthenticatorIdError};
 pub use error::{LoginError, MfaConfigError};
 pub use factor::{
-    Challenge, EmailCodes, Enrolled, Enrolment, Factor, FactorError, Hotp, Kind, Kinds, Method, Occasion, Prompt,
-    SmsCodes, Totp, Verdict, VoiceCodes,
+    AskError, Challenge, EmailCodes, Enrolled, Enrolment, Factor, FactorError, Hotp, Kind, Kinds, Method, Occasion,
+    Prompt, SmsCodes, Totp, Verdict, VoiceCodes,
 };
 pub use keys::{Changed, Subjects};
 pub use limits::{Budget, Limits};
@@ -116,6 +117,7 @@ pub use messages::{
 pub use mfa::{Mfa, MfaBuilder};
 pub use password::{HashRefused, PasswordCost, PasswordError, PasswordHasher};
 pub use policy::{Duty, FirstEnrolment, Policy, PolicyInput, PolicyRule};
+pub use push::{Push, PushDecision, PushDevices, PushError, PushLimits, PushQuestion, RegisteredDevice};
 pub use screen::{
     ConsentScreen, Frame, LoggedOutScreen, LogoutScreen, Look, Presenter, RefusedScreen, Screen, ScreenClient,
     ScreenScope, StepScreen,

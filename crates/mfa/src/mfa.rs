@@ -16,6 +16,7 @@ use crate::enrolments::KnownBrowsers;
 use crate::factor::{Factor, RECOVERY_CODE, RecoveryFactor};
 use crate::keys::{KNOWN_BROWSER, Keys, OwnSubjects};
 use crate::limits::{PASSWORD, SECTION};
+use crate::push::{Push, PushDevices, PushFactor, PushService};
 use crate::{
     Authenticators, Caller, FirstEnrolment, Limits, LoginHook, MessageBudget, MessageTexts, Method, MfaConfigError,
     PasswordCost, PasswordHasher, Policy, Subjects,
@@ -57,6 +58,7 @@ pub(crate) struct Inner {
     pub(crate) senders: BTreeMap<Channel, Arc<dyn MessageSender>>,
     /// The host name of the issuer.
     pub(crate) host: Option<String>,
+    pub(crate) push: Option<Arc<PushService>>,
     pub(crate) policy: Policy,
     pub(crate) hooks: Vec<Arc<dyn LoginHook>>,
     pub(crate) table: AcrTable,
@@ -135,6 +137,13 @@ impl Mfa {
     #[must_use]
     pub fn texts(&self) -> &MessageTexts {
         &self.0.texts
+    }
+
+    /// What devices call, where [push](MfaBuilder::push) is plugged in. An authorization server serves it at the path of
+    /// [`Push::path`] by itself.
+    #[must_use]
+    pub fn push_devices(&self) -> Option<PushDevices> {
+        self.0.push.clone().map(PushDevices)
     }
 
     /// The methods that users may set up.
@@ -233,6 +242,7 @@ pub struct MfaBuilder<'a> {
     pool: Option<Arc<dyn WorkPool>>,
     cost: PasswordCost,
     factors: Vec<Arc<dyn Factor>>,
+    push: Option<Push>,
     senders: BTreeMap<Channel, Arc<dyn MessageSender>>,
     recovery_codes: u8,
     policy: Policy,
@@ -266,6 +276,7 @@ impl<'a> MfaBuilder<'a> {
             pool: None,
             cost: PasswordCost::default(),
             factors: Vec::new(),
+            push: None,
             senders: BTreeMap::new(),
             recovery_codes: 10,
             policy: Policy::default(),
@@ -291,6 +302,13 @@ impl<'a> MfaBuilder<'a> {
     #[must_use]
     pub fn factor(mut self, factor: impl Factor + 'static) -> Self {
         self.factors.push(Arc::new(factor));
+        self
+    }
+
+    /// Push to devices that users register. Its method is `push`, after the other factors.
+    #[must_use]
+    pub fn push(mut self, push: Push) -> Self {
+        self.push = Some(push);
         self
     }
 
@@ -423,14 +441,29 @@ impl<'a> MfaBuilder<'a> {
             }
         };
         let senders = senders(self.senders, &self.factors)?;
-        let mut factors = named(self.factors)?;
+        let subjects = self.subjects.unwrap_or_else(|| Arc::new(OwnSubjects(Arc::clone(&keys))));
+        let push = self.push.map(|settings| {
+            Arc::new(PushService {
+                method: settings.method(),
+                settings,
+                realm: self.realm.clone(),
+                store: Arc::clone(&store),
+                keys: Arc::clone(&keys),
+                subjects: Arc::clone(&subjects),
+                limits: self.limits.clone(),
+                events: self.events.clone(),
+                clock: Arc::clone(&self.clock),
+                random: Arc::clone(&self.random),
+            })
+        });
+        let by_push = push.iter().map(|service| Arc::new(PushFactor(Arc::clone(service))) as Arc<dyn Factor>);
+        let mut factors = named(self.factors.into_iter().chain(by_push).collect())?;
         let with_codes = self.recovery_codes > 0 && !factors.is_empty();
         let recovery =
             with_codes.then(|| Arc::new(RecoveryFactor { keys: Arc::clone(&keys), count: self.recovery_codes }));
         if let Some(recovery) = &recovery {
             factors.push((recovery.method(), Arc::clone(recovery) as Arc<dyn Factor>));
         }
-        let subjects = self.subjects.unwrap_or_else(|| Arc::new(OwnSubjects(Arc::clone(&keys))));
         let inner = Inner {
             store,
             keys,
@@ -439,6 +472,7 @@ impl<'a> MfaBuilder<'a> {
             factors,
             recovery,
             senders,
+            push,
             host: origin_of(&self.realm),
             policy: self.policy,
             hooks: self.hooks,

@@ -263,6 +263,9 @@ pub struct EnrolStep {
     /// The URI that a QR code carries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otpauth_uri: Option<Shown>,
+    /// The URI that a device registers by, which a QR code carries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_uri: Option<Shown>,
     /// What the method gives the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<Shown>,

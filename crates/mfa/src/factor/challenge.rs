@@ -28,6 +28,12 @@ pub struct Challenge {
     /// The message, until it is sent. No record holds it.
     #[serde(skip)]
     pub(crate) message: Option<Arc<Message>>,
+    /// Its factor asks elsewhere, and has not yet.
+    #[serde(skip)]
+    pub(crate) asks: bool,
+    /// What was given to the user for setting it up can be made anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) renewable: bool,
 }
 
 fn unnamed() -> Id {
@@ -53,7 +59,8 @@ impl Challenge {
     #[must_use]
     pub fn plain(prompt: Prompt) -> Self {
         let state = State::default();
-        Self { id: unnamed(), prompt, state, attempts: None, expires_at: None, channel: None, message: None }
+        let (id, asks, renewable) = (unnamed(), false, false);
+        Self { id, prompt, state, attempts: None, expires_at: None, channel: None, message: None, asks, renewable }
     }
 
     /// Sends a message, once the challenge is stored. The engine finds the sender of its channel, keeps to the time between two
@@ -62,6 +69,20 @@ impl Challenge {
     pub fn sends(mut self, message: Message) -> Self {
         self.channel = Some(message.channel());
         self.message = Some(Arc::new(message));
+        self
+    }
+
+    /// Its factor asks elsewhere, such as on a device: [`Factor::ask`](crate::Factor::ask) is called once the challenge is stored.
+    #[must_use]
+    pub fn asks(mut self) -> Self {
+        self.asks = true;
+        self
+    }
+
+    /// Of an enrolment: the user may ask for what he was given to be made anew, since it lives shorter than the login.
+    #[must_use]
+    pub fn renewable(mut self) -> Self {
+        self.renewable = true;
         self
     }
 
@@ -97,7 +118,7 @@ impl Challenge {
 
     /// Whether another one can be asked for: what was sent may not have come.
     pub(crate) fn can_be_sent_again(&self) -> bool {
-        self.channel.is_some() || self.prompt.wait.is_some()
+        self.channel.is_some() || self.prompt.wait.is_some() || self.renewable
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use countersign_mfa_otp::Digits;
-use countersign_outbound::{Channel, MessageSender};
+use countersign_outbound::{Channel, MessageSender, SendError};
 use countersign_primitives::{BoxError, RandomError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -106,6 +106,16 @@ pub trait Factor: Send + Sync + fmt::Debug {
     /// When it cannot be asked.
     async fn challenge(&self, at: &Occasion<'_>, enrolled: &Enrolled<'_>) -> Result<Challenge, FactorError>;
 
+    /// Asks elsewhere, such as on a device, once a challenge that [asks](Challenge::asks) is stored. Called once for each. What
+    /// comes of it is told to the user, who may ask anew; nobody gets on without an answer.
+    ///
+    /// # Errors
+    /// [`AskError`] says what the user is told.
+    async fn ask(&self, at: &Occasion<'_>, enrolled: &Enrolled<'_>, challenge: &Challenge) -> Result<(), AskError> {
+        let _ = (at, enrolled, challenge);
+        Ok(())
+    }
+
     /// Whether the answer is right. Compares in constant time. A verdict with a new state is spent by the engine: of two
     /// requests that were judged by one state, one wins. Where a challenge [waits](Prompt::wait) for something that comes from
     /// elsewhere, the answer is [`Answer::Poll`] and the verdict is [`Verdict::pending`] until that has come.
@@ -141,6 +151,9 @@ impl<F: Factor + ?Sized> Factor for Box<F> {
     async fn challenge(&self, at: &Occasion<'_>, enrolled: &Enrolled<'_>) -> Result<Challenge, FactorError> {
         (**self).challenge(at, enrolled).await
     }
+    async fn ask(&self, at: &Occasion<'_>, enrolled: &Enrolled<'_>, challenge: &Challenge) -> Result<(), AskError> {
+        (**self).ask(at, enrolled, challenge).await
+    }
     async fn verify(
         &self,
         at: &Occasion<'_>,
@@ -163,6 +176,8 @@ pub struct Prompt {
     pub(crate) secret: Option<Shown>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) otpauth_uri: Option<Shown>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) device_uri: Option<Shown>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) wait: Option<Wait>,
 }
@@ -199,6 +214,12 @@ impl Prompt {
     #[must_use]
     pub fn authenticator_app(secret: impl Into<String>, otpauth_uri: impl Into<String>) -> Self {
         Self { secret: Some(Shown::new(secret)), otpauth_uri: Some(Shown::new(otpauth_uri)), ..Self::default() }
+    }
+
+    /// The URI that a device registers by, which a QR code carries. Whoever has it may register a device.
+    #[must_use]
+    pub fn device(uri: impl Into<String>) -> Self {
+        Self { device_uri: Some(Shown::new(uri)), ..Self::default() }
     }
 
     /// The answer comes from elsewhere, such as a device that is asked: the user is shown this number to compare or type there,
@@ -297,6 +318,24 @@ impl FactorError {
     pub fn unavailable(error: impl Into<BoxError>) -> Self {
         Self::Unavailable(error.into())
     }
+}
+
+/// Why nobody was asked elsewhere.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// Not yet: as many questions were asked as may be.
+    #[error("another question may not be asked yet")]
+    TooSoon {
+        /// When it may.
+        retry_after: Duration,
+    },
+    /// The question was not taken by whoever carries it.
+    #[error("the question was not taken")]
+    Send(#[from] SendError),
+    /// The factor failed.
+    #[error(transparent)]
+    Factor(#[from] FactorError),
 }
 
 /// Two codes in a row, if that is what was typed: as many digits as both have (RFC 4226 §7.4).

@@ -26,6 +26,8 @@ pub struct Occasion<'a> {
     pub(crate) host: Option<&'a str>,
     pub(crate) client: Option<&'a str>,
     pub(crate) address: Option<IpAddr>,
+    /// The browser that calls, if it signed in with a second factor before.
+    pub(crate) known: Option<Id>,
     pub(crate) contact: Option<&'a str>,
     pub(crate) binding: Binding,
 }
@@ -175,6 +177,7 @@ mod tests {
             host: None,
             client: None,
             address: None,
+            known: None,
             contact: None,
             binding,
         };

@@ -124,7 +124,7 @@ impl Mfa {
         match inner.store.commit_surely(&batch).await {
             Ok(()) => {
                 inner.settled(id, &login, &stage, caller, now).await;
-                let sent = inner.send(&login, situation.as_ref(), None, caller, now).await?;
+                let sent = inner.send((id, &login, situation.as_ref()), None, caller, now).await?;
                 Ok(sent.on(inner.show(id, &login, &stage, situation.as_ref(), caller)))
             }
             Err(CommitError::Conflict(_)) => self.step(id, caller).await,
@@ -270,7 +270,7 @@ impl Inner {
                 if found.value.done_at.is_none() {
                     self.settled(*id, login, stage, caller, *now).await;
                 }
-                *sent = self.send(login, situation, may_send.take(), caller, *now).await?;
+                *sent = self.send((*id, login, situation), may_send.take(), caller, *now).await?;
                 Ok(true)
             }
             Err(CommitError::Conflict(_)) => Ok(false),
@@ -454,6 +454,7 @@ impl Inner {
             host: self.host.as_deref(),
             client: login.client.as_deref(),
             address: login.address,
+            known: None,
             contact: None,
             binding,
         }

@@ -53,7 +53,9 @@ impl Inner {
                 Ok(Looked::On(None))
             }
             Ok(Confirmed::No(Spent::No | Spent::Yes)) => self.wrong(paid, method, subject, caller).await,
-            Ok(Confirmed::No(other)) => self.not_yet(other, paid, method, subject, caller).await,
+            Ok(Confirmed::No(other)) => {
+                self.not_yet(other, paid, &enrolling.challenge, (method, subject), caller).await
+            }
             Ok(Confirmed::Overtaken) => {
                 paid.refund(&*self.store, self.now()).await?;
                 Ok(Looked::Elsewhere)

@@ -71,7 +71,7 @@ impl Inner {
                 Ok(Looked::On(None))
             }
             Ok(Spent::No) => self.wrong(paid, method, subject, caller).await,
-            Ok(other) => self.not_yet(other, paid, method, subject, caller).await,
+            Ok(other) => self.not_yet(other, paid, &asked.challenge, (method, subject), caller).await,
             Err(error) => {
                 paid.refund(&*self.store, self.now()).await?; // nobody learnt anything
                 Err(error)
@@ -116,17 +116,22 @@ impl Inner {
         &self,
         spent: Spent,
         paid: Paid,
-        method: &Method,
-        subject: &Subject,
+        challenge: &Challenge,
+        (method, subject): (&Method, &Subject),
         caller: &Caller,
     ) -> Result<Looked, LoginError> {
         paid.refund(&*self.store, self.now()).await?;
         if !matches!(spent, Spent::Denied) {
             return Ok(Looked::Elsewhere); // the present step is shown again
         }
-        self.tell(EventKind::FactorDenied, Some(caller), |event| {
-            event.with_subject(subject).with_method(method.name())
-        });
+        // A page asks again and again; it is told once.
+        let counter = self.keys.counter("denial told", &[challenge.id.as_bytes()]);
+        let once = Charge { counter, add: 1, limit: 1, window: Login::LIFETIME };
+        if self.store.charge(&[once], self.now()).await?.iter().all(|charged| charged.admitted) {
+            self.tell(EventKind::FactorDenied, Some(caller), |event| {
+                event.with_subject(subject).with_method(method.name())
+            });
+        }
         Ok(Looked::On(Some(StepError::Denied)))
     }
 

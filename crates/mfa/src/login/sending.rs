@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use countersign_events::{Event, EventKind};
 use countersign_outbound::{Message, SendError};
-use countersign_primitives::{Subject, UnixTime};
+use countersign_primitives::{Id, Subject, UnixTime};
 use countersign_storage_traits::Charge;
 
+use super::LoginId;
 use super::engine::{Looked, Situation, Turn, factor_failed};
 use super::machine::Stage;
 use super::record::{Addressee, Enrolling, Login, Typed};
 use crate::contact::Contact;
-use crate::factor::{Binding, Enrolled, Occasion};
+use crate::factor::{AskError, Binding, Enrolled, FactorError, Occasion};
 use crate::messages::spending::{Sending, Spent};
 use crate::mfa::Inner;
 use crate::{Caller, Challenge, LoginError, Step, StepError};
@@ -64,7 +65,10 @@ impl Inner {
             }
         }
         turn.login.asked = None; // another is made for it
-        if let (Some(enrolling), Some(situation)) = (turn.login.enrolling.clone(), &situation) {
+        let renewable = turn.login.enrolling.as_ref().is_some_and(|enrolling| enrolling.challenge.renewable);
+        if renewable {
+            turn.login.enrolling = None; // what was given is void too
+        } else if let (Some(enrolling), Some(situation)) = (turn.login.enrolling.clone(), &situation) {
             turn.login.enrolling = Some(self.ask_again(turn, enrolling, &subject, situation).await?);
         }
         Ok(Looked::On(None))
@@ -92,14 +96,13 @@ impl Inner {
     /// Sends what the login has to say, now that it is stored. `paid` was paid for it before, where it was asked for again.
     pub(super) async fn send(
         &self,
-        login: &Login,
-        situation: Option<&Situation>,
+        (id, login, situation): (LoginId, &Login, Option<&Situation>),
         paid: Option<Spent>,
         caller: &Caller,
         now: UnixTime,
     ) -> Result<Sent, LoginError> {
-        let message = login.challenge().and_then(|challenge| challenge.message.as_deref());
-        let (Some(message), Some(subject), Some(addressee)) = (message, &login.subject, login.addressee(situation))
+        let says = login.challenge().filter(|challenge| challenge.asks || challenge.message.is_some());
+        let (Some(challenge), Some(subject), Some(addressee)) = (says, &login.subject, login.addressee(situation))
         else {
             return Ok(Sent::default());
         };
@@ -110,11 +113,51 @@ impl Inner {
                 Err(sent) => return Ok(sent),
             },
         };
-        let error = self.hand_over(message, subject, caller).await;
+        let (method, resend_in) = (addressee.method, (!self.limits.off).then_some(self.limits.resend_after));
+        let error = match (challenge.message.as_deref(), situation) {
+            (Some(message), _) => self.hand_over(message, subject, caller).await,
+            (None, Some(situation)) => match self.ask((id, login, challenge), method, situation, caller, now).await {
+                Ok(()) => None,
+                Err(AskError::TooSoon { retry_after }) => {
+                    return Ok(Sent { error: Some(StepError::TooSoon), resend_in: Some(retry_after) });
+                }
+                Err(AskError::Send(error)) => {
+                    Some(self.not_taken(&error, (method, Some(challenge.id)), subject, caller))
+                }
+                Err(AskError::Factor(error)) => return Err(factor_failed(method)(error)),
+            },
+            (None, None) => None,
+        };
         if error.is_some() {
             paid.refund(&*self.store, self.now()).await?; // nobody took it
         }
-        Ok(Sent { error, resend_in: (!self.limits.off).then_some(self.limits.resend_after) })
+        Ok(Sent { error, resend_in })
+    }
+
+    /// Lets a factor ask elsewhere, now that the login keeps what it asks.
+    async fn ask(
+        &self,
+        (id, login, challenge): (LoginId, &Login, &Challenge),
+        method: &str,
+        situation: &Situation,
+        caller: &Caller,
+        now: UnixTime,
+    ) -> Result<(), AskError> {
+        let (Some(subject), Some((_, factor))) = (&login.subject, self.factor(method)) else { return Ok(()) };
+        let asked = login.asked.as_ref().and_then(|asked| situation.enrolments.find(asked.authenticator));
+        let (authenticator, enrolled) = match (asked, &login.enrolling) {
+            (Some(one), _) => (one.id, one.as_enrolled()),
+            (None, Some(one)) => {
+                (one.id, Enrolled { state: &one.state, contact: one.contact.as_ref().map(Contact::to) })
+            }
+            (None, None) => return Ok(()),
+        };
+        let known = self.known_browser(self.subjects.partition(subject), caller, now).await;
+        let known = known.map_err(FactorError::unavailable)?.filter(|browser| browser.second_factor);
+        let binding = Binding { login: id, authenticator, challenge: challenge.id };
+        let at = self.occasion((login, binding), subject, situation.name(subject), now);
+        let at = Occasion { known: known.map(|browser| browser.id), ..at };
+        factor.ask(&at, &enrolled, challenge).await
     }
 
     /// Makes sure that it is time for another message, and pays for it.
@@ -179,23 +222,38 @@ impl Inner {
         };
         let channel = message.channel().as_str();
         let named = |event: Event| message.id().into_iter().fold(event, Event::with_message);
-        let (error, cause) = match outcome {
+        match outcome {
             Ok(()) => {
                 self.tell(EventKind::MessageSent, Some(caller), |event| {
                     named(event).with_subject(subject).with_method(channel)
                 });
-                return None;
+                None
             }
-            Err(SendError::Unreachable) => (StepError::Unreachable, "message.unreachable"),
-            Err(SendError::Busy) => (StepError::NotSent, "message.busy"),
-            Err(error) => {
-                tracing::warn!(%error, channel, "a message could not be sent");
+            Err(error) => Some(self.not_taken(&error, (channel, message.id()), subject, caller)),
+        }
+    }
+
+    /// What the user is told of a message that was not taken; the operator hears the cause. `by` names the channel, or the method
+    /// that asks elsewhere.
+    fn not_taken(
+        &self,
+        error: &SendError,
+        (by, message): (&str, Option<Id>),
+        subject: &Subject,
+        caller: &Caller,
+    ) -> StepError {
+        let (told, cause) = match error {
+            SendError::Unreachable => (StepError::Unreachable, "message.unreachable"),
+            SendError::Busy => (StepError::NotSent, "message.busy"),
+            _ => {
+                tracing::warn!(%error, by, "a message could not be sent");
                 (StepError::NotSent, "message.unavailable")
             }
         };
         self.tell(EventKind::MessageFailed, Some(caller), |event| {
-            named(event).with_subject(subject).with_method(channel).with_cause(cause, "")
+            let event = message.into_iter().fold(event, Event::with_message);
+            event.with_subject(subject).with_method(by).with_cause(cause, "")
         });
-        Some(error)
+        told
     }
 }

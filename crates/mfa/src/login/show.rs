@@ -119,6 +119,7 @@ impl Inner {
             method: enrolling.method.clone(),
             secret: enrolling.prompt.secret.clone(),
             otpauth_uri: enrolling.prompt.otpauth_uri.clone(),
+            device_uri: enrolling.prompt.device_uri.clone(),
             text: enrolling.prompt.text.clone(),
             question: enrolling.challenge.prompt.text.clone(),
             digits: enrolling.challenge.prompt.digits,

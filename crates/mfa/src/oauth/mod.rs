@@ -9,6 +9,7 @@ mod authorize;
 mod cookies;
 mod login;
 mod pages;
+mod push;
 mod reply;
 
 use std::fmt;
@@ -74,12 +75,14 @@ impl Extension for Login {
     fn routes(&self, _: &Config) -> Vec<Route> {
         let shared = Arc::new(self.clone());
         let authorize = Arc::new(authorize::Authorize(Arc::clone(&shared)));
-        vec![
+        let mut routes = vec![
             Route::shared(Method::GET, "/authorize", authorize.clone()).needs_peer(),
             Route::shared(Method::POST, "/authorize", authorize).needs_peer(),
             Route::new(Method::GET, "/login/{id}", login::ReadStep(Arc::clone(&shared))).needs_peer(),
             Route::new(Method::POST, "/login/{id}", login::AnswerStep(shared)).needs_peer(),
-        ]
+        ];
+        routes.extend(self.mfa.0.push.iter().flat_map(push::routes));
+        routes
     }
 
     /// What a login here can reach (OpenID Connect Discovery §3).

@@ -20,6 +20,7 @@ mod letterbox;
 mod on_file;
 mod one_time_codes;
 mod policies;
+mod push;
 mod recovery_codes;
 mod sent_challenges;
 mod support;

@@ -279,6 +279,7 @@ impl Login<'_> {
             Step::Code(step) => &step.or,
             Step::Choose(step) => &step.authenticators,
             Step::Enrol(step) => &step.or,
+            Step::Wait(step) => &step.or,
             other => panic!("nothing to choose: {other:?}"),
         };
         let way = ways.iter().find(|way| way.method == method).unwrap_or_else(|| panic!("no {method} in {ways:?}"));
