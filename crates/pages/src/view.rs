@@ -27,8 +27,10 @@ pub(crate) fn context(step: &str, data: &Value, language: Language<'_>) -> Optio
     view.insert("skippable".into(), data["skip_until"].is_u64().into());
     let otpauth = data["otpauth_uri"].as_str().filter(|uri| uri.starts_with("otpauth://"));
     view.insert("otpauth_uri".into(), otpauth.into());
+    let device = data["device_uri"].as_str().filter(|uri| uri.starts_with("countersign-push://"));
+    view.insert("device_uri".into(), device.into());
     let title = language.text("enrol.qr").unwrap_or_default();
-    view.insert("qr".into(), otpauth.and_then(|uri| qr::svg(uri, title)).into());
+    view.insert("qr".into(), otpauth.or(device).and_then(|uri| qr::svg(uri, title)).into());
     Some(view)
 }
 
@@ -37,6 +39,7 @@ fn kind(method: &Value) -> &'static str {
     match method.as_str() {
         Some("totp") => "totp",
         Some("hotp") => "hotp",
+        Some("push") => "push",
         Some("recovery_code") => "recovery_code",
         Some("sms" | "email" | "voice") => "delivered",
         _ => "other",

@@ -85,6 +85,19 @@ fn a_code_that_was_sent_says_where_and_can_be_sent_again() {
 }
 
 #[test]
+fn a_device_is_set_up_by_a_picture_and_the_link_in_it() {
+    let push = |uri| {
+        let own = [("type", json!("push")), ("device_uri", json!(uri)), ("otpauth_uri", json!(null))];
+        page("enrol", &[&own[..], &[("secret", json!(null)), ("may_resend", json!(true))]].concat())
+    };
+    let enrol = push("countersign-push://enrol?endpoint=https%3A%2F%2Fid.example%2Fpush&handle=cs_push_x");
+    assert!(enrol.by_id("device-uri").unwrap().attribute("href").starts_with("countersign-push://enrol?endpoint="));
+    assert!(!enrol.all("svg").is_empty() && enrol.by_id("resend").is_some());
+    let hostile = push("javascript:alert(1)");
+    assert!(hostile.by_id("device-uri").is_none() && hostile.all("svg").is_empty());
+}
+
+#[test]
 fn a_number_or_an_address_is_asked_for() {
     for (channel, kind) in [("sms", "tel"), ("voice", "tel"), ("email", "email")] {
         let page = page("contact", &[("type", json!(channel)), ("channel", json!(channel))]);
