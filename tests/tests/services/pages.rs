@@ -4,10 +4,12 @@ use countersign_pages::Pages;
 use countersign_tests::{Browser, Page, site};
 use serde_json::{Value, json};
 
-const SCREENS: [&str; 10] = [
+const SCREENS: [&str; 12] = [
     "password",
     "choose",
     "code",
+    "wait",
+    "contact",
     "enrol",
     "recovery_codes",
     "consent",
