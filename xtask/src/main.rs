@@ -24,6 +24,7 @@ Usage: cargo xtask COMMAND
   bench [--no-install] [--quick | --record]
                        the performance budget: everything, as a table of goals; with --quick only instructions and
                        allocations, against the recorded figures; with --record they become the recorded ones
+  soak                 a million expired records in every store: how fast they go, and what commits take beside that
   ci [--no-install]    test, then bench --quick, then check
 
 Ends with 0 (passed), 1 (failed), 2 (wrong usage) or 3 (something is missing and was not installed).";
@@ -49,6 +50,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
             let (mode, install) = bench_words(words)?;
             bench::run(&Project::load()?, mode, install)
         }
+        ["soak"] => bench::soak(&Project::load()?),
         ["ci"] => ci(true),
         ["ci", "--no-install"] => ci(false),
         ["help" | "--help" | "-h"] => {

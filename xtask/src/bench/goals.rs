@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Bench;
 use super::figures::{Figure, Figures};
+use super::stores::Stores;
 use crate::command::{Failure, cargo, output};
 use crate::project::Project;
 
@@ -37,11 +38,17 @@ const RATIOS: [Ratio; 9] = [
 ];
 
 /// A line of the table.
-struct Line {
-    row: String,
-    goal: String,
-    measured: String,
-    met: bool,
+pub(super) struct Line {
+    pub(super) row: String,
+    pub(super) goal: String,
+    pub(super) measured: String,
+    pub(super) met: bool,
+}
+
+impl Line {
+    pub(super) fn measured_of(&self) -> String {
+        format!("{}: {}", self.row, self.measured)
+    }
 }
 
 /// Measures what else there is, prints the table, and fails when a goal is missed.
@@ -56,8 +63,14 @@ pub(super) fn tell(project: &Project, bench: &Bench, figures: &Figures) -> Resul
     let disk = bench.scratch.join("sqlite");
     lines.extend(sqlite(&numbers(&bench.lines(&["sqlite", &disk.to_string_lossy()])?)?)?);
     lines.push(crates(project)?);
+    lines.extend(Stores::build(project)?.rows(100_000)?);
+    judge(&lines)
+}
+
+/// Prints a table of goals, and fails when one is missed.
+pub(super) fn judge(lines: &[Line]) -> Result<(), Failure> {
     println!("\n| operation | goal | measured | |\n|---|---|---|---|");
-    for Line { row, goal, measured, met } in &lines {
+    for Line { row, goal, measured, met } in lines {
         println!("| {row} | {goal} | {measured} | {} |", if *met { "met" } else { "missed" });
     }
     let missed: Vec<&str> = lines.iter().filter(|line| !line.met).map(|line| line.row.as_str()).collect();

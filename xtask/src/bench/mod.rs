@@ -5,6 +5,7 @@
 
 mod figures;
 mod goals;
+mod stores;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -41,10 +42,16 @@ pub(crate) fn run(project: &Project, mode: Mode, install: bool) -> Result<(), Fa
         Mode::Quick => {
             println!("{measured}");
             let text = std::fs::read_to_string(&recorded).map_err(|error| broken(&recorded, &error))?;
-            measured.judge(&Figures::parse(&text)?)
+            measured.judge(&Figures::parse(&text)?)?;
+            stores::smoke(project)
         }
         Mode::Full => goals::tell(project, &bench, &measured),
     }
+}
+
+/// A million expired records in every store, and two sweepers beside traffic.
+pub(crate) fn soak(project: &Project) -> Result<(), Failure> {
+    goals::judge(&stores::Stores::build(project)?.sweeps(1_000_000)?)
 }
 
 /// The program that is measured.

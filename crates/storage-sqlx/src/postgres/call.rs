@@ -41,7 +41,7 @@ impl Work for Reading<'_> {
     type Answer = Vec<PgRow>;
 
     async fn run(&self, connection: &mut PgConnection, prepared: bool) -> Result<Vec<PgRow>, sqlx::Error> {
-        self.0.clone().rows(connection, prepared).await
+        self.0.rows(connection, prepared).await
     }
 }
 
@@ -52,7 +52,7 @@ impl Work for Writing<'_> {
     type Answer = u64;
 
     async fn run(&self, connection: &mut PgConnection, prepared: bool) -> Result<u64, sqlx::Error> {
-        self.0.clone().execute(connection, prepared).await
+        self.0.execute(connection, prepared).await
     }
 }
 

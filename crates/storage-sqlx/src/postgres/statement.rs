@@ -39,7 +39,7 @@ impl<'a> Statement<'a> {
     }
 
     /// Runs it; answers how many rows it wrote.
-    pub(super) async fn execute(self, connection: &mut PgConnection, prepared: bool) -> Result<u64, sqlx::Error> {
+    pub(super) async fn execute(&self, connection: &mut PgConnection, prepared: bool) -> Result<u64, sqlx::Error> {
         let done = if prepared && !self.planned_anew {
             self.bound().execute(connection).await?
         } else {
@@ -49,7 +49,7 @@ impl<'a> Statement<'a> {
     }
 
     /// Runs it; answers the rows that it yields.
-    pub(super) async fn rows(self, connection: &mut PgConnection, prepared: bool) -> Result<Vec<PgRow>, sqlx::Error> {
+    pub(super) async fn rows(&self, connection: &mut PgConnection, prepared: bool) -> Result<Vec<PgRow>, sqlx::Error> {
         if prepared && !self.planned_anew {
             self.bound().fetch_all(connection).await
         } else {
@@ -57,13 +57,13 @@ impl<'a> Statement<'a> {
         }
     }
 
-    fn bound(self) -> Query<'a, Postgres, sqlx::postgres::PgArguments> {
-        self.values.into_iter().fold(sqlx::query(self.sql), |query, value| match value {
-            Value::Number(number) => query.bind(number),
-            Value::Bytes(bytes) => query.bind(bytes),
-            Value::MaybeBytes(bytes) => query.bind(bytes),
-            Value::Numbers(numbers) => query.bind(numbers),
-            Value::Many(many) => query.bind(many),
+    fn bound(&self) -> Query<'_, Postgres, sqlx::postgres::PgArguments> {
+        self.values.iter().fold(sqlx::query(self.sql), |query, value| match value {
+            Value::Number(number) => query.bind(*number),
+            Value::Bytes(bytes) => query.bind(*bytes),
+            Value::MaybeBytes(bytes) => query.bind(*bytes),
+            Value::Numbers(numbers) => query.bind(&numbers[..]),
+            Value::Many(many) => query.bind(&many[..]),
         })
     }
 
