@@ -65,6 +65,7 @@ impl Server {
             texts: None,
             budget: MessageBudget::default(),
             hooks: Vec::new(),
+            notices: true,
             policy: None,
             limits: Limits::default(),
             cost: PasswordCost::default(),
@@ -131,6 +132,7 @@ pub struct ServerBuilder {
     texts: Option<MessageTexts>,
     budget: MessageBudget,
     hooks: Vec<Box<dyn LoginHook>>,
+    notices: bool,
     policy: Option<Policy>,
     limits: Limits,
     cost: PasswordCost,
@@ -340,6 +342,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Whether owners are told unasked that their factors changed, that a recovery code was used, or that somebody guesses. Default: yes,
+    /// where mails or text messages have a sender.
+    #[must_use]
+    pub fn notices(mut self, tell: bool) -> Self {
+        self.notices = tell;
+        self
+    }
+
     /// How many messages go out, and where.
     #[must_use]
     pub fn message_budget(mut self, budget: MessageBudget) -> Self {
@@ -482,7 +492,7 @@ impl ServerBuilder {
             .limits(std::mem::take(&mut self.limits))
             .password_cost(self.cost)
             .policy(self.policy.take().unwrap_or_default());
-        mfa = mfa.message_budget(std::mem::take(&mut self.budget));
+        mfa = mfa.message_budget(std::mem::take(&mut self.budget)).notices(self.notices);
         if let Some(texts) = self.texts.take() {
             mfa = mfa.messages(texts);
         }

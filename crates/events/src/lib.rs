@@ -112,7 +112,7 @@ kinds! {
     MessagesResumed => "messages.resumed",
     /// Too few of the codes sent to a country, or of all codes, were entered: none is sent there for now. Comes once.
     MessagesStopped => "messages.stopped",
-    /// The owner of an account is to be told that somebody guesses: the host sends the message. Comes once for each row of
+    /// The owner of an account is to be told that somebody guesses: the host sends the message, where we cannot. Comes once for each row of
     /// failures, and once a day and account at most, so that who guesses floods nobody.
     OwnerWarned => "owner.warned",
     /// The password of an account was changed.

@@ -9,7 +9,7 @@ use crate::enrolments::{Authenticator, AuthenticatorId, Enrolments, Read};
 use crate::factor::{FactorError, HOTP, RECOVERY_CODE, RecoveryFactor, State, TOTP, imported_hotp, imported_totp};
 use crate::mfa::Inner;
 use crate::step::Shown;
-use crate::{Changed, Mfa};
+use crate::{Changed, Mfa, Notice};
 
 /// The authenticators of users: list, import, remove, reset. What it does needs no proof, so it is for a host's own code alone.
 #[derive(Debug, Clone)]
@@ -171,6 +171,7 @@ impl Authenticators {
         })
         .await?;
         self.inner().tell(EventKind::FactorEnrolled, None, |event| event.with_subject(subject).with_method(method));
+        self.inner().tell_owner(subject, Notice::FactorEnrolled(self.inner().title(method))).await;
         Ok(named)
     }
 
@@ -195,6 +196,7 @@ impl Authenticators {
         if removed {
             self.inner()
                 .tell(EventKind::FactorRemoved, None, |event| event.with_subject(subject).with_method(id.method()));
+            self.inner().tell_owner(subject, Notice::FactorRemoved(self.inner().title(id.method()))).await;
         }
         Ok(removed)
     }
@@ -213,6 +215,7 @@ impl Authenticators {
             .await?;
         if removed {
             self.inner().tell(EventKind::FactorRemoved, None, |event| event.with_subject(subject).with_method("all"));
+            self.inner().tell_owner(subject, Notice::FactorsReset).await;
         }
         Ok(())
     }
@@ -236,6 +239,7 @@ impl Authenticators {
         })
         .await?;
         inner.tell(EventKind::RecoveryCodesIssued, None, |event| event.with_subject(subject));
+        inner.tell_owner(subject, Notice::RecoveryCodesReplaced).await;
         Ok(codes)
     }
 

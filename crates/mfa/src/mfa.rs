@@ -65,6 +65,8 @@ pub(crate) struct Inner {
     pub(crate) limits: Limits,
     pub(crate) texts: MessageTexts,
     pub(crate) budget: MessageBudget,
+    /// Whether owners are told unasked.
+    pub(crate) notices: bool,
     pub(crate) events: Events,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -173,6 +175,11 @@ impl Inner {
         self.factors.iter().find(|(candidate, _)| candidate.name() == method).map(|(method, factor)| (method, factor))
     }
 
+    /// What users call a method.
+    pub(crate) fn title<'a>(&'a self, method: &'a str) -> &'a str {
+        self.factor(method).map_or(method, |(method, _)| method.title())
+    }
+
     /// Everything whose failures are counted in rows.
     pub(crate) fn guessed(&self) -> impl Iterator<Item = &str> {
         std::iter::once(PASSWORD).chain(self.factors.iter().map(|(method, _)| method.name()))
@@ -251,6 +258,7 @@ pub struct MfaBuilder<'a> {
     limits: Limits,
     texts: Option<MessageTexts>,
     budget: MessageBudget,
+    notices: bool,
     events: Events,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -285,6 +293,7 @@ impl<'a> MfaBuilder<'a> {
             limits: Limits::default(),
             texts: None,
             budget: MessageBudget::default(),
+            notices: true,
             events: Events::none(),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
@@ -373,6 +382,15 @@ impl<'a> MfaBuilder<'a> {
     #[must_use]
     pub fn messages(mut self, texts: MessageTexts) -> Self {
         self.texts = Some(texts);
+        self
+    }
+
+    /// Whether the owner of an account is told unasked that its factors or its password changed, that a recovery code was used, or that
+    /// somebody guesses: at its verified mail address and number, where their channels have senders. Default: yes. A host that
+    /// sends its own when it hears of the events says no.
+    #[must_use]
+    pub fn notices(mut self, tell: bool) -> Self {
+        self.notices = tell;
         self
     }
 
@@ -480,6 +498,7 @@ impl<'a> MfaBuilder<'a> {
             limits: self.limits,
             texts,
             budget: self.budget,
+            notices: self.notices,
             events: self.events,
             clock: self.clock,
             random: self.random,

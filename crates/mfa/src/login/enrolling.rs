@@ -11,7 +11,7 @@ use crate::contact::Contact;
 use crate::enrolments::{Authenticator, Read};
 use crate::factor::{Enrolled, Judged, RECOVERY_CODE, State, Verdict};
 use crate::mfa::Inner;
-use crate::{Answer, Caller, Changed, LoginError};
+use crate::{Answer, Caller, Changed, LoginError, Notice};
 
 /// What became of a first answer.
 enum Confirmed {
@@ -100,6 +100,7 @@ impl Inner {
             let state = state.unwrap_or_else(|| enrolling.state.clone());
             if self.enrol(&read, answered, enrolling, state).await? {
                 self.tell_enrolled(answered.subject, enrolling, caller);
+                self.tell_owner(answered.subject, Notice::FactorEnrolled(self.title(&enrolling.method))).await;
                 return Ok(Confirmed::Yes);
             }
         }

@@ -7,7 +7,7 @@ use countersign_storage_traits::Store;
 use crate::keys::Keys;
 use crate::limits::{Guess, Guesser, Note, Paid, SECTION};
 use crate::mfa::Inner;
-use crate::{Caller, Limits, LoginError};
+use crate::{Caller, Limits, LoginError, Notice};
 
 impl Inner {
     /// What counting takes.
@@ -47,7 +47,7 @@ impl Inner {
             Err(stopped) => {
                 let cause = if stopped.closed { "guessing.closed" } else { "guessing.throttled" };
                 self.tell_guessing(EventKind::GuessingThrottled, cause, guess, subject, caller);
-                self.tell_note(stopped.note, guess, subject, caller);
+                self.tell_note(stopped.note, guess, subject, caller).await;
                 Err(LoginError::Throttled { retry_after: stopped.retry_after })
             }
         }
@@ -62,17 +62,18 @@ impl Inner {
         caller: &Caller,
     ) -> Result<(), LoginError> {
         let note = paid.failed(&self.limits, &*self.store, self.now()).await?;
-        self.tell_note(note, guess, subject, caller);
+        self.tell_note(note, guess, subject, caller).await;
         Ok(())
     }
 
-    fn tell_note(&self, note: Note, guess: Guess<'_>, subject: Option<&Subject>, caller: &Caller) {
+    async fn tell_note(&self, note: Note, guess: Guess<'_>, subject: Option<&Subject>, caller: &Caller) {
         if note.closed {
             self.tell_guessing(EventKind::GuessingClosed, "guessing.row", guess, subject, caller);
         }
-        if note.told && subject.is_some() {
+        if let Some(owner) = subject.filter(|_| note.told) {
             let cause = if note.closed { "guessing.closed" } else { "guessing.row" };
             self.tell_guessing(EventKind::OwnerWarned, cause, guess, subject, caller);
+            self.tell_owner(owner, if note.closed { Notice::GuessingClosed } else { Notice::Guessing }).await;
         }
     }
 

@@ -12,7 +12,7 @@ use crate::enrolments::{Authenticator, Read, SpentBy};
 use crate::factor::{Binding, Challenge, Factor, Judged, Occasion, Verdict};
 use crate::limits::{Guess, Guesser, Paid, SECTION};
 use crate::mfa::Inner;
-use crate::{Answer, Caller, LoginError, Method, StepError};
+use crate::{Answer, Caller, LoginError, Method, Notice, StepError};
 
 /// How often a commit that lost to another is tried again. Of answers to one challenge one wins at once, so that only answers
 /// to different challenges of one user keep each other busy.
@@ -68,6 +68,9 @@ impl Inner {
                 turn.login.prove(Proven::factor(method, turn.now, false));
                 let kind = if method.is_backup() { EventKind::RecoveryCodeUsed } else { EventKind::FactorVerified };
                 self.tell(kind, Some(caller), |event| event.with_subject(subject).with_method(method.name()));
+                if method.is_backup() {
+                    self.tell_owner(subject, Notice::RecoveryCodeUsed).await;
+                }
                 Ok(Looked::On(None))
             }
             Ok(Spent::No) => self.wrong(paid, method, subject, caller).await,
@@ -131,6 +134,7 @@ impl Inner {
             self.tell(EventKind::FactorDenied, Some(caller), |event| {
                 event.with_subject(subject).with_method(method.name())
             });
+            self.tell_owner(subject, Notice::PushDenied).await;
         }
         Ok(Looked::On(Some(StepError::Denied)))
     }

@@ -176,7 +176,7 @@ impl Inner {
         let known = self.known_browser(account, caller, now).await?.filter(|browser| browser.second_factor);
         let known = known.map(|browser| browser.id);
         let (channel, to, proven) = (contact.channel(), contact.to(), addressee.proven);
-        let sending = Sending { channel, to, account, known, proven, address: caller.address };
+        let sending = Sending { channel, to, account, known, proven, address: caller.address, awaits_code: true };
         let refused = match self.pay_for_message(&sending, (caller, Some(subject)), now).await? {
             Ok(paid) => return Ok(Ok(paid)),
             Err(refused) => refused,

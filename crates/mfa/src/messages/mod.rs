@@ -10,6 +10,7 @@ mod catalogue;
 mod clean;
 mod error;
 mod language;
+mod owner;
 pub(crate) mod phone;
 pub(crate) mod spending;
 #[cfg(test)]

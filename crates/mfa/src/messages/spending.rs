@@ -33,6 +33,8 @@ pub(crate) struct Sending<'a> {
     pub(crate) proven: bool,
     /// Where the caller is.
     pub(crate) address: Option<IpAddr>,
+    /// A code is in it, which comes back if it is no fraud.
+    pub(crate) awaits_code: bool,
 }
 
 /// A message that was paid for.
@@ -150,7 +152,8 @@ impl MessageBudget {
             Ok(country) => country,
             Err(refused) => return Ok(Err(refused.into())),
         };
-        let debts = country.map(|country| self.debts(keys, Some(country), sending.proven)).unwrap_or_default();
+        let debts = country.filter(|_| sending.awaits_code);
+        let debts = debts.map(|country| self.debts(keys, Some(country), sending.proven)).unwrap_or_default();
         let mut prices = self.prices(keys, sending, country);
         prices.extend(debts.iter().map(|debt| (debt.read_stopped(self), unconfirmed as fn(_) -> _)));
         let spent = match pay(store, &prices, now).await? {

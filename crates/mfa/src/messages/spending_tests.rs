@@ -15,7 +15,7 @@ const ALICE: Id = Id::from_bytes([1; 16]);
 const GERMAN: &str = "+4915112345678";
 
 fn sms(to: &str) -> Sending<'_> {
-    Sending { channel: Channel::Sms, to, account: ALICE, known: None, proven: false, address: None }
+    Sending { channel: Channel::Sms, to, account: ALICE, known: None, proven: false, address: None, awaits_code: true }
 }
 
 fn mail() -> Sending<'static> {

@@ -49,6 +49,10 @@ impl Letterbox {
         self.sent.lock().unwrap().last().unwrap().clone()
     }
 
+    pub(crate) fn all(&self) -> Vec<Carried> {
+        self.sent.lock().unwrap().clone()
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.sent.lock().unwrap().len()
     }

@@ -17,6 +17,7 @@ mod guessing_without_cookies;
 mod hooks;
 mod host_factor;
 mod letterbox;
+mod notices;
 mod on_file;
 mod one_time_codes;
 mod policies;

@@ -1,0 +1,115 @@
+//! What the owner of an account is told unasked: that its factors changed, that somebody guesses.
+
+use countersign_accounts::Account;
+use countersign_events::EventKind;
+use countersign_outbound::{Channel, Message};
+use countersign_primitives::{BoxError, Subject};
+
+use super::spending::Sending;
+use super::{Envelope, Languages, Notice};
+use crate::mfa::Inner;
+
+impl Notice<'_> {
+    /// Whether it may be a thief who did it, who then must not be able to hide it: every channel on file is told.
+    const fn goes_everywhere(self) -> bool {
+        match self {
+            Self::FactorEnrolled(_)
+            | Self::FactorRemoved(_)
+            | Self::FactorsReset
+            | Self::RecoveryCodesReplaced
+            | Self::PasswordChanged => true,
+            Self::RecoveryCodeUsed
+            | Self::Guessing
+            | Self::GuessingClosed
+            | Self::PushDenied
+            | Self::NoAccount
+            | Self::AccountExists => false,
+        }
+    }
+}
+
+impl Inner {
+    /// Tells the owner of an account: at its verified mail address, or, where it has none, by text message to its verified number; at
+    /// both when it may be a thief's doing. What has happened has happened: that the owner cannot be told is an event and no error.
+    ///
+    /// Notices to a mail address are not counted, so that nobody keeps one away by asking for other mails first; each stands for a change
+    /// that had to be proven, or comes once a day.
+    pub(crate) async fn tell_owner(&self, subject: &Subject, notice: Notice<'_>) {
+        let has_sender = [Channel::Email, Channel::Sms].iter().any(|channel| self.senders.contains_key(channel));
+        let (true, Some((accounts, _))) = (self.notices && has_sender, &self.accounts) else { return };
+        let account = match accounts.by_subject(subject).await {
+            Ok(Some(account)) => account,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(%error, "an owner cannot be told, since the accounts failed");
+                return self.failed("notice.accounts_failed", Some(subject));
+            }
+        };
+        let verified =
+            |contact: Option<(&str, bool)>| contact.filter(|(_, verified)| *verified).map(|(to, _)| to.to_owned());
+        let mail = verified(account.email_address()).filter(|_| self.senders.contains_key(&Channel::Email));
+        let phone = verified(account.phone()).filter(|_| self.senders.contains_key(&Channel::Sms));
+        if let Some(to) = &mail {
+            self.send_notice(&account, (Channel::Email, to), notice).await;
+        }
+        if let Some(to) = phone.filter(|_| mail.is_none() || notice.goes_everywhere()) {
+            self.send_notice(&account, (Channel::Sms, &to), notice).await;
+        }
+    }
+
+    async fn send_notice(&self, account: &Account, (channel, to): (Channel, &str), notice: Notice<'_>) {
+        let subject = account.subject();
+        let cause = match self.write_notice(account, (channel, to), notice) {
+            Err(error) => {
+                tracing::warn!(%error, "a notice could not be written");
+                Some("message.unwritable")
+            }
+            Ok(message) => match self.carry_notice(&message, subject).await {
+                Ok(cause) => cause,
+                Err(error) => {
+                    tracing::warn!(%error, "a notice could not be counted");
+                    Some("notice.store_failed")
+                }
+            },
+        };
+        let kind = if cause.is_none() { EventKind::MessageSent } else { EventKind::MessageFailed };
+        self.tell(kind, None, |event| {
+            let event = event.with_subject(subject).with_method(channel.as_str());
+            cause.into_iter().fold(event, |event, cause| event.with_cause(cause, ""))
+        });
+    }
+
+    fn write_notice(
+        &self,
+        account: &Account,
+        (channel, to): (Channel, &str),
+        notice: Notice<'_>,
+    ) -> Result<Message, BoxError> {
+        let locale = account.claims().get("locale").and_then(serde_json::Value::as_str);
+        let envelope = Envelope::new(channel, to, self.now()).languages(Languages::of(locale.unwrap_or_default()));
+        let envelope = account.name().into_iter().fold(envelope, Envelope::account);
+        Ok(self.texts.notice(&envelope, notice)?.with_id(self.random.id()?))
+    }
+
+    /// Sends it, if it is a mail or the budget of the account's notices has room. None: it was taken.
+    async fn carry_notice(&self, message: &Message, subject: &Subject) -> Result<Option<&'static str>, BoxError> {
+        let now = self.now();
+        let partition = self.subjects.partition(subject);
+        let account = self.keys.id("notices", &[partition.as_bytes()]); // not at the expense of its codes
+        let (channel, to) = (message.channel(), message.to());
+        let sending = Sending { channel, to, account, known: None, proven: true, address: None, awaits_code: false };
+        let paid = match channel {
+            Channel::Email => None,
+            _ => match self.budget.spend(&*self.store, &self.keys, &sending, now).await? {
+                Ok(paid) => Some(paid),
+                Err(denied) => return Ok(Some(denied.refused.id())),
+            },
+        };
+        let Some(sender) = self.senders.get(&channel) else { return Ok(Some("message.unavailable")) };
+        let Err(error) = sender.send(message).await else { return Ok(None) };
+        if let Some(paid) = paid {
+            paid.refund(&*self.store, now).await?;
+        }
+        Ok(Some(error.id()))
+    }
+}
