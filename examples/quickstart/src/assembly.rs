@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use countersign::mfa::{
-    EmailCodes, FirstEnrolment, Hotp, Limits, MessageBudget, MessageTexts, MessageTextsError, Policy, SmsCodes, Totp,
-    VoiceCodes,
+    EmailCodes, FirstEnrolment, Hotp, Limits, MessageBudget, MessageTexts, MessageTextsError, Policy, Push, SmsCodes,
+    Totp, VoiceCodes,
 };
 use countersign::pages::Pages;
 use countersign::store::{
@@ -18,6 +18,7 @@ use countersign::{
 use crate::admin::Watched;
 use crate::data::DataError;
 use crate::demo::{CALLBACK, Offer, SIGNED_OUT};
+use crate::device::Phone;
 use crate::outbox::Outbox;
 use crate::settings::{DatabaseUrl, PresetName, Settings, SettingsError, StoreChoice};
 use crate::{StartError, users};
@@ -35,6 +36,8 @@ pub(crate) struct Parts<W> {
     pub(crate) watched: Watched,
     /// Where messages go.
     pub(crate) outbox: Outbox,
+    /// What push asks.
+    pub(crate) phone: Phone,
 }
 
 /// A server as the settings want it, its demo users written, and what its start page offers.
@@ -44,7 +47,7 @@ pub(crate) async fn assemble(
     origin: &str,
     parts: Parts<impl EventSink + 'static>,
 ) -> Result<(Server, Vec<Offer>), StartError> {
-    let Parts { key, clock, warnings, watched: Watched { events: recent, metrics }, outbox } = parts;
+    let Parts { key, clock, warnings, watched: Watched { events: recent, metrics }, outbox, phone } = parts;
     let builder = match &settings.store {
         StoreChoice::Memory => Server::builder(issuer, measured(MemoryStore::new(), &metrics), key),
         StoreChoice::Sqlite(file) => {
@@ -83,8 +86,8 @@ pub(crate) async fn assemble(
         None => builder,
     };
     let (builder, offers) = match &settings.file {
-        Some(_) => configured(builder, settings, origin, &outbox),
-        None => demo(builder, origin, &outbox),
+        Some(_) => configured(builder, settings, origin, (&outbox, phone)),
+        None => demo(builder, origin, (&outbox, phone)),
     };
     let server = builder.build().await.map_err(|error| refused(settings, error))?;
     users::import(&server, settings).await?;
@@ -118,12 +121,13 @@ fn preset(settings: &Settings) -> Preset {
 }
 
 /// The demo's own clients and scopes.
-fn demo(builder: ServerBuilder, origin: &str, outbox: &Outbox) -> (ServerBuilder, Vec<Offer>) {
+fn demo(builder: ServerBuilder, origin: &str, (outbox, phone): (&Outbox, Phone)) -> (ServerBuilder, Vec<Offer>) {
     let builder = builder
         .factor(Totp::new(BRAND))
         .factor(SmsCodes::new(outbox.clone()))
         .factor(EmailCodes::new(outbox.clone()))
         .factor(VoiceCodes::new(outbox.clone()))
+        .push(push(phone))
         .policy(Policy::never().first_enrolment(FirstEnrolment::ThisLogin))
         .scope(Scope::new("payments", "Make payments").requires(Requirement::MFA))
         .client(demo_client(origin))
@@ -137,6 +141,11 @@ fn demo(builder: ServerBuilder, origin: &str, outbox: &Outbox) -> (ServerBuilder
     (builder, vec![Offer::PLAIN, Offer::MFA, Offer::PAYMENTS])
 }
 
+/// Push to the page that plays a phone. A host with a table of addresses would say more than this.
+fn push(phone: Phone) -> Push {
+    Push::new(phone).place(|address| address.is_loopback().then(|| "this machine".to_owned()))
+}
+
 fn demo_client(origin: &str) -> Client {
     let client = Client::public("demo").name("Countersign demo").redirect_uri(format!("{origin}{CALLBACK}"));
     client.post_logout_redirect_uri(format!("{origin}{SIGNED_OUT}"))
@@ -147,7 +156,7 @@ fn configured(
     mut builder: ServerBuilder,
     settings: &Settings,
     origin: &str,
-    outbox: &Outbox,
+    (outbox, phone): (&Outbox, Phone),
 ) -> (ServerBuilder, Vec<Offer>) {
     let Some(file) = &settings.file else { return (builder, Vec::new()) };
     if file.mfa.has_totp() {
@@ -164,6 +173,9 @@ fn configured(
     }
     if let Some(code) = file.mfa.voice() {
         builder = builder.factor(VoiceCodes::new(outbox.clone()).format(code.format).lifetime(code.lifetime));
+    }
+    if let Some(push) = file.mfa.push(push(phone)) {
+        builder = builder.push(push);
     }
     builder = builder.policy(file.mfa.policy().first_enrolment(FirstEnrolment::ThisLogin));
     for scope in &file.scopes {

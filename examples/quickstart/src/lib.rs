@@ -23,6 +23,7 @@ mod cli;
 mod config;
 mod data;
 mod demo;
+mod device;
 mod listen;
 mod moving;
 mod outbox;
@@ -44,6 +45,7 @@ pub use config::{
 };
 pub use data::DataError;
 pub use demo::{DemoError, Offer, Provider};
+pub use device::PhoneError;
 pub use listen::ListenError;
 pub use moving::{MovingError, move_store};
 pub use outbox::{Outbox, OutgoingMessage};
@@ -80,6 +82,9 @@ pub enum StartError {
     /// The store was not moved.
     #[error(transparent)]
     Move(#[from] MovingError),
+    /// The demo device has no file to keep its keys in.
+    #[error("the demo device cannot be used: {0}")]
+    Phone(#[from] PhoneError),
     /// The demo users cannot be written.
     #[error(transparent)]
     Users(#[from] UsersError),

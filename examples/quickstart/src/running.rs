@@ -19,12 +19,13 @@ use tokio_rustls::TlsAcceptor;
 use crate::admin::{RecentEvents, Watched};
 use crate::assembly::Parts;
 use crate::demo::{self, Provider as _};
+use crate::device::Phone;
 use crate::listen::Bound;
 use crate::outbox::Outbox;
 use crate::serve::{self, Patience, Site};
 use crate::settings::{Listen, Settings};
 use crate::tls::{Tls, TlsError};
-use crate::{StartError, admin, assembly, data, listen, warnings};
+use crate::{StartError, admin, assembly, data, device, listen, warnings};
 
 /// How long requests under way may take when it ends.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -71,10 +72,14 @@ async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Run
     let (sink, warnings) = warnings::channel();
     let watched = Watched { events: RecentEvents::new(SystemTime::now()), metrics: Arc::default() };
     let outbox = Outbox::new(&settings.outbox);
-    let parts = Parts { key, clock, warnings: sink, watched: watched.clone(), outbox: outbox.clone() };
+    let phone = Phone::open(&settings.data, outbox.clone())?;
+    let watching = watched.clone();
+    let parts = Parts { key, clock, warnings: sink, watched: watching, outbox: outbox.clone(), phone: phone.clone() };
     let (server, offers) = assembly::assemble(&settings, &issuer, &origin, parts).await?;
     let users = settings.users.iter().map(|user| user.name.clone()).collect();
-    let own = demo::routes(Arc::new(server.clone()), offers, users).merge(outbox.routes());
+    let provider: Arc<dyn demo::Provider> = Arc::new(server.clone());
+    let own = demo::routes(Arc::clone(&provider), offers, users).merge(outbox.routes());
+    let own = own.merge(device::routes(phone, provider));
     let app = own.layer(middleware::from_fn_with_state(server.clone(), only_our_host));
     let app = app.merge(countersign::axum::router(&server));
     let app = match &settings.admin_token {

@@ -11,6 +11,7 @@ mod own_clients;
 mod own_tokens;
 mod pages;
 mod person;
+mod push;
 mod relying_parties;
 mod sent_codes;
 

@@ -37,7 +37,6 @@ const MEMBERS: &[&str] = &[
     "client.backchannel_client_notification_endpoint",
     "client.backchannel_user_code_parameter",
     "client.software_statement",
-    "mfa.push",
     "mfa.remember_device",
     "lifetimes.device_code",
     "lifetimes.request_uri",
@@ -50,7 +49,7 @@ const MEMBERS: &[&str] = &[
 const VALUES: &[(&str, &[&str])] = &[
     ("client.preset", &["fapi2", "mcp", "legacy"]),
     ("mfa.policy", &["adaptive"]),
-    ("mfa.factors", &["passkey", "security_key", "push"]),
+    ("mfa.factors", &["passkey", "security_key"]),
     ("mfa.first_enrolment", &["verified_channel", "invitation"]),
     (
         "client.grant_types",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use countersign::mfa::{CodeAlphabet, CodeFormat, Policy};
+use countersign::mfa::{Budget, CodeAlphabet, CodeFormat, Policy, Push, PushLimits};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
@@ -26,6 +26,52 @@ pub struct MfaEntry {
     sms: ChannelEntry,
     email: ChannelEntry,
     voice: ChannelEntry,
+    push: PushEntry,
+}
+
+/// How devices are asked.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PushEntry {
+    lifetime: Option<Period>,
+    strangers: Option<BudgetEntry>,
+    strangers_long: Option<BudgetEntry>,
+    known: Option<BudgetEntry>,
+    cooling_off: Option<Period>,
+    denials: Option<BudgetEntry>,
+}
+
+/// So many in a window.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BudgetEntry {
+    attempts: u32,
+    window: Period,
+}
+
+impl From<BudgetEntry> for Budget {
+    fn from(entry: BudgetEntry) -> Self {
+        Self::new(entry.attempts, entry.window.0)
+    }
+}
+
+impl PushEntry {
+    fn apply(self, push: Push) -> Push {
+        let usual = PushLimits::default();
+        let or = |entry: Option<BudgetEntry>, usual: Budget| entry.map_or(usual, Budget::from);
+        let limits = PushLimits {
+            strangers: or(self.strangers, usual.strangers),
+            strangers_long: or(self.strangers_long, usual.strangers_long),
+            known: or(self.known, usual.known),
+            cooling_off: self.cooling_off.map_or(usual.cooling_off, |period| period.0),
+            denials: or(self.denials, usual.denials),
+        };
+        let push = push.limits(limits);
+        match self.lifetime {
+            Some(Period(lifetime)) => push.lifetime(lifetime),
+            None => push,
+        }
+    }
 }
 
 impl MfaEntry {
@@ -42,6 +88,12 @@ impl MfaEntry {
     /// Whether users may have an authenticator app.
     pub(crate) fn has_totp(&self) -> bool {
         self.factors.as_ref().is_none_or(|factors| factors.get_ref().contains(&FactorName::Totp))
+    }
+
+    /// Push as the file wants it, if users may have it.
+    pub(crate) fn push(&self, push: Push) -> Option<Push> {
+        let factors = self.factors.as_ref()?.get_ref();
+        factors.contains(&FactorName::Push).then(|| self.push.apply(push))
     }
 
     /// Whether users may have a token with a button.
@@ -99,6 +151,7 @@ pub(crate) enum FactorName {
     Sms,
     Email,
     Voice,
+    Push,
     RecoveryCode,
 }
 

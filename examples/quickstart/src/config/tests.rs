@@ -1,7 +1,7 @@
 use countersign::Lifetimes;
 use serde_json::json;
 
-use countersign::mfa::{CodeAlphabet, CodeFormat, Policy};
+use countersign::mfa::{CodeAlphabet, CodeFormat, Policy, Push};
 use std::time::Duration;
 
 use countersign::{Requirement, TokenFormat};
@@ -166,6 +166,28 @@ fn recovery_codes_come_with_a_factor() {
     assert!(error("[mfa]\nfactors = [\"totp\"]").contains("name both"));
     assert!(parse("[mfa]\nfactors = [\"hotp\", \"recovery_code\"]").unwrap().mfa.has_hotp());
     assert!(!parse("[mfa]\nfactors = []").unwrap().mfa.has_totp());
+}
+
+#[test]
+fn push_has_a_table_of_its_own() {
+    let file = "[mfa]\nfactors = [\"push\", \"recovery_code\"]\n[mfa.push]\nlifetime = \"90s\"\ncooling_off = \"1h\"\n\
+                strangers = { attempts = 1, window = \"5m\" }\n";
+    let push = || Push::new(Nobody);
+    let shown = format!("{:?}", parse(file).unwrap().mfa.push(push()).unwrap());
+    assert!(shown.contains("90s") && shown.contains("3600s") && shown.contains("attempts: 1"), "{shown}");
+    assert!(parse("").unwrap().mfa.push(push()).is_none(), "only where the file names it");
+    assert!(error("[mfa.push]\nlifetime = \"never\"").contains("line 2"));
+    assert!(error("[mfa.push]\n\nbudget = 3").contains("budget"));
+}
+
+#[derive(Debug)]
+struct Nobody;
+
+#[async_trait::async_trait]
+impl countersign::outbound::PushSender for Nobody {
+    async fn send(&self, _: &countersign::outbound::PushMessage) -> Result<(), countersign::outbound::SendError> {
+        Ok(())
+    }
 }
 
 #[test]

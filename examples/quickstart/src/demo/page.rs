@@ -44,7 +44,8 @@ pub(super) fn home(issuer: &str, offers: &[Offer], users: &[String]) -> Response
         let _ = writeln!(body, "<p>Users: {}. The terminal tells how they sign in.</p>", names.join(", "));
     }
     body.push_str(
-        "<p class=\"quiet\">Outgoing messages: <a href=\"/outbox\">outbox</a>. What the server can do: \
+        "<p class=\"quiet\">Outgoing messages: <a href=\"/outbox\">outbox</a>. The phone that push asks: \
+         <a href=\"/demo/device\">demo device</a>. What the server can do: \
          <a href=\"/.well-known/oauth-authorization-server\">its metadata</a>.</p>\n",
     );
     html(StatusCode::OK, "Countersign quickstart", &body)
