@@ -25,3 +25,4 @@ mod push;
 mod recovery_codes;
 mod sent_challenges;
 mod support;
+mod walks;
