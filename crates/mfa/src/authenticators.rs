@@ -1,12 +1,17 @@
 //! The authenticators of users, as the host's administration and help desk see them.
 
+use std::time::Duration;
+
 use countersign_events::EventKind;
-use countersign_mfa_otp::{Digits, HotpSecret, OtpAlgorithm, OtpauthError, SecretError, TotpParameters, TotpSecret};
+use countersign_mfa_otp::{
+    Digits, HotpSecret, OtpAlgorithm, OtpauthError, RecoveryCode, SecretError, TotpParameters, TotpSecret,
+};
 use countersign_primitives::{BoxError, RandomError, Subject, UnixTime};
 use countersign_storage_traits::{Batch, CommitError, StoreError};
 
-use crate::enrolments::{Authenticator, AuthenticatorId, Enrolments, Read};
+use crate::enrolments::{Authenticator, AuthenticatorId, Enrolments, Invitation, Read};
 use crate::factor::{FactorError, HOTP, RECOVERY_CODE, RecoveryFactor, State, TOTP, imported_hotp, imported_totp};
+use crate::login::gate::invitation_context;
 use crate::mfa::Inner;
 use crate::step::Shown;
 use crate::{Changed, Mfa, Notice};
@@ -43,6 +48,9 @@ pub enum AuthenticatorsError {
     /// The user has no factor that recovery codes could stand in for.
     #[error("recovery codes need a factor that they stand in for")]
     NoFactor,
+    /// The user has a factor, and proves it to set up another.
+    #[error("the user has a factor already")]
+    HasFactor,
     /// The user has as many authenticators as one may have.
     #[error("the user has {max} authenticators already", max = Enrolments::MAX)]
     TooMany,
@@ -173,6 +181,36 @@ impl Authenticators {
         self.inner().tell(EventKind::FactorEnrolled, None, |event| event.with_subject(subject).with_method(method));
         self.inner().tell_owner(subject, Notice::FactorEnrolled(self.inner().title(method))).await;
         Ok(named)
+    }
+
+    /// Invites a user to set up a first factor in a login, within this time. The code is handed out this once, for the host to
+    /// carry to the user in a way that it trusts: a letter, a counter, an officer. It serves one enrolment, replaces any invitation
+    /// from before, and opens nothing without the password ([`FirstEnrolment::Invitation`](crate::FirstEnrolment::Invitation)).
+    ///
+    /// # Errors
+    /// When the user has a factor already, or the store fails.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use countersign_mfa::{Authenticators, AuthenticatorsError};
+    /// # async fn example(authenticators: Authenticators) -> Result<(), AuthenticatorsError> {
+    /// let code = authenticators.invite(&"u-1".into(), Duration::from_secs(7 * 86_400)).await?;
+    /// println!("Your code: {}", code.expose());
+    /// # Ok(()) }
+    /// ```
+    pub async fn invite(&self, subject: &Subject, lasts: Duration) -> Result<Shown, AuthenticatorsError> {
+        let inner = self.inner();
+        let code = RecoveryCode::generate(&*inner.random)?;
+        let (id, hash) = (inner.random.id()?, code.hash(inner.keys.codes(), &invitation_context(subject)));
+        self.change(subject, |enrolments, now| {
+            if enrolments.has_factor() {
+                return Err(AuthenticatorsError::HasFactor);
+            }
+            enrolments.invitation = Some(Invitation { id, hash: hash.clone(), until: now.plus(lasts) });
+            Ok(Some(Changed::Invited))
+        })
+        .await?;
+        Ok(Shown::new(code.expose()))
     }
 
     /// Removes one, and says whether it was there. With the last factor the recovery codes go too.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use countersign_mfa_otp::RecoveryCodeHash;
 use countersign_primitives::{Id, Subject, UnixTime};
 use countersign_storage_traits::{Batch, Expect, Found, Key, Kind, Store, StoreError, Stored};
 use serde::{Deserialize, Serialize};
@@ -75,6 +76,9 @@ pub(crate) struct Authenticator {
     /// It was not set up: the account's own number or address stands for it. No record holds it.
     #[serde(skip)]
     pub(crate) on_file: bool,
+    /// It proves nothing beside the password, and only opens the way to set something up. No record holds it.
+    #[serde(skip)]
+    pub(crate) opens_only: bool,
     pub(crate) state: State,
     pub(crate) enrolled_at: UnixTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,8 +91,19 @@ impl Authenticator {
     /// One that was enrolled just now.
     pub(crate) fn fresh(id: Id, method: &str, state: State, now: UnixTime) -> Self {
         let method = method.to_owned();
-        let (label, contact, on_file) = (None, None, false);
-        Self { id, method, label, contact, on_file, state, enrolled_at: now, last_used: None, spent_by: None }
+        let (label, contact, on_file, opens_only) = (None, None, false, false);
+        Self {
+            id,
+            method,
+            label,
+            contact,
+            on_file,
+            opens_only,
+            state,
+            enrolled_at: now,
+            last_used: None,
+            spent_by: None,
+        }
     }
 
     /// What its factor sees of it.
@@ -127,6 +142,17 @@ pub(crate) struct Enrolments {
     /// When a policy that wants everybody to have a factor first met this user without one. It stays when factors go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) met_at: Option<UnixTime>,
+    /// What lets the user set up a first factor in a login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) invitation: Option<Invitation>,
+}
+
+/// An invitation to set up a first factor: once, until its time is over.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Invitation {
+    pub(crate) id: Id,
+    pub(crate) hash: RecoveryCodeHash,
+    pub(crate) until: UnixTime,
 }
 
 impl Stored for Enrolments {
@@ -147,7 +173,7 @@ impl Enrolments {
 
     /// Whether the user has a factor that another one may only join after it was proven (recovery codes are part of one).
     pub(crate) fn has_factor(&self) -> bool {
-        !self.authenticators.is_empty()
+        self.authenticators.iter().any(|authenticator| !authenticator.opens_only)
     }
 }
 
@@ -254,6 +280,7 @@ mod tests {
             label: None,
             contact: None,
             on_file: false,
+            opens_only: false,
             state: State::write("JBSWY3DPEHPK3PXP").unwrap(),
             enrolled_at: UnixTime::default(),
             last_used: None,

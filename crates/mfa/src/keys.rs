@@ -120,6 +120,8 @@ fn subscriber(address: IpAddr) -> Vec<u8> {
 pub enum Changed {
     /// The first factor beside the password was enrolled.
     FirstFactorEnrolled,
+    /// The user was invited to set up a first factor.
+    Invited,
     /// Another factor was enrolled.
     FactorEnrolled,
     /// A factor was removed.

@@ -16,6 +16,7 @@ use crate::enrolments::KnownBrowsers;
 use crate::factor::{Factor, RECOVERY_CODE, RecoveryFactor};
 use crate::keys::{KNOWN_BROWSER, Keys, OwnSubjects};
 use crate::limits::{PASSWORD, SECTION};
+use crate::login::gate::INVITATION;
 use crate::push::{Push, PushDevices, PushFactor, PushService};
 use crate::{
     Authenticators, Caller, FirstEnrolment, Limits, LoginHook, MessageBudget, MessageTexts, Method, MfaConfigError,
@@ -182,7 +183,7 @@ impl Inner {
 
     /// Everything whose failures are counted in rows.
     pub(crate) fn guessed(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(PASSWORD).chain(self.factors.iter().map(|(method, _)| method.name()))
+        [PASSWORD, INVITATION].into_iter().chain(self.factors.iter().map(|(method, _)| method.name()))
     }
 
     pub(crate) fn tell(&self, kind: EventKind, caller: Option<&Caller>, fill: impl FnOnce(Event) -> Event) {
@@ -503,7 +504,12 @@ impl<'a> MfaBuilder<'a> {
             clock: self.clock,
             random: self.random,
         };
-        if inner.policy.has_grace() && inner.policy.enrolment() == FirstEnrolment::Closed {
+        let nowhere = match inner.policy.enrolment() {
+            FirstEnrolment::Closed => true,
+            FirstEnrolment::VerifiedChannel => !inner.factors.iter().any(|(_, factor)| factor.works_on_file()),
+            _ => false,
+        };
+        if inner.policy.has_grace() && nowhere {
             return Err(MfaConfigError::GraceWithoutEnrolment);
         }
         let out_of_reach = inner.policy.requirements().find(|requirement| !inner.reaches(requirement)).cloned();
@@ -555,7 +561,7 @@ fn named(factors: Vec<Arc<dyn Factor>>) -> Result<Factors, MfaConfigError> {
     let mut named = Factors::with_capacity(factors.len() + 1);
     for factor in factors {
         let method = factor.method().with_contact(factor.contact());
-        if !method.has_good_name() || [PASSWORD, "pwd", "enrol", RECOVERY_CODE].contains(&method.name()) {
+        if !method.has_good_name() || [PASSWORD, "pwd", "enrol", INVITATION, RECOVERY_CODE].contains(&method.name()) {
             return Err(MfaConfigError::MethodName(method.name().to_owned()));
         }
         if named.iter().any(|(earlier, _)| earlier.name() == method.name()) {

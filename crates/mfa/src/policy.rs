@@ -176,10 +176,15 @@ impl<'a> PolicyInput<'a> {
 #[non_exhaustive]
 pub enum FirstEnrolment {
     /// Not in a login: the host enrols its users.
-    #[default]
     Closed,
     /// In any login that needs one, after the password alone: whoever has a stolen password can set up a factor of his own.
     ThisLogin,
+    /// In a login that also types a code which was sent to a mail address or phone number that the account has verified before: a
+    /// stolen password alone sets up nothing. It needs a factor that sends codes ([`EmailCodes`](crate::EmailCodes),
+    /// [`SmsCodes`](crate::SmsCodes), [`VoiceCodes`](crate::VoiceCodes)); without one, or for an account without such an address, it
+    /// is as [`FirstEnrolment::Closed`]. The default.
+    #[default]
+    VerifiedChannel,
     /// In a login that shows an invitation, which the host issued ([`Authenticators::invite`](crate::Authenticators::invite)) and
     /// handed over in a way that it trusts.
     Invitation,

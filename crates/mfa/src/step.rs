@@ -8,6 +8,7 @@ use countersign_primitives::{SecretString, SignedIn, UnixTime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::BrowserMarks;
+use crate::login::gate::INVITATION;
 
 /// A secret on its way to the one user who is meant to see it: a TOTP seed, a recovery code. Redacted in `Debug` and wiped when
 /// dropped; serialising it shows it.
@@ -176,7 +177,7 @@ pub struct ChooseStep {
 /// A code is asked for.
 #[derive(Debug, Clone, Serialize)]
 pub struct CodeStep {
-    /// The method: `totp`, `recovery_code`, or a host's own.
+    /// The method: `totp`, `recovery_code`, a host's own; or `invitation`, which opens the way to set one up.
     #[serde(rename = "type")]
     pub method: String,
     /// How many digits it has, where it has digits.
@@ -201,6 +202,23 @@ pub struct CodeStep {
     /// What was wrong with the last answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<StepError>,
+}
+
+impl CodeStep {
+    /// The code of an invitation is asked for.
+    pub(crate) fn of_invitation() -> Self {
+        Self {
+            method: INVITATION.to_owned(),
+            digits: None,
+            text: None,
+            label: None,
+            to: None,
+            may_resend: false,
+            resend_in: None,
+            or: Vec::new(),
+            error: None,
+        }
+    }
 }
 
 /// The answer comes from elsewhere. The page asks for it by [`Answer::Poll`](crate::Answer::Poll).

@@ -41,6 +41,7 @@ fn kind(method: &Value) -> &'static str {
         Some("hotp") => "hotp",
         Some("push") => "push",
         Some("recovery_code") => "recovery_code",
+        Some("invitation") => "invitation",
         Some("sms" | "email" | "voice") => "delivered",
         _ => "other",
     }

@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 
 use countersign_accounts::Account;
 use countersign_events::EventKind;
-use countersign_primitives::{Requirement, Subject, UnixTime};
+use countersign_primitives::{Id, Requirement, Subject, UnixTime};
 use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
 
-use super::machine::{self, Stage, View};
+use super::machine::{self, Gate, Stage, View};
 use super::record::{Asked, Enrolling, Login, NewRecoveryCodes, Typed};
 use super::sending::Sent;
 use super::{Begun, LoginId, LoginRequest};
@@ -17,7 +17,7 @@ use crate::factor::{Binding, Enrolled, Factor, FactorError, Occasion};
 use crate::keys::LOGIN;
 use crate::messages::spending::Spent;
 use crate::mfa::Inner;
-use crate::{Answer, Caller, Duty, FirstEnrolment, Languages, LoginError, Method, Mfa, Step, StepError};
+use crate::{Answer, Caller, Duty, Languages, LoginError, Method, Mfa, Step, StepError};
 
 /// What is known of who signs in, read afresh for every step.
 #[derive(Debug)]
@@ -34,6 +34,17 @@ pub(crate) struct Situation {
 }
 
 impl Situation {
+    /// Whether the stage only opens the way to set something up.
+    pub(super) fn is_gate(&self, stage: &Stage) -> bool {
+        let opens = |id: &Id| self.enrolments.find(*id).is_some_and(|one| one.opens_only);
+        match stage {
+            Stage::Invitation => true,
+            Stage::Ask { authenticator, .. } => opens(authenticator),
+            Stage::Choose(ids) => ids.iter().any(opens),
+            _ => false,
+        }
+    }
+
     /// The name that the user knows the account by.
     pub(crate) fn name<'a>(&'a self, subject: &'a Subject) -> &'a str {
         self.account.as_ref().and_then(Account::name).unwrap_or_else(|| subject.as_str())
@@ -113,7 +124,8 @@ impl Mfa {
         }
         let (mut stage, mut situation) = inner.settle(id, &mut login, None, now).await?;
         // Whoever finds a browser signed in must not set up a factor of his own: the password is asked again.
-        let enrols = matches!(stage, Stage::Enrol { .. } | Stage::Contact { .. } | Stage::ChooseEnrolment(_));
+        let enrols = matches!(stage, Stage::Enrol { .. } | Stage::Contact { .. } | Stage::ChooseEnrolment(_))
+            || situation.as_ref().is_some_and(|situation| situation.is_gate(&stage));
         if enrols && inner.accounts.is_some() && !login.is_young(now) {
             login = Login::begin(anew, caller, &Requirement::NONE, &inner.table, now);
             (stage, situation) = inner.settle(id, &mut login, None, now).await?;
@@ -343,18 +355,19 @@ impl Inner {
     pub(crate) fn view<'a>(&'a self, login: &Login, situation: Option<&'a Situation>, now: UnixTime) -> View<'a> {
         let enrolments = situation.map(|situation| &situation.enrolments);
         let authenticators = enrolments.map(|enrolments| enrolments.authenticators.as_slice()).unwrap_or_default();
-        let mut usable: Vec<_> = authenticators.iter().filter(|authenticator| !authenticator.is_used_up()).collect();
+        let mut usable: Vec<_> = authenticators.iter().filter(|one| !one.is_used_up() && !one.opens_only).collect();
         usable.sort_by_key(|one| (one.is_recovery(), Reverse(one.last_used))); // the last one that worked comes first
         let known = usable.into_iter().filter_map(|one| self.factor(&one.method).map(|(method, _)| (one.id, method)));
         let ways = known.collect();
-        let open =
-            self.policy.enrolment() == FirstEnrolment::ThisLogin && enrolments.is_some_and(|all| !all.has_factor());
+        let gate = self.gate(login, enrolments, now);
+        let open = gate.is_some() && enrolments.is_some_and(|all| !all.has_factor());
+        let gate = gate.unwrap_or(Gate::Open);
         let enrolable = if open { self.enrolable().collect() } else { Vec::new() };
         let floor = situation.map_or(const { &Requirement::NONE }, |situation| &situation.floor);
         let due = situation.is_some_and(|situation| matches!(situation.duty, Duty::Until(_)));
         // Whoever finds a browser signed in is not asked, and neither is its owner in the middle of something else.
         let offers = due && !login.skipped && login.is_young(now);
-        View { ways, enrolable, floor, offers, passwords: self.accounts.is_some(), table: &self.table, now }
+        View { ways, enrolable, gate, floor, offers, passwords: self.accounts.is_some(), table: &self.table, now }
     }
 
     fn enrolable(&self) -> impl Iterator<Item = &Method> {
@@ -502,7 +515,7 @@ impl Inner {
         Ok(Looked::On(None))
     }
 
-    fn offers(&self, situation: &Situation, ids: &[countersign_primitives::Id], chosen: &str) -> bool {
+    fn offers(&self, situation: &Situation, ids: &[Id], chosen: &str) -> bool {
         let named = ids.iter().filter_map(|id| situation.enrolments.find(*id));
         named.map(|authenticator| authenticator.named().to_string()).any(|name| name == chosen)
     }

@@ -83,7 +83,7 @@ impl Inner {
                     other => Confirmed::No(other),
                 });
             }
-            if read.value.has_factor() {
+            if read.value.has_factor() || !self.still_invited(&answered.turn.login, &read.value, now) {
                 return Ok(Confirmed::Overtaken);
             }
             let at = answered.occasion(self, enrolling.id, &enrolling.challenge);
@@ -117,6 +117,7 @@ impl Inner {
     ) -> Result<bool, LoginError> {
         let now = answered.turn.now;
         let mut value = read.value.clone();
+        value.invitation = None; // it served
         let spent_by = Some(answered.spent_by(self, enrolling.id, &enrolling.challenge));
         let proven = Authenticator::fresh(enrolling.id, &enrolling.method, state, now);
         value.authenticators.push(Authenticator { spent_by, contact: enrolling.contact.clone(), ..proven });

@@ -11,16 +11,27 @@ use crate::Method;
 pub(crate) struct View<'a> {
     /// The authenticators that the user has and this server can ask.
     pub(crate) ways: Vec<(Id, &'a Method)>,
-    /// What the user may set up now; empty when nothing may be.
+    /// What the user may set up now, or once that is opened; empty when nothing may be.
     pub(crate) enrolable: Vec<&'a Method>,
     /// What the policy asks of this user.
     pub(crate) floor: &'a Requirement,
+    /// What opens the way to set something up, while it is not open.
+    pub(crate) gate: Gate,
     /// The user has no factor and is to be asked for one, which he may put off.
     pub(crate) offers: bool,
     /// Whether passwords can be checked here.
     pub(crate) passwords: bool,
     pub(crate) table: &'a AcrTable,
     pub(crate) now: UnixTime,
+}
+
+/// What opens the way to set up a first factor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Gate {
+    Open,
+    /// A code that is sent to one of these contacts on file.
+    Contacts(Vec<Id>),
+    Invitation,
 }
 
 /// Where a login stands.
@@ -38,6 +49,8 @@ pub(crate) enum Stage {
     Contact { method: String, channel: Channel, others: Vec<String> },
     /// This method is set up; the others would do as well.
     Enrol { method: String, others: Vec<String> },
+    /// An invitation is to be shown.
+    Invitation,
     /// Recovery codes are to be kept.
     KeepCodes,
     /// What is asked is proven.
@@ -111,8 +124,8 @@ pub(crate) fn next(login: &Login, view: &View<'_>) -> Stage {
             Some(method) => Stage::Enrol { method, others: Vec::new() },
             None => ask(login, view, &target, strength),
         },
-        Goal::Enrol(target) => enrol(login, view, &target),
-        Goal::Offer => enrol(login, view, &Requirement::MFA),
+        Goal::Enrol(target) => gated(login, view, &target),
+        Goal::Offer => gated(login, view, &Requirement::MFA),
         Goal::OutOfReach => Stage::Unmet,
     }
 }
@@ -281,6 +294,24 @@ fn ask(login: &Login, view: &View<'_>, target: &Requirement, strength: Strength)
 /// The prefix of a choice that sets something up.
 pub(crate) const ENROL: &str = "enrol|";
 
+/// Something is set up, once the way to it is open.
+fn gated(login: &Login, view: &View<'_>, target: &Requirement) -> Stage {
+    let contacts = match &view.gate {
+        Gate::Open => return enrol(login, view, target),
+        Gate::Invitation => return Stage::Invitation,
+        Gate::Contacts(contacts) => contacts,
+    };
+    let is_chosen = |id: &Id| login.chosen.as_deref().is_some_and(|chosen| chosen.ends_with(&id.to_string()));
+    match (contacts.iter().find(|id| is_chosen(id)), contacts.as_slice()) {
+        (Some(chosen), _) => {
+            let others = contacts.iter().filter(|id| *id != chosen).copied().collect();
+            Stage::Ask { authenticator: *chosen, others }
+        }
+        (None, [only]) => Stage::Ask { authenticator: *only, others: Vec::new() },
+        (None, _) => Stage::Choose(contacts.clone()),
+    }
+}
+
 fn enrol(login: &Login, view: &View<'_>, target: &Requirement) -> Stage {
     let methods = reaching_by_enrolment(login, view, target);
     let chosen = login.chosen.as_deref().and_then(|chosen| chosen.strip_prefix(ENROL));
@@ -340,6 +371,7 @@ mod tests {
             ways: ways.iter().map(|way| (id(*way), &methods[*way])).collect(),
             enrolable: enrolable.iter().map(|way| &methods[*way]).collect(),
             floor,
+            gate: Gate::Open,
             offers: false,
             passwords: true,
             table,

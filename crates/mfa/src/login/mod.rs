@@ -3,6 +3,7 @@
 pub(crate) mod engine;
 mod enrolling;
 mod first_factor;
+pub(crate) mod gate;
 mod guesses;
 mod hook;
 pub(crate) mod machine;

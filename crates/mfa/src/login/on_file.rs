@@ -4,13 +4,15 @@ use countersign_accounts::Account;
 use countersign_outbound::Channel;
 use countersign_primitives::{Subject, UnixTime};
 
+use crate::FirstEnrolment;
 use crate::contact::Contact;
 use crate::enrolments::{Authenticator, Enrolments};
 use crate::factor::State;
 use crate::mfa::Inner;
 
 impl Inner {
-    /// Adds the methods that the verified number and address of the account are enough for, where the policy wants them. They
+    /// Adds the methods that the verified number and address of the account are enough for, where the policy wants them: as
+    /// factors, or only to open the way to a first one ([`FirstEnrolment::VerifiedChannel`]). They
     /// stand in no record: when the account loses the number, the method is gone with it.
     pub(super) fn add_on_file(
         &self,
@@ -19,7 +21,9 @@ impl Inner {
         subject: &Subject,
         now: UnixTime,
     ) {
-        let Some(account) = account.filter(|_| self.policy.allows_verified_contacts()) else { return };
+        let opens_only = !self.policy.allows_verified_contacts();
+        let opens = self.policy.enrolment() == FirstEnrolment::VerifiedChannel && !enrolments.has_factor();
+        let Some(account) = account.filter(|_| opens || !opens_only) else { return };
         let partition = self.subjects.partition(subject);
         for (method, _) in self.factors.iter().filter(|(_, factor)| factor.works_on_file()) {
             let Some(contact) = method.contact().and_then(|channel| verified(account, channel)) else { continue };
@@ -30,7 +34,12 @@ impl Inner {
             let parts: [&[u8]; 3] = [partition.as_bytes(), method.name().as_bytes(), contact.to().as_bytes()];
             let id = self.keys.id("contact on file", &parts);
             let fresh = Authenticator::fresh(id, method.name(), State::default(), now);
-            enrolments.authenticators.push(Authenticator { contact: Some(contact), on_file: true, ..fresh });
+            enrolments.authenticators.push(Authenticator {
+                contact: Some(contact),
+                on_file: true,
+                opens_only,
+                ..fresh
+            });
         }
     }
 }

@@ -66,6 +66,9 @@ pub(crate) struct Login {
     /// What hooks ordered after the first factor; none before they were asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ordered: Option<Ordered>,
+    /// What opened the way to set up a first factor: a contact on file, or an invitation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) opened: Option<Id>,
     /// The user put off setting up a factor.
     #[serde(default)]
     pub(crate) skipped: bool,
@@ -233,6 +236,7 @@ impl Login {
             marks_browser: false,
             client_id,
             ordered: None,
+            opened: None,
             skipped: false,
         };
         if let Some(who) = who {
@@ -309,6 +313,13 @@ impl Login {
         let young = |at| now.since(at) <= Self::LIFETIME;
         let first = self.proven.iter().filter(|proven| proven.first).map(|proven| proven.at).max();
         first.or(self.who.as_ref().map(SignedIn::auth_time)).is_some_and(young)
+    }
+
+    /// Opens the way to set up a first factor. Nothing is proven by it.
+    pub(crate) fn open(&mut self, by: Id) {
+        self.opened = Some(by);
+        self.chosen = None;
+        self.asked = None;
     }
 
     /// Counts something proven now, in place of what the same method proved before.

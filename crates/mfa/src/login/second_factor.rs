@@ -29,6 +29,9 @@ impl Inner {
             (Stage::Ask { authenticator, .. }, Answer::Code { .. } | Answer::Poll) => {
                 self.verify(turn, &subject, &situation, authenticator, answer, caller).await
             }
+            (Stage::Invitation, Answer::Code { .. }) => {
+                self.invited(turn, (&subject, &situation), answer, caller).await
+            }
             (Stage::Enrol { .. }, Answer::Enrol { .. } | Answer::Poll) => {
                 self.confirm(turn, &subject, &situation, answer, caller).await
             }
@@ -65,7 +68,10 @@ impl Inner {
                 self.code_came_back(&asked.challenge, (contact, true), turn.now).await?;
                 // Whoever proves two factors is the owner, and no row of failures is left.
                 paid.succeeded(self.counting(), &guesser, self.guessed(), self.now()).await?;
-                turn.login.prove(Proven::factor(method, turn.now, false));
+                match on_file.filter(|one| one.opens_only) {
+                    Some(contact) => turn.login.open(contact.id),
+                    None => turn.login.prove(Proven::factor(method, turn.now, false)),
+                }
                 let kind = if method.is_backup() { EventKind::RecoveryCodeUsed } else { EventKind::FactorVerified };
                 self.tell(kind, Some(caller), |event| event.with_subject(subject).with_method(method.name()));
                 if method.is_backup() {

@@ -43,6 +43,7 @@ impl Inner {
                 skip_until: skip_until(situation),
                 error: None,
             }),
+            Stage::Invitation => Step::Code(CodeStep::of_invitation()),
             Stage::Enrol { others, .. } => self.show_enrolment(login, others, situation),
             Stage::KeepCodes => Step::RecoveryCodes(RecoveryCodesStep { codes: login.to_keep.clone() }),
             Stage::Done(signed_in) => {

@@ -11,6 +11,7 @@ mod delivered_codes;
 mod delivered_secrets;
 mod delivered_walks;
 mod ended;
+mod first_enrolment;
 mod guessing;
 mod guessing_in_a_row;
 mod guessing_without_cookies;

@@ -56,7 +56,7 @@ async fn promise_8_a_contact_that_was_not_verified_is_none() {
 
 #[tokio::test]
 async fn promise_8_without_the_policy_contact_data_is_no_factor() {
-    let (bench, letters) = bench(Policy::never()).await;
+    let (bench, letters) = bench(Policy::never().first_enrolment(FirstEnrolment::Closed)).await;
     assert!(matches!(bench.second("alice").await.step, Step::Refused(_)));
     assert_eq!(letters.count(), 0);
 }

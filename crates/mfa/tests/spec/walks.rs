@@ -348,7 +348,7 @@ impl<'a> World<'a> {
                 None => Ok(()),
             },
             Move::Both { logins, code } => self.both(logins, code).await,
-            Move::FromOtherBrowser { login, user } => self.from_other_browser(login, user).await,
+            Move::FromOtherBrowser { login, user } => self.in_other_browser(login, user).await,
             Move::Wait { seconds } => {
                 self.bench.clock.advance(Duration::from_secs(seconds));
                 Ok(())
@@ -364,8 +364,8 @@ impl<'a> World<'a> {
         match code {
             Code::OfApp(user) => self.owned[user].app.as_ref().map_or_else(otherwise, |app| self.bench.code(app)),
             Code::Recovery(nth) => {
-                let all = self.owned.iter().flat_map(|owned| &owned.recovery);
-                all.cloned().nth(nth).unwrap_or_else(otherwise)
+                let mut all = self.owned.iter().flat_map(|owned| &owned.recovery);
+                all.nth(nth).cloned().unwrap_or_else(otherwise)
             }
             Code::Pressed => "pressed".to_owned(),
             Code::Wrong => otherwise(),
@@ -605,7 +605,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    async fn from_other_browser(&mut self, place: usize, user: usize) -> Judged {
+    async fn in_other_browser(&mut self, place: usize, user: usize) -> Judged {
         let Some(open) = self.logins.get(&place) else { return Ok(()) };
         let answer = Sent::Password { user, right: true }.answer();
         let answered = self.bench.mfa.answer(open.id, &answer, &self.caller(1 - open.browser)).await;
