@@ -1,6 +1,5 @@
 //! Rubbish.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,31 +23,35 @@ const STEP: u32 = 256;
 /// How many keys a sweep looks at, whether it finds anything or not. The next goes on behind them.
 const LOOKS: usize = 20_000;
 
-/// Where the next sweep of each server goes on.
+/// Where the next sweep goes on: everything before has been gone over, by this sweep or the ones before it.
 #[derive(Debug, Default)]
-pub(crate) struct Passes(Mutex<HashMap<String, String>>);
+pub(crate) struct Passes(Mutex<Place>);
+
+/// A place on the way over all servers.
+#[derive(Debug, Clone)]
+struct Place {
+    /// Which of the masters.
+    master: usize,
+    cursor: String,
+    /// Whether anything was removed on this way: then one more is worth while.
+    removed: bool,
+}
 
 const BEGINNING: &str = "0";
 
-impl Passes {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn cursor(&self, server: &str) -> String {
-        self.lock().get(server).cloned().unwrap_or_else(|| BEGINNING.to_owned())
-    }
-
-    fn go_on_at(&self, server: String, cursor: String) {
-        if cursor == BEGINNING {
-            self.lock().remove(&server);
-        } else {
-            self.lock().insert(server, cursor);
-        }
+impl Default for Place {
+    fn default() -> Self {
+        Self { master: 0, cursor: BEGINNING.to_owned(), removed: false }
     }
 }
 
-/// One sweep of one server.
+impl Passes {
+    fn lock(&self) -> MutexGuard<'_, Place> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one sweep may do, and has done.
 struct Pass {
     latest: u64,
     limit: u32,
@@ -64,38 +67,43 @@ impl Pass {
 
 impl Inner {
     pub(crate) async fn sweep(&self, now: UnixTime, limit: u32) -> Result<Swept, StoreError> {
-        let mut pass = Pass { latest: encode::time(now.minus(SWEEP_MARGIN)), limit, removed: 0, looks: 0 };
+        let mut behind = Vec::new();
         for master in self.network.masters().await? {
-            if pass.is_over() {
-                break;
-            }
             let clock = examine::clock(&self.network, &master).await?;
             if now > clock.plus(TOLERANCE) {
-                self.sweep_master(&master, &mut pass).await?;
+                behind.push(master);
             }
         }
-        Ok(Swept { removed: pass.removed, more: pass.is_over() && pass.removed > 0 })
+        let mut pass = Pass { latest: encode::time(now.minus(SWEEP_MARGIN)), limit, removed: 0, looks: 0 };
+        let mut place = self.passes.lock().clone();
+        while !pass.is_over() {
+            let Some(master) = behind.get(place.master) else {
+                // The end. What came late before the place where this began is found on one more way.
+                if !std::mem::take(&mut place).removed || behind.is_empty() {
+                    break;
+                }
+                continue;
+            };
+            let before = pass.removed;
+            self.sweep_page(master, &mut place, &mut pass).await?;
+            place.removed |= pass.removed > before;
+        }
+        *self.passes.lock() = place;
+        Ok(Swept { removed: pass.removed, more: pass.is_over() && limit > 0 })
     }
 
-    /// Goes on where the last sweep ended, and from the end once more to the beginning.
-    async fn sweep_master(&self, master: &Link, pass: &mut Pass) -> Result<(), StoreError> {
-        let server = master.server().to_string();
-        let mut cursor = self.passes.cursor(&server);
-        let mut began_within = cursor != BEGINNING;
-        while !pass.is_over() {
-            let mut scan = redis::cmd("SCAN");
-            scan.arg(&cursor).arg("MATCH").arg(format!("{}*", encode::PREFIX)).arg("COUNT").arg(STEP);
-            let wrong = || StoreError::from(Failure::unsent(master.server(), Cause::Answer));
-            let (next, keys) = read_scan(self.network.send_to(master, &scan).await?).ok_or_else(wrong)?;
-            pass.looks += keys.len().max(1);
-            let done = self.sweep_keys(master, &keys, pass).await?;
-            // What was not done for want of room is looked at again.
-            cursor = if done { next } else { cursor };
-            if done && cursor == BEGINNING && !std::mem::take(&mut began_within) {
-                break;
-            }
+    /// Goes over some keys of one server, and on to the next.
+    async fn sweep_page(&self, master: &Link, place: &mut Place, pass: &mut Pass) -> Result<(), StoreError> {
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(&place.cursor).arg("MATCH").arg(format!("{}*", encode::PREFIX)).arg("COUNT").arg(STEP);
+        let wrong = || StoreError::from(Failure::unsent(master.server(), Cause::Answer));
+        let (next, keys) = read_scan(self.network.send_to(master, &scan).await?).ok_or_else(wrong)?;
+        pass.looks += keys.len().max(1);
+        // What was not done for want of room is looked at again.
+        if self.sweep_keys(master, &keys, pass).await? {
+            place.master += usize::from(next == BEGINNING);
+            place.cursor = next;
         }
-        self.passes.go_on_at(server, cursor);
         Ok(())
     }
 

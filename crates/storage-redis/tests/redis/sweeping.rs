@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use crate::servers::{Cluster, Redis, until};
 use crate::traffic::{Traffic, assert_kept};
-use crate::{batch_of, fresh_id, key, now, open};
+use crate::{batch_of, fresh_id, key, later, now, open};
 
 const BACKLOG: usize = 20_000;
 
@@ -57,15 +57,47 @@ async fn a_sweep_that_finds_nothing_ends_soon_and_the_next_goes_on_behind_it() {
     let mut expired = batch_of(key(1), Expect::Absent, "expired");
     expired.put(key(2), Expect::Absent, now().plus(Duration::from_secs(1)), Vec::new(), "expired");
     store.commit(&expired).await.unwrap();
-    let mut removed = 0;
-    for _ in 0..4 {
+    let (mut removed, mut sweeps) = (0, 0);
+    loop {
         let before = calls(&server, "scan");
         let swept = store.sweep(far, 100).await.unwrap();
-        removed += swept.removed;
+        (removed, sweeps) = (removed + swept.removed, sweeps + 1);
         assert!(calls(&server, "scan") - before <= 80, "bounded, whether it finds something or not");
-        assert!(!swept.more || swept.removed > 0, "it is worth coming back at once only where something went");
+        assert!(sweeps < 10, "it comes to an end");
+        if !swept.more {
+            break;
+        }
     }
-    assert_eq!(removed, 1, "four sweeps have been through everything");
+    assert_eq!(removed, 1);
+    assert!(sweeps >= 4, "{sweeps} sweeps go over 60,000 keys, and once more since something went");
+}
+
+/// Sixty thousand keys on the first master are no reason to forget the others.
+#[tokio::test]
+async fn every_master_of_a_cluster_gets_its_turn() {
+    let cluster = Cluster::start(0, &[]);
+    let store = open(&cluster.url()).await;
+    let gone = now().plus(Duration::from_secs(1));
+    for _ in 0..3_000 {
+        let key = Key::root(Kind(200), fresh_id());
+        let mut live = batch_of(key, Expect::Absent, "lives");
+        for number in 0..15_u8 {
+            let other = Key::new(key.partition, Kind(201), Id::from_bytes(u128::from(number).to_be_bytes()));
+            let expiry = if number == 0 { gone } else { later().plus(Duration::from_secs(36_000)) };
+            live.put(other, Expect::Absent, expiry, Vec::new(), "beside it");
+        }
+        store.commit(&live).await.unwrap();
+    }
+    let (far, mut removed, mut sweeps) = (now().plus(Duration::from_secs(1_800)), 0, 0);
+    loop {
+        let swept = store.sweep(far, 1_000).await.unwrap();
+        (removed, sweeps) = (removed + swept.removed, sweeps + 1);
+        assert!(swept.removed <= 1_000 && sweeps < 50, "{sweeps} sweeps");
+        if !swept.more {
+            break;
+        }
+    }
+    assert_eq!(removed, 3_000, "one of each partition, wherever it lies");
 }
 
 /// Records that the server is to drop in a moment: `SWEEP_MARGIN` after their expiry.
