@@ -32,7 +32,11 @@
 //! # Where next
 //! `ServerBuilder::accounts` of `countersign-oauth-core` and `MfaBuilder::accounts` of `countersign-mfa` take an [`Accounts`].
 
+mod json;
+
 use std::fmt;
+
+pub use json::AccountJsonError;
 
 use async_trait::async_trait;
 use countersign_primitives::{BoxError, SecretString, Subject};

@@ -90,6 +90,7 @@ mod maintenance;
 mod pool;
 mod server;
 mod subjects;
+pub mod transfer;
 
 #[cfg(feature = "tokio")]
 pub use maintenance::maintenance;

@@ -7,7 +7,7 @@ use countersign_mfa_otp::{
     Digits, HotpSecret, OtpAlgorithm, OtpauthError, RecoveryCode, SecretError, TotpParameters, TotpSecret,
 };
 use countersign_primitives::{BoxError, RandomError, Subject, UnixTime};
-use countersign_storage_traits::{Batch, CommitError, StoreError};
+use countersign_storage_traits::{Batch, CommitError, StoreError, TransferKeyError};
 
 use crate::enrolments::{Authenticator, AuthenticatorId, Enrolments, Invitation, Read};
 use crate::factor::{FactorError, HOTP, RECOVERY_CODE, RecoveryFactor, State, TOTP, imported_hotp, imported_totp};
@@ -63,6 +63,12 @@ pub enum AuthenticatorsError {
     /// What is kept of a factor cannot be read or written.
     #[error(transparent)]
     Factor(#[from] FactorError),
+    /// What an export sealed cannot be opened.
+    #[error(transparent)]
+    Sealed(#[from] TransferKeyError),
+    /// What an export sealed is none of authenticators that travel.
+    #[error("what was sealed is none of authenticators")]
+    NotExported,
     /// The source of randomness failed.
     #[error(transparent)]
     Random(#[from] RandomError),
@@ -78,10 +84,10 @@ pub enum AuthenticatorsError {
 }
 
 /// How often a commit that lost to another is tried again.
-const TRIES: usize = 4;
+pub(crate) const TRIES: usize = 4;
 
 impl Authenticators {
-    fn inner(&self) -> &Inner {
+    pub(crate) fn inner(&self) -> &Inner {
         &self.0.0
     }
 
@@ -281,7 +287,7 @@ impl Authenticators {
         Ok(codes)
     }
 
-    async fn read(&self, subject: &Subject) -> Result<Read, StoreError> {
+    pub(crate) async fn read(&self, subject: &Subject) -> Result<Read, StoreError> {
         let inner = self.inner();
         Read::of(&*inner.store, &*inner.subjects, subject, inner.now()).await
     }

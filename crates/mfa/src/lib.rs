@@ -81,6 +81,7 @@ mod caller;
 mod contact;
 mod enrolments;
 mod error;
+mod export;
 mod factor;
 mod keys;
 mod limits;
@@ -103,6 +104,7 @@ pub use authenticators::{AuthenticatorInfo, Authenticators, AuthenticatorsError}
 pub use caller::{BrowserMarks, Caller};
 pub use enrolments::{AuthenticatorId, ParseAuthenticatorIdError};
 pub use error::{LoginError, MfaConfigError};
+pub use export::AccountsPage;
 pub use factor::{
     AskError, Challenge, EmailCodes, Enrolled, Enrolment, Factor, FactorError, Hotp, Kind, Kinds, Method, Occasion,
     Prompt, SmsCodes, Totp, Verdict, VoiceCodes,

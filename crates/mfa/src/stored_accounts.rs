@@ -37,10 +37,10 @@ use crate::{HashRefused, PasswordHasher, Subjects};
 /// ```
 #[derive(Debug, Clone)]
 pub struct StoredAccounts {
-    store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     keys: Arc<Keys>,
     subjects: Arc<dyn Subjects>,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
 
@@ -158,17 +158,18 @@ impl StoredAccounts {
         Ok(imported)
     }
 
+    /// Whether an account can be written, as far as that can be told without a look at the others.
+    ///
+    /// # Errors
+    /// As [`StoredAccounts::import`].
+    pub fn check(&self, account: &Account) -> Result<(), AccountsError> {
+        StoredAccount::from(account).check().map(drop)
+    }
+
     /// The name is reserved first, then the account is written, then the old name is released: a crash in between leaves a
     /// reserved name, never two owners of one.
     async fn write(&self, account: &StoredAccount, existing: Existing) -> Result<Written, AccountsError> {
-        if !account.subject.is_valid() {
-            return Err(AccountsError::Subject(account.subject.clone()));
-        }
-        if let Some(hash) = &account.password {
-            let refused = |source| AccountsError::PasswordHash { subject: account.subject.clone(), source };
-            PasswordHasher::check_kind(&PasswordHash::new(hash)).map_err(refused)?;
-        }
-        let name = account.login_name()?;
+        let name = account.check()?;
         for _ in 0..TRIES {
             let now = self.clock.now();
             let found = self.find(&account.subject, now).await?;
@@ -310,7 +311,7 @@ impl Stored for LoginName {
 
 /// An account as it is kept.
 #[derive(Clone, Serialize, Deserialize)]
-struct StoredAccount {
+pub(crate) struct StoredAccount {
     subject: Subject,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     username: Option<String>,
@@ -333,6 +334,18 @@ impl Stored for StoredAccount {
 }
 
 impl StoredAccount {
+    /// Whether it can be written; the name it then signs in by.
+    fn check(&self) -> Result<Option<String>, AccountsError> {
+        if !self.subject.is_valid() {
+            return Err(AccountsError::Subject(self.subject.clone()));
+        }
+        if let Some(hash) = &self.password {
+            let refused = |source| AccountsError::PasswordHash { subject: self.subject.clone(), source };
+            PasswordHasher::check_kind(&PasswordHash::new(hash)).map_err(refused)?;
+        }
+        self.login_name()
+    }
+
     /// The name it signs in by, as names are compared.
     fn login_name(&self) -> Result<Option<String>, AccountsError> {
         let Some(name) = self.username.as_deref().map(normalised) else { return Ok(None) };

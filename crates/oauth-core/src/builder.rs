@@ -379,6 +379,7 @@ impl ServerBuilder {
             clients: ClientTable::new(clients, self.more_clients)?,
             config,
             store,
+            sealed: self.store,
             crypto: self.crypto,
             random: self.random,
             clock: self.clock,

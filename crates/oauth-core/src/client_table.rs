@@ -41,6 +41,11 @@ impl ClientTable {
         Ok(table)
     }
 
+    /// Whether the host named this client to the builder.
+    pub(crate) fn names(&self, id: &ClientId) -> bool {
+        self.fixed.contains_key(id.as_str())
+    }
+
     pub(crate) async fn find(&self, id: &ClientId) -> Result<Option<Arc<Client>>, BoxError> {
         match (self.fixed.get(id.as_str()), &self.more) {
             (Some(client), _) => Ok(Some(Arc::clone(client))),

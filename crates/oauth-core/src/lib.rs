@@ -118,7 +118,9 @@ pub use member::{Gathered, Member, Members};
 pub use params::{Params, ParamsError};
 pub use records::{AuthorizationRequest, EndReason, GrantRecord, Prompt, ResponseMode};
 pub use redirect_uri::{RedirectUriError, VerifiedRedirect, check_redirect_uri};
-pub use registration::Registration;
+pub use registration::{
+    ClientImportError, ClientsPage, GrantInfo, GrantsPage, ImportedClient, RegisteredClients, Registration,
+};
 pub use scope::{Scope, ScopeError, ScopeSet};
 pub use server::Server;
 pub use subjects::SubjectRecords;

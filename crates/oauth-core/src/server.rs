@@ -7,7 +7,7 @@ use bytes::Bytes;
 use countersign_accounts::Accounts;
 use countersign_events::{Event, EventKind, Events};
 use countersign_primitives::{Clock, Id, Random, UnixTime};
-use countersign_storage_traits::Store;
+use countersign_storage_traits::{Cursor, Encrypted, Resealed, Store, StoreError};
 use countersign_tokens::{CryptoProvider, JwtError, RefreshTokens, Verified};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
@@ -31,6 +31,8 @@ pub struct Server(pub(crate) Arc<Assembled>);
 pub(crate) struct Assembled {
     pub(crate) config: Config,
     pub(crate) store: Arc<dyn Store>,
+    /// The same without a memory.
+    pub(crate) sealed: Arc<Encrypted<Arc<dyn Store>>>,
     pub(crate) crypto: Arc<dyn CryptoProvider>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -164,6 +166,26 @@ impl Server {
         let next = if swept?.more { now } else { next.max(now) };
         self.0.worked.note(now);
         Ok(next)
+    }
+
+    /// A step of sealing anew what an earlier master key sealed and nobody reads ([`Encrypted::reseal`]); the first step begins without
+    /// a cursor, and each tells where the next goes on.
+    ///
+    /// # Errors
+    /// When the store fails or cannot be walked; the same step may be made again.
+    ///
+    /// ```
+    /// # use countersign_oauth_core::Server;
+    /// # use countersign_storage_traits::StoreError;
+    /// # async fn example(server: Server) -> Result<(), StoreError> {
+    /// let mut step = server.reseal(None, 256).await?;
+    /// while step.next.is_some() {
+    ///     step = server.reseal(step.next, 256).await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub async fn reseal(&self, after: Option<Cursor>, limit: u16) -> Result<Resealed, StoreError> {
+        self.0.sealed.reseal(after, limit, self.now()).await
     }
 
     /// The paths this server answers, for a router that knows none.

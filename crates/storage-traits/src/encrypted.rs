@@ -55,6 +55,25 @@ struct Sealing {
     is_replaced: bool,
 }
 
+/// What a step of [`Encrypted::reseal`] did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Resealed {
+    /// So many records were looked at.
+    pub looked_at: u64,
+    /// So many were sealed anew.
+    pub anew: u64,
+    /// So many were to be sealed anew and were not: others wrote them at that moment, or the store failed. A later walk sees.
+    pub left: u64,
+    /// So many are sealed under an earlier key and expire by themselves.
+    pub expiring: u64,
+    /// When the last of those expires.
+    pub last_expires_at: Option<UnixTime>,
+    /// So many cannot be opened: another issuer's, damaged, or sealed under a key that is not among those given.
+    pub unread: u64,
+    /// Where to go on; none when this was the last step.
+    pub next: Option<Cursor>,
+}
+
 /// The first byte of what is sealed.
 const FORMAT_SEALED: u8 = 2;
 /// Format, key id, nonce.
@@ -143,6 +162,38 @@ impl<S: Store> Encrypted<S> {
             Ok(()) => Record { version: batch.id(), ..record },
             Err(_) => record,
         }
+    }
+
+    /// Looks at about `limit` records, and seals what never expires and an earlier master key sealed under the present one: what
+    /// reads would do as they come by, for records that nobody reads. What expires goes by itself; it is counted. Safe on every node at
+    /// once, and beside all traffic. Once a walk over everything has found nothing that is left or expires, the earlier key is not needed.
+    ///
+    /// # Errors
+    /// When the store fails or cannot be walked; the same step may be made again.
+    pub async fn reseal(&self, after: Option<Cursor>, limit: u16, now: UnixTime) -> Result<Resealed, StoreError> {
+        let store: &dyn Store = &self.store;
+        let page = store.scannable()?.scan(Part::Records, after, limit).await?;
+        let mut done = Resealed { next: page.next, ..Resealed::default() };
+        for item in page.items {
+            let Item::Record { key: place, record } = item else { continue };
+            done.looked_at += 1;
+            let key = self.moved(place);
+            match self.open(&key, &record) {
+                Ok((_, Sealed::WellEnough)) => {}
+                Ok((opened, Sealed::Earlier)) if record.expires_at == UnixTime::MAX => {
+                    let renewed = self.renewed(&key, opened, now).await;
+                    *(if renewed.version == record.version { &mut done.left } else { &mut done.anew }) += 1;
+                }
+                Ok((_, Sealed::Earlier)) if record.expires_at > now => {
+                    done.expiring += 1;
+                    done.last_expires_at = done.last_expires_at.max(Some(record.expires_at));
+                }
+                Ok(_) => {}
+                Err(StoreError::Corrupt { .. } | StoreError::WrongKey { .. }) => done.unread += 1,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
     }
 
     fn seal(&self, key: &Key, version: Version, payload: &Bytes) -> Result<Bytes, StoreError> {

@@ -179,10 +179,11 @@ mod scan;
 mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+mod transfer_key;
 
 pub use batch::{Batch, BatchError, Change, Expect, Op, Version};
 pub use cached::Cached;
-pub use encrypted::Encrypted;
+pub use encrypted::{Encrypted, Resealed};
 pub use error::{CommitError, StoreError};
 pub use instrumented::{Instrumented, Operation, Outcome, StoreObserver};
 pub use judge::{Counter, Judgement, Standing};
@@ -196,3 +197,4 @@ pub use scan::{Item, Part, Scan, ScanPage};
 pub use store::{
     BACKLOG_COUNTED, Capabilities, Charge, Charged, Cursor, Health, Page, Record, SWEEP_MARGIN, Store, Swept,
 };
+pub use transfer_key::{TransferKey, TransferKeyError};

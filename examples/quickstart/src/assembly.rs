@@ -15,13 +15,13 @@ use countersign::{
     Server, ServerBuilder,
 };
 
+use crate::StartError;
 use crate::admin::Watched;
 use crate::data::DataError;
 use crate::demo::{CALLBACK, Offer, SIGNED_OUT};
 use crate::device::Phone;
 use crate::outbox::Outbox;
 use crate::settings::{DatabaseUrl, PresetName, Settings, SettingsError, StoreChoice};
-use crate::{StartError, users};
 
 /// What the pages are headed with.
 const BRAND: &str = "Countersign quickstart";
@@ -40,7 +40,7 @@ pub(crate) struct Parts<W> {
     pub(crate) phone: Phone,
 }
 
-/// A server as the settings want it, its demo users written, and what its start page offers.
+/// A server as the settings want it, and what its start page offers.
 pub(crate) async fn assemble(
     settings: &Settings,
     issuer: &str,
@@ -90,7 +90,6 @@ pub(crate) async fn assemble(
         None => demo(builder, origin, (&outbox, phone)),
     };
     let server = builder.build().await.map_err(|error| refused(settings, error))?;
-    users::import(&server, settings).await?;
     Ok((server, offers))
 }
 

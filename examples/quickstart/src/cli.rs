@@ -120,6 +120,52 @@ pub struct Cli {
 pub enum Command {
     /// Moves a whole store to another database: grants, sessions, users, keys, all as they are
     Move(MoveArgs),
+    /// Writes users, clients or grants as JSON lines; the switches of the server stand before `export`
+    Export(ExportArgs),
+    /// Takes over users and clients from JSON lines; the switches of the server stand before `import`
+    Import(ImportArgs),
+    /// Seals what an earlier master key sealed and never expires under the present one
+    Reseal,
+}
+
+/// What is exported, and where it goes.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The users, with the hashes of their passwords
+    #[arg(long)]
+    pub(crate) users: bool,
+
+    /// The clients that registered themselves or were imported, with the hashes of their secrets
+    #[arg(long)]
+    pub(crate) clients: bool,
+
+    /// The grants that have not ended: for reports, they cannot be imported
+    #[arg(long)]
+    pub(crate) grants: bool,
+
+    /// Also the seeds of users' authenticators, sealed under the key in this file, which is made if there is none
+    #[arg(long, env = "COUNTERSIGN_TRANSFER_KEY", value_name = "KEYFILE")]
+    pub(crate) transfer_key: Option<PathBuf>,
+
+    /// The file to write, which must not be there
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+/// What is imported.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Users who are there already are replaced, password and all; else they stay as they are
+    #[arg(long)]
+    pub(crate) replace: bool,
+
+    /// The file of the key under which the export sealed authenticators
+    #[arg(long, env = "COUNTERSIGN_TRANSFER_KEY", value_name = "KEYFILE")]
+    pub(crate) transfer_key: Option<PathBuf>,
+
+    /// The file to read
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 /// What a move needs to know. It needs no key: everything stays sealed.
@@ -165,6 +211,9 @@ impl std::fmt::Debug for Command {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Move(args) => args.fmt(f),
+            Self::Export(args) => args.fmt(f),
+            Self::Import(args) => args.fmt(f),
+            Self::Reseal => f.write_str("Reseal"),
         }
     }
 }

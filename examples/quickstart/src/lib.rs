@@ -33,13 +33,14 @@ mod settings;
 #[cfg(test)]
 mod testing;
 mod tls;
+mod transfer;
 mod users;
 mod warnings;
 
 use countersign::ConfigError;
 use countersign::store::{OpenError, RedisOpenError};
 
-pub use cli::{Cli, Command, MoveArgs};
+pub use cli::{Cli, Command, ExportArgs, ImportArgs, MoveArgs};
 pub use config::{
     ClientEntry, ConfigFileError, FileConfig, LifetimesEntry, MfaEntry, ResourceEntry, ScopeEntry, UserEntry,
 };
@@ -52,6 +53,7 @@ pub use outbox::{Outbox, OutgoingMessage};
 pub use running::{Running, start, start_with_clock};
 pub use settings::{DatabaseUrl, DemoUser, Listen, PresetName, Settings, SettingsError, StoreChoice};
 pub use tls::{CertificateProblem, TlsChoice, TlsError};
+pub use transfer::{TransferError, export, import, reseal};
 pub use users::UsersError;
 
 /// The quickstart did not start.
@@ -85,6 +87,9 @@ pub enum StartError {
     /// The demo device has no file to keep its keys in.
     #[error("the demo device cannot be used: {0}")]
     Phone(#[from] PhoneError),
+    /// What was asked for instead of serving was not done.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
     /// The demo users cannot be written.
     #[error(transparent)]
     Users(#[from] UsersError),
@@ -99,6 +104,7 @@ impl StartError {
             Self::Tls(error) if error.is_a_setting() => 2,
             Self::Redis(RedisOpenError::Url) => 2,
             Self::Move(error) if error.is_a_setting() => 2,
+            Self::Transfer(error) if error.is_a_setting() => 2,
             _ => 1,
         }
     }

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use quickstart::{Cli, Command, Running, Settings, StartError, move_store, start};
+use quickstart::{Cli, Command, Running, Settings, StartError, export, import, move_store, reseal, start};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -14,6 +14,9 @@ async fn main() -> ExitCode {
     let done = match cli.instead() {
         None => run(&cli).await,
         Some(Command::Move(moving)) => move_store(moving).await.map_err(StartError::from),
+        Some(Command::Export(args)) => export(&cli, args).await,
+        Some(Command::Import(args)) => import(&cli, args).await,
+        Some(Command::Reseal) => reseal(&cli).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -74,7 +77,7 @@ fn tell(error: &StartError) {
 fn with_reason(error: &StartError) -> String {
     let mut text = error.to_string();
     let mut source = match error {
-        StartError::Data(_) | StartError::Store(_) | StartError::Move(_) => error.source(),
+        StartError::Data(_) | StartError::Store(_) | StartError::Move(_) | StartError::Transfer(_) => error.source(),
         _ => None,
     };
     while let Some(reason) = source {

@@ -23,9 +23,9 @@ use crate::device::Phone;
 use crate::listen::Bound;
 use crate::outbox::Outbox;
 use crate::serve::{self, Patience, Site};
-use crate::settings::{Listen, Settings};
+use crate::settings::{Listen, Settings, SettingsError};
 use crate::tls::{Tls, TlsError};
-use crate::{StartError, admin, assembly, data, device, listen, warnings};
+use crate::{StartError, admin, assembly, data, device, listen, users, warnings};
 
 /// How long requests under way may take when it ends.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -76,6 +76,7 @@ async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Run
     let watching = watched.clone();
     let parts = Parts { key, clock, warnings: sink, watched: watching, outbox: outbox.clone(), phone: phone.clone() };
     let (server, offers) = assembly::assemble(&settings, &issuer, &origin, parts).await?;
+    users::import(&server, &settings).await?;
     let users = settings.users.iter().map(|user| user.name.clone()).collect();
     let provider: Arc<dyn demo::Provider> = Arc::new(server.clone());
     let own = demo::routes(Arc::clone(&provider), offers, users).merge(outbox.routes());
@@ -90,6 +91,32 @@ async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Run
     let mut running = serve(bound, &app, tls, server, settings)?;
     running.upkeep.spawn(warnings.deliver(running.server.clone(), outbox));
     Ok(running)
+}
+
+/// The server that these settings describe, without its sockets, its demo users and its due work: for commands on its records.
+///
+/// # Errors
+/// As [`start`].
+pub(crate) async fn at_rest(settings: Settings) -> Result<Server, StartError> {
+    let port = match settings.listen {
+        Listen::Localhost(port) => port,
+        Listen::Address(address) => address.port(),
+    };
+    let issuer = match &settings.issuer {
+        Some(issuer) => issuer.clone(),
+        None if port == 0 => return Err(SettingsError::IssuerNeeded.into()),
+        None => default_issuer(&settings, port),
+    };
+    data::make_folders(&settings)?;
+    let key = data::master_key(&settings)?;
+    let watched = Watched { events: RecentEvents::new(SystemTime::now()), metrics: Arc::default() };
+    let origin = origin_of(&issuer).to_owned();
+    let (sink, _nobody_listens) = warnings::channel();
+    let outbox = Outbox::new(&settings.outbox);
+    let phone = Phone::open(&settings.data, outbox.clone())?;
+    let parts = Parts { key, clock: None, warnings: sink, watched, outbox, phone };
+    let (server, _) = assembly::assemble(&settings, &issuer, &origin, parts).await?;
+    Ok(server)
 }
 
 fn serve(

@@ -163,6 +163,9 @@ pub enum SettingsError {
     /// `--issuer` is missing where it cannot be told from the address.
     #[error("--issuer is needed with --listen {0}: say the https:// URL that browsers reach this server at")]
     NoIssuer(SocketAddr),
+    /// A command needs the issuer, and no port says it.
+    #[error("--issuer is needed: the records are those of an issuer, and --listen names no port to tell it from")]
+    IssuerNeeded,
     /// `--tls` names no way to get a certificate.
     #[error("--tls {0:?}: write --tls self-signed, or name a certificate of your own with --tls-cert and --tls-key")]
     Tls(String),

@@ -8,3 +8,4 @@ mod login;
 mod master_key;
 mod policy;
 mod support;
+mod transfer;

@@ -2,6 +2,7 @@
 
 mod metadata;
 mod stored;
+mod transfer;
 
 use std::fmt;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::{Peer, Server};
 
 pub(crate) use metadata::Asked;
 pub(crate) use stored::{Registered, TOKEN_HANDLE};
+pub use transfer::{ClientImportError, ClientsPage, GrantInfo, GrantsPage, ImportedClient, RegisteredClients};
 
 /// Who may register clients. Nobody, unless the host says otherwise.
 ///

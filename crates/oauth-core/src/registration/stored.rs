@@ -129,7 +129,7 @@ impl Server {
         }
     }
 
-    /// A registered client, as any other client. A name that was not made here costs no read.
+    /// A registered or imported client, as any other client.
     pub(crate) async fn find_registered(&self, id: &ClientId) -> Result<Option<Arc<Client>>, Refusal> {
         match self.registered(id.as_str()).await? {
             Some(found) => self.client_of(&found.value).map(|client| Some(Arc::new(client))),
@@ -160,9 +160,6 @@ impl Server {
     }
 
     async fn registered(&self, client_id: &str) -> Result<Option<Found<ClientRecord>>, Refusal> {
-        if client_id.parse::<countersign_primitives::Id>().is_err() {
-            return Ok(None);
-        }
         let key: Key = self.secrets().registered_client(client_id);
         let found = self.store().find::<ClientRecord>(key, self.now()).await?;
         Ok(found.filter(|found| !found.value.deleted && found.value.client_id.as_str() == client_id))
