@@ -48,6 +48,7 @@
 //! | what is shown and answered | [`Step`], [`Answer`]; as pages [`Screen`] and [`Presenter`] |
 //! | what is asked of whom | [`Policy`], [`PolicyRule`], and a [`Requirement`](countersign_primitives::Requirement) at each login; [`LoginHook`] |
 //! | ways to prove it | passwords ([`PasswordHasher`]), [`Totp`], [`Hotp`], [`SmsCodes`], [`EmailCodes`], [`VoiceCodes`], [`Push`], recovery codes, a host's own [`Factor`] |
+//! | passwords that may be chosen | [`PasswordPolicy`] |
 //! | guessing | [`Limits`] |
 //! | users, where the host has no table | [`StoredAccounts`] |
 //! | a help desk's view | [`Authenticators`] |
@@ -91,6 +92,7 @@ mod mfa;
 #[cfg(feature = "oauth")]
 pub mod oauth;
 mod password;
+mod password_policy;
 mod policy;
 mod push;
 mod screen;
@@ -118,6 +120,7 @@ pub use messages::{
 };
 pub use mfa::{Mfa, MfaBuilder};
 pub use password::{HashRefused, PasswordCost, PasswordError, PasswordHasher};
+pub use password_policy::{BreachedPasswords, Judged, PasswordPolicy, PasswordRefused, PasswordUse};
 pub use policy::{Duty, FirstEnrolment, Policy, PolicyInput, PolicyRule};
 pub use push::{Push, PushDecision, PushDevices, PushError, PushLimits, PushQuestion, RegisteredDevice};
 pub use screen::{
