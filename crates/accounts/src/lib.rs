@@ -74,12 +74,26 @@ pub trait Accounts: Send + Sync {
         let _ = (subject, hash);
         Err(Box::new(PasswordsAreTheHosts))
     }
+
+    /// Notes that the user has shown this address to be theirs. If the account has another address by now, nothing changes.
+    ///
+    /// # Errors
+    /// By default that this host keeps its addresses to itself.
+    async fn set_email_verified(&self, subject: &Subject, address: &str) -> Result<(), BoxError> {
+        let _ = (subject, address);
+        Err(Box::new(AddressesAreTheHosts))
+    }
 }
 
 /// This host keeps its passwords to itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this host does not let its passwords be set")]
 pub struct PasswordsAreTheHosts;
+
+/// This host keeps its addresses to itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this host does not let its addresses be verified here")]
+pub struct AddressesAreTheHosts;
 
 /// Who checks a password, and with what result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -70,6 +70,8 @@ kinds! {
     CodeReused => "code.reused",
     /// Who was asked on a device says that a login is not theirs: somebody else has the password.
     FactorDenied => "factor.denied",
+    /// The owner of an account has shown that its mail address is theirs.
+    EmailVerified => "email.verified",
     /// A factor was enrolled and proven.
     FactorEnrolled => "factor.enrolled",
     /// An answer to a factor's challenge was wrong.
@@ -94,6 +96,8 @@ kinds! {
     KeyCreated => "key.created",
     /// A signing key was revoked; every token it signed is void.
     KeyRevoked => "key.revoked",
+    /// Somebody asked for a link by mail, to sign in, to choose a new password or to show that an address is theirs; the method names which.
+    LinkAsked => "link.asked",
     /// A password or user name was wrong.
     LoginFailed => "login.failed",
     /// A login reached what was asked of it.
