@@ -32,6 +32,11 @@
 //! | `enrol` | `code` |
 //! | `recovery_codes` | none |
 //! | `consent` | `decision`: `allow` or `deny` |
+//! | `magic_link` | `username` with `answer` `send_link`; at an opened link `link` with `answer` `magic_link` |
+//! | `password_forgot` | `username` |
+//! | `password_reset` | `link`, `new_password` |
+//! | `password_change` | `password` where it is asked for, `new_password` |
+//! | `verify_email` | `link`, or none to be sent one |
 //! | `logout` | `request`, and `decision`: `sign_out` or `stay` |
 //!
 //! # The content security policy

@@ -19,7 +19,7 @@ use crate::texts::{Catalogue, Language, filled};
 use crate::view;
 
 /// The pages that a host may replace: the frame around all of them, and each screen.
-pub(crate) const NAMES: [&str; 13] = [
+pub(crate) const NAMES: [&str; 18] = [
     "base",
     "password",
     "choose",
@@ -33,6 +33,11 @@ pub(crate) const NAMES: [&str; 13] = [
     "logout",
     "signed_out",
     "still_signed_in",
+    "magic_link",
+    "password_forgot",
+    "password_reset",
+    "password_change",
+    "verify_email",
 ];
 
 /// What is shown when nothing else can be.
@@ -123,7 +128,8 @@ impl Pages {
     }
 
     /// Replaces one page by a template of the host's own (minijinja), at run time. `name` is a screen (`password`,
-    /// `choose`, `code`, `enrol`, `recovery_codes`, `consent`, `refused`, `logout`, `signed_out`, `still_signed_in`) or `base`, the
+    /// `choose`, `code`, `enrol`, `recovery_codes`, `consent`, `refused`, `logout`, `signed_out`, `still_signed_in`, `magic_link`,
+    /// `password_forgot`, `password_reset`, `password_change`, `verify_email`) or `base`, the
     /// frame around them.
     ///
     /// The template sees the screen's data and `brand`, `logo`, `style`, `lang`, `direction`, and the function `t(key)`
@@ -282,6 +288,12 @@ fn built_in(name: &str) -> Option<&'static str> {
         "others.html" => include_str!("../templates/others.html"),
         "code_input.html" => include_str!("../templates/code_input.html"),
         "password.html" => include_str!("../templates/password.html"),
+        "magic_link.html" => include_str!("../templates/magic_link.html"),
+        "password_forgot.html" => include_str!("../templates/password_forgot.html"),
+        "password_reset.html" => include_str!("../templates/password_reset.html"),
+        "password_change.html" => include_str!("../templates/password_change.html"),
+        "new_password.html" => include_str!("../templates/new_password.html"),
+        "verify_email.html" => include_str!("../templates/verify_email.html"),
         "choose.html" => include_str!("../templates/choose.html"),
         "code.html" => include_str!("../templates/code.html"),
         "enrol_form.html" => include_str!("../templates/enrol_form.html"),

@@ -51,8 +51,13 @@ fn members(screen: &str) -> Value {
             "cause": "redirect_uri_unknown",
         }),
         "logout" => json!({"account": "alice", "request": "sample-request"}),
+        "magic_link" => json!({"login_hint": null, "sent": false, "or": []}),
+        "password_forgot" => json!({"state": "ask", "back": "/login/sample"}),
+        "password_reset" => json!({"state": "ask", "link": "sample-link"}),
+        "password_change" => json!({"state": "ask", "account": "alice", "needs_password": true}),
+        "verify_email" => json!({"state": "confirm", "link": "sample-link"}),
         "signed_out" => json!({"return_to": "https://shop.example.com/signed-out"}),
         "still_signed_in" => json!({}),
-        _ => json!({"login_hint": null, "or": []}),
+        _ => json!({"login_hint": null, "or": [], "may_reset": true}),
     }
 }

@@ -15,10 +15,14 @@ pub(crate) fn context(step: &str, data: &Value, language: Language<'_>) -> Optio
     view.insert("action".into(), data["action"].as_str().map_or("", own_path).into());
     let logout = data["logout"].as_str().map(own_path).filter(|logout| !logout.is_empty());
     view.insert("logout".into(), logout.into());
+    let forgot = data["may_reset"].as_bool().unwrap_or(false).then(|| forgot(data["action"].as_str()?)).flatten();
+    view.insert("forgot".into(), forgot.into());
+    let back = data["back"].as_str().map(own_path).filter(|back| !back.is_empty());
+    view.insert("back".into(), back.into());
     let back = data["return_to"].as_str().filter(|uri| web_address(uri).is_some() || is_of_an_app(uri));
     view.insert("return_to".into(), back.into());
     view.insert("client".into(), client(&data["client"]));
-    view.insert("error".into(), error(&data["error"], language));
+    view.insert("error".into(), error(data, language));
     view.insert("others".into(), ways(&data["or"], language));
     view.insert("authenticators".into(), ways(&data["authenticators"], language));
     view.insert("kind".into(), kind(&data["type"]).into());
@@ -75,9 +79,18 @@ fn web_address(uri: &str) -> Option<&str> {
     (lower.starts_with("https://") || lower.starts_with("http://")).then_some(uri)
 }
 
-fn error(code: &Value, language: Language<'_>) -> Value {
-    let Some(code) = code.as_str() else { return Value::Null };
-    let text = language.text(&format!("error.{code}")).or_else(|| language.text("error.unknown"));
+/// Where a new password is asked for, of a login that is at this path.
+fn forgot(action: &str) -> Option<String> {
+    let (below, login) = own_path(action).rsplit_once("/login/")?;
+    let plain = login.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    plain.then(|| format!("{below}/password/forgot?login={login}"))
+}
+
+fn error(data: &Value, language: Language<'_>) -> Value {
+    let Some(code) = data["error"].as_str() else { return Value::Null };
+    let text = language.text(&format!("error.{code}")).or_else(|| language.text("error.unknown")).unwrap_or_default();
+    let minimum = data["minimum"].as_u64().map(|minimum| minimum.to_string());
+    let text = filled(text, |place| (place == "minimum").then_some(minimum.as_deref()).flatten());
     json!({"code": code, "text": text})
 }
 

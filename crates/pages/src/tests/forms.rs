@@ -5,8 +5,22 @@ use serde_json::json;
 use super::html::Page;
 use super::{SCREENS, page, recovery_code};
 
-const FORMS: [&str; 9] =
-    ["password", "choose", "code", "wait", "contact", "enrol", "recovery_codes", "consent", "logout"];
+const FORMS: [&str; 14] = [
+    "password",
+    "choose",
+    "code",
+    "wait",
+    "contact",
+    "enrol",
+    "recovery_codes",
+    "consent",
+    "logout",
+    "magic_link",
+    "password_forgot",
+    "password_reset",
+    "password_change",
+    "verify_email",
+];
 
 fn submit_buttons(page: &Page) -> Vec<(&str, &str)> {
     page.all("button").iter().map(|button| (button.attribute("name"), button.attribute("value"))).collect()
@@ -19,7 +33,11 @@ fn every_form_posts_its_step_and_the_anti_forgery_value() {
         let form = page.one("form");
         assert_eq!((form.attribute("method"), form.attribute("action")), ("post", "/login/sample"), "{screen}");
         assert_eq!(page.input("csrf").attribute("value"), "sample-csrf", "{screen}");
-        let answer = if screen == "wait" { "poll" } else { screen };
+        let answer = match screen {
+            "wait" => "poll",
+            "magic_link" => "send_link",
+            screen => screen,
+        };
         assert_eq!(page.input("answer").attribute("value"), answer);
         assert_eq!(page.input("answer").attribute("type"), "hidden");
     }
@@ -105,4 +123,44 @@ fn what_may_be_put_off_has_a_button_after_all_others() {
         assert!(skip.has("formnovalidate") && skip.text == "Not now", "{screen}");
     }
     assert!(submit_buttons(&page("enrol", &[])).iter().all(|(name, _)| *name != "skip"));
+}
+
+#[test]
+fn a_link_that_was_opened_is_sent_by_a_button_alone() {
+    let magic = page("magic_link", &[("link", json!("cs_link_x"))]);
+    assert_eq!(
+        (magic.input("link").attribute("value"), magic.input("answer").attribute("value")),
+        ("cs_link_x", "magic_link")
+    );
+    for screen in ["password_reset", "verify_email"] {
+        let page = page(screen, &[("link", json!("cs_x"))]);
+        assert_eq!((page.input("link").attribute("type"), page.input("link").attribute("value")), ("hidden", "cs_x"));
+        assert_eq!(page.all("button").len(), 1, "{screen}");
+    }
+}
+
+#[test]
+fn nist_sp800_63b_4_3_1_1_2_password_managers_may_fill_in_and_nothing_is_demanded_of_the_browser() {
+    for screen in ["password_reset", "password_change"] {
+        let page = page(screen, &[]);
+        let new = page.input("new_password");
+        assert_eq!((new.attribute("type"), new.attribute("autocomplete")), ("password", "new-password"), "{screen}");
+        for rule in ["pattern", "maxlength", "minlength", "onpaste"] {
+            assert!(!new.has(rule), "{screen}: {rule}");
+        }
+    }
+    let short = page("password_reset", &[("error", json!("password_too_short")), ("minimum", json!(15))]);
+    assert!(short.by_id("error").unwrap().text.contains("at least 15 characters"));
+}
+
+#[test]
+fn the_way_to_a_new_password_is_built_from_the_forms_own_path() {
+    let page_of = |action: &str, may: bool| page("password", &[("action", json!(action)), ("may_reset", json!(may))]);
+    let link = |page: &Page| page.by_id("forgot").map(|link| link.attribute("href").to_owned());
+    assert_eq!(link(&page_of("/id/login/abc", true)).as_deref(), Some("/id/password/forgot?login=abc"));
+    for (action, may) in
+        [("/id/login/abc", false), ("javascript:/login/abc", true), ("/login/a?b", true), ("/elsewhere", true)]
+    {
+        assert_eq!(link(&page_of(action, may)), None, "{action}");
+    }
 }

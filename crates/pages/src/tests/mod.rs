@@ -12,7 +12,7 @@ use crate::Pages;
 use crate::samples::sample;
 use html::Page;
 
-const SCREENS: [&str; 12] = [
+const SCREENS: [&str; 17] = [
     "password",
     "choose",
     "wait",
@@ -25,6 +25,11 @@ const SCREENS: [&str; 12] = [
     "logout",
     "signed_out",
     "still_signed_in",
+    "magic_link",
+    "password_forgot",
+    "password_reset",
+    "password_change",
+    "verify_email",
 ];
 
 /// The page of a screen whose sample data has these members changed.
