@@ -19,6 +19,16 @@ pub enum Answer {
         /// The password.
         password: SecretString,
     },
+    /// Asked for a link that signs in.
+    SendLink {
+        /// The user name.
+        login: String,
+    },
+    /// Opened the link, and said that it is to sign in.
+    MagicLink {
+        /// The link: the value of its parameter `link`.
+        link: SecretString,
+    },
     /// Chose a way.
     Choose {
         /// The [`Way::id`](crate::Way::id).
@@ -117,6 +127,18 @@ impl Answer {
         Self::Contact { to: to.into() }
     }
 
+    /// A link to this user's address is asked for.
+    #[must_use]
+    pub fn send_link(login: impl Into<String>) -> Self {
+        Self::SendLink { login: login.into() }
+    }
+
+    /// A link that was sent.
+    #[must_use]
+    pub fn magic_link(link: impl Into<String>) -> Self {
+        Self::MagicLink { link: SecretString::new(link) }
+    }
+
     /// The text of the code, where the answer is one.
     #[must_use]
     pub fn code_text(&self) -> Option<&str> {
@@ -172,6 +194,7 @@ impl Answer {
                 "answer" => &mut body.answer,
                 "username" => &mut body.login,
                 "password" => &mut body.password,
+                "link" => &mut body.link,
                 "code" => &mut body.code,
                 "authenticator" => &mut body.id,
                 "to" => &mut body.to,
@@ -213,6 +236,7 @@ struct Body {
     answer: Option<Shown>,
     login: Option<Shown>,
     password: Option<Shown>,
+    link: Option<Shown>,
     id: Option<Shown>,
     code: Option<Shown>,
     remember: Option<bool>,
@@ -254,6 +278,8 @@ impl Body {
         let kind = self.answer.as_ref().map(Shown::expose).ok_or(AnswerError::Missing("answer"))?;
         let belongs: &[&str] = match kind {
             "password" => &["login", "password"],
+            "send_link" => &["login"],
+            "magic_link" => &["link"],
             "choose" => &["id"],
             "code" => &["code", "remember"],
             "enrol" => &["code"],
@@ -270,6 +296,10 @@ impl Body {
                 login: text(self.login, "login", Answer::MAX_LOGIN)?.expose().to_owned(),
                 password: secret(self.password, "password", Answer::MAX_PASSWORD)?,
             },
+            "send_link" => {
+                Answer::SendLink { login: text(self.login, "login", Answer::MAX_LOGIN)?.expose().to_owned() }
+            }
+            "magic_link" => Answer::MagicLink { link: secret(self.link, "link", Answer::MAX_TEXT)? },
             "choose" => Answer::Choose { id: text(self.id, "id", Answer::MAX_TEXT)?.expose().to_owned() },
             "code" => Answer::Code {
                 code: secret(self.code, "code", Answer::MAX_CODE)?,
@@ -291,6 +321,7 @@ impl Body {
         [
             ("login", self.login.is_some()),
             ("password", self.password.is_some()),
+            ("link", self.link.is_some()),
             ("id", self.id.is_some()),
             ("code", self.code.is_some()),
             ("remember", self.remember.is_some()),
@@ -383,6 +414,13 @@ mod tests {
         assert!(matches!(
             json(r#"{"answer":"contact","to":"+49 151 12345678"}"#),
             Ok(Answer::Contact { to }) if to == "+49 151 12345678"
+        ));
+        assert!(
+            matches!(json(r#"{"answer":"send_link","login":"alice"}"#), Ok(Answer::SendLink { login }) if login == "alice")
+        );
+        assert!(matches!(
+            json(r#"{"answer":"magic_link","link":"cs_link_x"}"#),
+            Ok(Answer::MagicLink { link }) if link.matches("cs_link_x")
         ));
         assert!(matches!(json(r#"{"answer":"resend"}"#), Ok(Answer::Resend)));
         assert!(matches!(json(r#"{"answer":"poll"}"#), Ok(Answer::Poll)));

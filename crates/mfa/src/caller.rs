@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use countersign_primitives::{Id, SessionId};
 use ring::digest::{SHA256, digest};
 
+use crate::Languages;
+
 /// The browser that a step comes from, or the client where no browser is.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -15,13 +17,22 @@ pub struct Caller {
     pub(crate) session: Option<SessionId>,
     /// The client that calls, where no browser does.
     pub(crate) client: Option<String>,
+    /// The languages that whoever calls reads.
+    pub(crate) languages: Languages,
 }
 
 impl Caller {
     /// A browser by the id that its cookie stands for. The host has checked the cookie; a login answers no other browser.
     #[must_use]
     pub fn new(browser: Id) -> Self {
-        Self { browser, address: None, marks: BrowserMarks::default(), session: None, client: None }
+        Self {
+            browser,
+            address: None,
+            marks: BrowserMarks::default(),
+            session: None,
+            client: None,
+            languages: Languages::default(),
+        }
     }
 
     /// A client that calls by itself, without a browser and its cookies: a login through an API. A login is that client's alone,
@@ -49,6 +60,13 @@ impl Caller {
     #[must_use]
     pub fn address(mut self, address: IpAddr) -> Self {
         self.address = Some(address);
+        self
+    }
+
+    /// The languages that the browser asks for: messages to somebody whose account names no language are written in them.
+    #[must_use]
+    pub fn languages(mut self, languages: Languages) -> Self {
+        self.languages = languages;
         self
     }
 

@@ -26,6 +26,10 @@ pub(crate) const PUSH_ENROLMENT: Kind = Kind(44);
 pub(crate) const PUSH_CHALLENGE: Kind = Kind(45);
 /// The one question of a subject that is open, in the subject's partition.
 pub(crate) const OPEN_PUSH: Kind = Kind(46);
+/// A link that was sent, in a partition of its own.
+pub(crate) const LINK: Kind = Kind(47);
+/// What is known of a subject's links, in the subject's partition.
+pub(crate) const LINKS: Kind = Kind(48);
 
 /// The keys of one realm. Nothing derived here is the same in two realms (promise 16).
 pub(crate) struct Keys {
@@ -130,6 +134,8 @@ pub enum Changed {
     FactorsReset,
     /// Recovery codes were made anew; the old ones are void.
     RecoveryCodesReplaced,
+    /// The password was changed.
+    PasswordChanged,
 }
 
 /// Where a subject's records live, and what else changes when its factors do.

@@ -86,6 +86,7 @@ mod export;
 mod factor;
 mod keys;
 mod limits;
+mod links;
 mod login;
 mod messages;
 mod mfa;
@@ -113,7 +114,8 @@ pub use factor::{
 };
 pub use keys::{Changed, Subjects};
 pub use limits::{Budget, Limits};
-pub use login::{Begun, FirstFactor, LoginHook, LoginId, LoginOrder, LoginRequest};
+pub use links::{DeadLink, LinkPurpose, PasswordChangeError, VerifyEmailError};
+pub use login::{Begun, FirstFactor, FirstMethod, FirstMethods, LoginHook, LoginId, LoginOrder, LoginRequest};
 pub use messages::{
     Countries, Country, Envelope, Languages, MessageBudget, MessageError, MessageRefused, MessageTexts,
     MessageTextsError, Notice, ParseCountryError, Share, Ticket,

@@ -19,8 +19,8 @@ use crate::limits::{PASSWORD, SECTION};
 use crate::login::gate::INVITATION;
 use crate::push::{Push, PushDevices, PushFactor, PushService};
 use crate::{
-    Authenticators, Caller, FirstEnrolment, Limits, LoginHook, MessageBudget, MessageTexts, Method, MfaConfigError,
-    PasswordCost, PasswordHasher, Policy, Subjects,
+    Authenticators, Caller, FirstEnrolment, FirstMethod, FirstMethods, Limits, LoginHook, MessageBudget, MessageTexts,
+    Method, MfaConfigError, PasswordCost, PasswordHasher, PasswordPolicy, Policy, Subjects,
 };
 
 /// Login, factors and policy as one value. A cheap clone.
@@ -57,6 +57,14 @@ pub(crate) struct Inner {
     pub(crate) factors: Factors,
     pub(crate) recovery: Option<Arc<RecoveryFactor>>,
     pub(crate) senders: BTreeMap<Channel, Arc<dyn MessageSender>>,
+    /// Who says who signs in.
+    pub(crate) first_factors: FirstMethods,
+    /// Which passwords may be chosen.
+    pub(crate) passwords: PasswordPolicy,
+    /// What links begin with: the issuer.
+    pub(crate) link_base: String,
+    /// Where a front end of the host's own shows a login.
+    pub(crate) login_page: Option<String>,
     /// The host name of the issuer.
     pub(crate) host: Option<String>,
     pub(crate) push: Option<Arc<PushService>>,
@@ -252,6 +260,10 @@ pub struct MfaBuilder<'a> {
     factors: Vec<Arc<dyn Factor>>,
     push: Option<Push>,
     senders: BTreeMap<Channel, Arc<dyn MessageSender>>,
+    first_factors: FirstMethods,
+    passwords: PasswordPolicy,
+    link_base: Option<String>,
+    login_page: Option<String>,
     recovery_codes: u8,
     policy: Policy,
     hooks: Vec<Arc<dyn LoginHook>>,
@@ -287,6 +299,10 @@ impl<'a> MfaBuilder<'a> {
             factors: Vec::new(),
             push: None,
             senders: BTreeMap::new(),
+            first_factors: FirstMethods::default(),
+            passwords: PasswordPolicy::new(),
+            link_base: None,
+            login_page: None,
             recovery_codes: 10,
             policy: Policy::default(),
             hooks: Vec::new(),
@@ -326,6 +342,49 @@ impl<'a> MfaBuilder<'a> {
     #[must_use]
     pub fn sender(mut self, channel: Channel, sender: impl MessageSender + 'static) -> Self {
         self.senders.insert(channel, Arc::new(sender));
+        self
+    }
+
+    /// How users may say who they are. Default: by a password alone. A link by mail needs a [sender](Self::sender) of mails.
+    ///
+    /// ```no_run
+    /// # use countersign_mfa::{FirstMethod, MfaBuilder};
+    /// # fn example(builder: MfaBuilder<'_>) -> MfaBuilder<'_> {
+    /// builder.first_factors([FirstMethod::Password, FirstMethod::MagicLink])
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn first_factors(mut self, factors: impl IntoIterator<Item = FirstMethod>) -> Self {
+        self.first_factors = factors.into_iter().collect();
+        self
+    }
+
+    /// The same, as a value.
+    #[must_use]
+    pub fn first_factors_as(mut self, factors: FirstMethods) -> Self {
+        self.first_factors = factors;
+        self
+    }
+
+    /// Which passwords users may choose. Default: [`PasswordPolicy::new`].
+    #[must_use]
+    pub fn password_policy(mut self, policy: PasswordPolicy) -> Self {
+        self.passwords = policy;
+        self
+    }
+
+    /// What links in mails begin with. Default: the [realm](Self::realm), which is the issuer. Nothing is ever built from what a request
+    /// says of its host.
+    #[must_use]
+    pub fn link_base(mut self, base: impl Into<String>) -> Self {
+        self.link_base = Some(base.into());
+        self
+    }
+
+    /// Where a front end of the host's own shows a login: an absolute address. Links that sign in lead there, with `login` and `link`.
+    #[must_use]
+    pub fn login_page(mut self, address: impl Into<String>) -> Self {
+        self.login_page = Some(address.into());
         self
     }
 
@@ -477,6 +536,10 @@ impl<'a> MfaBuilder<'a> {
         });
         let by_push = push.iter().map(|service| Arc::new(PushFactor(Arc::clone(service))) as Arc<dyn Factor>);
         let mut factors = named(self.factors.into_iter().chain(by_push).collect())?;
+        if self.first_factors.magic_link && !senders.contains_key(&Channel::Email) {
+            return Err(MfaConfigError::NoSender(Channel::Email));
+        }
+        let passwords = self.passwords.service(texts.service()).service(host_of(&self.realm));
         let with_codes = self.recovery_codes > 0 && !factors.is_empty();
         let recovery =
             with_codes.then(|| Arc::new(RecoveryFactor { keys: Arc::clone(&keys), count: self.recovery_codes }));
@@ -492,6 +555,10 @@ impl<'a> MfaBuilder<'a> {
             recovery,
             senders,
             push,
+            first_factors: self.first_factors,
+            passwords,
+            link_base: self.link_base.as_deref().unwrap_or(&self.realm).trim_end_matches('/').to_owned(),
+            login_page: self.login_page,
             host: origin_of(&self.realm),
             policy: self.policy,
             hooks: self.hooks,

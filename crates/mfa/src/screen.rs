@@ -68,7 +68,7 @@ pub struct Frame {
 
 impl Frame {
     /// Adds `step`, `action`, `csrf`, `client` and `error` to a screen's own data.
-    fn around(&self, name: &'static str, own: Value, error: Option<&str>) -> Value {
+    pub(crate) fn around(&self, name: &'static str, own: Value, error: Option<&str>) -> Value {
         let mut data = match own {
             Value::Object(members) => members,
             _ => Map::new(),

@@ -64,6 +64,8 @@ fn is_false(value: &bool) -> bool {
 pub enum Step {
     /// A user name and a password.
     Password(PasswordStep),
+    /// A user name, to which a link is sent that signs in; or the link itself.
+    MagicLink(MagicLinkStep),
     /// One of several ways to go on.
     Choose(ChooseStep),
     /// A code of an authenticator.
@@ -109,6 +111,8 @@ pub enum StepError {
     NotSent,
     /// Whoever was asked elsewhere said no.
     Denied,
+    /// The link was used, is too old, or is another login's; which of them is not said.
+    LinkDead,
 }
 
 impl StepError {
@@ -127,6 +131,7 @@ impl StepError {
             Self::Unreachable => "unreachable",
             Self::NotSent => "not_sent",
             Self::Denied => "denied",
+            Self::LinkDead => "link_dead",
         }
     }
 }
@@ -154,6 +159,23 @@ pub struct Way {
 pub struct PasswordStep {
     /// The name to begin with, where one is known.
     pub login_hint: Option<String>,
+    /// Other ways to begin.
+    pub or: Vec<Way>,
+    /// Whether a new password can be asked for by mail.
+    #[serde(skip_serializing_if = "is_false")]
+    pub may_reset: bool,
+    /// What was wrong with the last answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<StepError>,
+}
+
+/// A user name is asked for, to whose address a link is sent; once it was, the link.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct MagicLinkStep {
+    /// The name to begin with, where one is known.
+    pub login_hint: Option<String>,
+    /// A link was asked for. Whether there is an account that it was sent to is not said.
+    pub sent: bool,
     /// Other ways to begin.
     pub or: Vec<Way>,
     /// What was wrong with the last answer.
@@ -378,6 +400,7 @@ impl Step {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Password(_) => "password",
+            Self::MagicLink(_) => "magic_link",
             Self::Choose(_) => "choose",
             Self::Code(_) => "code",
             Self::Wait(_) => "wait",
@@ -394,6 +417,7 @@ impl Step {
     pub const fn error(&self) -> Option<StepError> {
         match self {
             Self::Password(step) => step.error,
+            Self::MagicLink(step) => step.error,
             Self::Choose(step) => step.error,
             Self::Code(step) => step.error,
             Self::Wait(step) => step.error,
@@ -408,6 +432,7 @@ impl Step {
     pub fn with_error(mut self, error: StepError) -> Self {
         match &mut self {
             Self::Password(step) => step.error = Some(error),
+            Self::MagicLink(step) => step.error = Some(error),
             Self::Choose(step) => step.error = Some(error),
             Self::Code(step) => step.error = Some(error),
             Self::Wait(step) => step.error = Some(error),
@@ -496,6 +521,7 @@ mod tests {
             StepError::Unreachable,
             StepError::NotSent,
             StepError::Denied,
+            StepError::LinkDead,
         ] {
             assert_eq!(serde_json::to_value(error).unwrap(), error.code());
         }

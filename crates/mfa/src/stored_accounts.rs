@@ -277,11 +277,27 @@ impl Accounts for StoredAccounts {
     }
 
     async fn set_password(&self, subject: &Subject, hash: &PasswordHash) -> Result<(), BoxError> {
+        self.change(subject, |account| account.password = Some(hash.as_str().to_owned())).await
+    }
+
+    async fn set_email_verified(&self, subject: &Subject, address: &str) -> Result<(), BoxError> {
+        self.change(subject, |account| {
+            if let Some((_, verified)) = account.email.as_mut().filter(|(known, _)| known == address) {
+                *verified = true;
+            }
+        })
+        .await
+    }
+}
+
+impl StoredAccounts {
+    /// Changes an account as it is at present.
+    async fn change(&self, subject: &Subject, change: impl Fn(&mut StoredAccount) + Send) -> Result<(), BoxError> {
         for _ in 0..TRIES {
             let now = self.clock.now();
             let found = self.find(subject, now).await?.ok_or_else(|| AccountsError::Unknown(subject.clone()))?;
             let mut account = found.value.clone();
-            account.password = Some(hash.as_str().to_owned());
+            change(&mut account);
             let mut batch = Batch::new(found.key.partition, now, &*self.random)?;
             batch.put_value(found.key, found.unchanged(), UnixTime::MAX, &account)?;
             if self.commit(&batch).await? {

@@ -10,11 +10,12 @@ use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
 use super::machine::{self, Gate, Stage, View};
 use super::record::{Asked, Enrolling, Login, NewRecoveryCodes, Typed};
 use super::sending::Sent;
-use super::{Begun, LoginId, LoginRequest};
+use super::{Begun, LoginId, LoginRequest, MAGIC_LINK};
 use crate::contact::Contact;
 use crate::enrolments::Enrolments;
 use crate::factor::{Binding, Enrolled, Factor, FactorError, Occasion};
 use crate::keys::LOGIN;
+use crate::limits::PASSWORD;
 use crate::messages::spending::Spent;
 use crate::mfa::Inner;
 use crate::{Answer, Caller, Duty, Languages, LoginError, Method, Mfa, Step, StepError};
@@ -165,6 +166,8 @@ impl Mfa {
         }
         let looked = match answer {
             Answer::Password { login, password } => inner.password(&mut turn, login, password, caller).await?,
+            Answer::SendLink { login } => inner.send_magic_link(&mut turn, login, caller).await?,
+            Answer::MagicLink { link } => inner.magic_link(&mut turn, link, caller).await?,
             Answer::Choose { id } => inner.choose(&mut turn, id).await?,
             Answer::Code { .. } | Answer::Enrol { .. } | Answer::Poll => inner.code(&mut turn, answer, caller).await?,
             Answer::Contact { to } => inner.contact(&mut turn, to).await?,
@@ -250,7 +253,7 @@ impl Inner {
             })
     }
 
-    pub(super) async fn epoch(&self, subject: &Subject) -> Result<u64, LoginError> {
+    pub(crate) async fn epoch(&self, subject: &Subject) -> Result<u64, LoginError> {
         self.subjects.epoch(subject).await.map_err(LoginError::Subjects)
     }
 
@@ -367,7 +370,8 @@ impl Inner {
         let due = situation.is_some_and(|situation| matches!(situation.duty, Duty::Until(_)));
         // Whoever finds a browser signed in is not asked, and neither is its owner in the middle of something else.
         let offers = due && !login.skipped && login.is_young(now);
-        View { ways, enrolable, gate, floor, offers, passwords: self.accounts.is_some(), table: &self.table, now }
+        let first = self.accounts.as_ref().map(|_| self.first_factors);
+        View { ways, enrolable, gate, floor, offers, first, table: &self.table, now }
     }
 
     fn enrolable(&self) -> impl Iterator<Item = &Method> {
@@ -486,6 +490,8 @@ impl Inner {
             return Ok(Looked::On(None));
         }
         let offered = match (&stage, situation) {
+            (Stage::Password, _) => id == MAGIC_LINK && self.first_factors.magic_link,
+            (Stage::MagicLink, _) => id == PASSWORD && self.first_factors.password,
             (Stage::Choose(ids), Some(situation)) => self.offers(&situation, ids, id),
             (Stage::Ask { authenticator, others }, Some(situation)) => {
                 self.offers(&situation, others, id) || self.offers(&situation, &[*authenticator], id)

@@ -33,7 +33,7 @@ impl Inner {
         caller: &Caller,
     ) -> Result<Looked, LoginError> {
         let Some((accounts, hasher)) = &self.accounts else { return Ok(Looked::Elsewhere) };
-        if turn.login.has_first() {
+        if turn.login.has_first() || !self.first_factors.password {
             return Ok(Looked::Elsewhere);
         }
         if name.len() > Answer::MAX_LOGIN {
@@ -59,7 +59,8 @@ impl Inner {
                 }
                 turn.login.subject = Some(account.subject().clone());
                 turn.login.epoch = epoch;
-                turn.login.prove(Proven::password(turn.now));
+                let by_mail = self.links(partition, turn.now).await?.password_by_mail;
+                turn.login.prove(if by_mail { Proven::password_by_mail(turn.now) } else { Proven::password(turn.now) });
                 Ok(Looked::On(None))
             }
             Ok(Outcome::Wrong { cause, account }) => {
@@ -87,7 +88,7 @@ impl Inner {
     }
 
     /// What is remembered of the browser by the account, if anything is.
-    pub(super) async fn known_browser(
+    pub(crate) async fn known_browser(
         &self,
         partition: Id,
         caller: &Caller,
@@ -176,22 +177,30 @@ impl Inner {
     }
 }
 
-/// Checks a password: by the host where it does so itself, else by the account's hash, else against a decoy.
+/// Checks the password of an account: by the host where it does so itself, else by the account's hash.
+pub(crate) async fn check_password(
+    accounts: &dyn Accounts,
+    hasher: &PasswordHasher,
+    account: &Account,
+    password: &SecretString,
+) -> Result<Checked, LoginError> {
+    Ok(match accounts.verify_password(account, password).await.map_err(LoginError::Accounts)? {
+        PasswordCheck::ByHash => hasher.check(password, account.password()).await?,
+        PasswordCheck::Right => Checked::Right { aged: false },
+        PasswordCheck::Wrong => Checked::Wrong,
+    })
+}
+
+/// The same of an account that there may not be: then against a decoy.
 async fn check(
     accounts: &dyn Accounts,
     hasher: &PasswordHasher,
     account: Option<Account>,
     password: &SecretString,
 ) -> Result<Outcome, LoginError> {
-    let by_host = match &account {
-        Some(account) => accounts.verify_password(account, password).await.map_err(LoginError::Accounts)?,
-        None => PasswordCheck::ByHash,
-    };
-    let stored = account.as_ref().and_then(Account::password);
-    let checked = match by_host {
-        PasswordCheck::ByHash => hasher.check(password, stored).await?,
-        PasswordCheck::Right => Checked::Right { aged: false },
-        PasswordCheck::Wrong => Checked::Wrong,
+    let checked = match &account {
+        Some(account) => check_password(accounts, hasher, account, password).await?,
+        None => hasher.check(password, None).await?,
     };
     Ok(judge(account, checked))
 }

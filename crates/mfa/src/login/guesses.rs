@@ -11,7 +11,7 @@ use crate::{Caller, Limits, LoginError, Notice};
 
 impl Inner {
     /// What counting takes.
-    pub(super) fn counting(&self) -> (&Limits, &dyn Store, &Keys) {
+    pub(crate) fn counting(&self) -> (&Limits, &dyn Store, &Keys) {
         (&self.limits, &*self.store, &self.keys)
     }
 
@@ -33,7 +33,7 @@ impl Inner {
     }
 
     /// Charges an attempt, or says when the next one is welcome.
-    pub(super) async fn pay(
+    pub(crate) async fn pay(
         &self,
         guess: Guess<'_>,
         partition: Id,
@@ -54,7 +54,7 @@ impl Inner {
     }
 
     /// Counts an answer that was wrong. Of a name that nobody has it does the same, and tells nobody.
-    pub(super) async fn failed_guess(
+    pub(crate) async fn failed_guess(
         &self,
         paid: Paid,
         guess: Guess<'_>,

@@ -4,7 +4,9 @@ use countersign_outbound::Channel;
 use countersign_primitives::{Acr, AcrTable, Amr, Id, Proof, Requirement, SignedIn, UnixTime};
 
 use super::record::{Login, Proven};
+use super::{FirstMethods, MAGIC_LINK};
 use crate::Method;
+use crate::limits::PASSWORD;
 
 /// What the machine looks at besides the login.
 #[derive(Debug)]
@@ -19,8 +21,8 @@ pub(crate) struct View<'a> {
     pub(crate) gate: Gate,
     /// The user has no factor and is to be asked for one, which he may put off.
     pub(crate) offers: bool,
-    /// Whether passwords can be checked here.
-    pub(crate) passwords: bool,
+    /// How it can be said here who signs in; by nothing, where the host does that.
+    pub(crate) first: Option<FirstMethods>,
     pub(crate) table: &'a AcrTable,
     pub(crate) now: UnixTime,
 }
@@ -39,6 +41,8 @@ pub(crate) enum Gate {
 pub(crate) enum Stage {
     /// It must be said who signs in.
     Password,
+    /// The same, by a link that is sent.
+    MagicLink,
     /// One of these authenticators is to be chosen.
     Choose(Vec<Id>),
     /// This authenticator is asked; the others would do as well.
@@ -112,7 +116,7 @@ impl Strength {
 /// What comes next.
 pub(crate) fn next(login: &Login, view: &View<'_>) -> Stage {
     let Some((have, strength)) = login.has_first().then(|| claims(login, &[], view)).flatten() else {
-        return if view.passwords { Stage::Password } else { Stage::Unmet };
+        return begin(login, view);
     };
     if !login.to_keep.is_empty() {
         return Stage::KeepCodes;
@@ -128,6 +132,17 @@ pub(crate) fn next(login: &Login, view: &View<'_>) -> Stage {
         Goal::Offer => gated(login, view, &Requirement::MFA),
         Goal::OutOfReach => Stage::Unmet,
     }
+}
+
+/// How it is said who signs in: as the user chose, else by the way that is shown first.
+fn begin(login: &Login, view: &View<'_>) -> Stage {
+    let Some(first) = view.first else { return Stage::Unmet };
+    let by_link = match login.chosen.as_deref() {
+        Some(MAGIC_LINK) => true,
+        Some(PASSWORD) => false,
+        _ => first.link_first || login.link_sent,
+    };
+    if first.magic_link && (by_link || !first.password) { Stage::MagicLink } else { Stage::Password }
 }
 
 /// What is still to be reached, and by which means.
@@ -373,7 +388,7 @@ mod tests {
             floor,
             gate: Gate::Open,
             offers: false,
-            passwords: true,
+            first: Some(FirstMethods::default()),
             table,
             now: NOW,
         }
@@ -471,7 +486,7 @@ mod tests {
     fn without_passwords_somebody_must_be_brought() {
         let methods = methods();
         let table = AcrTable::default();
-        let view = View { passwords: false, ..view(&methods, &[0], &[], &Requirement::NONE, &table) };
+        let view = View { first: None, ..view(&methods, &[0], &[], &Requirement::NONE, &table) };
         assert_eq!(next(&login(LoginRequest::new()), &view), Stage::Unmet);
     }
 

@@ -7,6 +7,7 @@ pub(crate) mod gate;
 mod guesses;
 mod hook;
 pub(crate) mod machine;
+mod magic_link;
 mod on_file;
 mod policed;
 pub(crate) mod record;
@@ -25,6 +26,52 @@ use crate::{Languages, Step};
 
 pub(crate) use hook::Ordered;
 pub use hook::{FirstFactor, LoginHook, LoginOrder};
+
+pub(crate) use first_factor::check_password;
+
+/// What a link that signs in is called, as a method and as a way.
+pub(crate) const MAGIC_LINK: &str = "magic_link";
+
+/// A way to say who signs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FirstMethod {
+    /// User name and password.
+    Password,
+    /// A link that is sent to the address on file, and works in the browser that asked for it alone. It is worth one factor, like a
+    /// password: a mailbox is an account elsewhere, which a password opens (NIST SP 800-63B-4 §3.1.3.1).
+    MagicLink,
+}
+
+/// The ways to say who signs in. The first one is shown first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FirstMethods {
+    pub(crate) password: bool,
+    pub(crate) magic_link: bool,
+    pub(crate) link_first: bool,
+}
+
+impl Default for FirstMethods {
+    fn default() -> Self {
+        Self { password: true, magic_link: false, link_first: false }
+    }
+}
+
+impl FromIterator<FirstMethod> for FirstMethods {
+    /// Of none at all there is the password.
+    fn from_iter<I: IntoIterator<Item = FirstMethod>>(factors: I) -> Self {
+        let factors: Vec<_> = factors.into_iter().collect();
+        if factors.is_empty() {
+            return Self::default();
+        }
+        Self {
+            password: factors.contains(&FirstMethod::Password),
+            magic_link: factors.contains(&FirstMethod::MagicLink),
+            link_first: factors.first() == Some(&FirstMethod::MagicLink),
+        }
+    }
+}
 
 /// Names a login: random, and the partition of its record. It gives no access without the browser that it is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

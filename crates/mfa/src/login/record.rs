@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::engine::Situation;
-use super::{LoginRequest, Ordered};
+use super::{LoginRequest, MAGIC_LINK, Ordered};
 use crate::contact::Contact;
 use crate::factor::{Challenge, Kind as FactorKind, Kinds, Prompt, State};
 use crate::keys::LOGIN;
@@ -41,6 +41,9 @@ pub(crate) struct Login {
     pub(crate) proven: Vec<Proven>,
     /// The way that the user chose.
     pub(crate) chosen: Option<String>,
+    /// A link that signs in was asked for.
+    #[serde(default)]
+    pub(crate) link_sent: bool,
     pub(crate) asked: Option<Asked>,
     pub(crate) enrolling: Option<Enrolling>,
     /// The number or address that the user typed for the method that is to be set up.
@@ -115,6 +118,17 @@ impl Proven {
         }
     }
 
+    /// A password that was chosen by a link that came by mail: what comes by mail adds nothing to it.
+    pub(crate) fn password_by_mail(at: UnixTime) -> Self {
+        Self { channel: Some(Channel::Email), ..Self::password(at) }
+    }
+
+    /// A link that came by mail. Whoever can read a mailbox knows what opens it: that is worth what a password is
+    /// (NIST SP 800-63B-4 §3.1.3.1).
+    pub(crate) fn magic_link(at: UnixTime) -> Self {
+        Self { method: MAGIC_LINK.to_owned(), amr: vec![Amr::Mca], ..Self::password_by_mail(at) }
+    }
+
     /// A factor that was enrolled before, or here: what is enrolled in this login gives at most `mfa`.
     pub(crate) fn factor(method: &Method, at: UnixTime, enrolled_here: bool) -> Self {
         Self {
@@ -131,7 +145,10 @@ impl Proven {
 
     /// A proof that a session brings along. One-time codes and messages confirm, they do not say who somebody is.
     fn brought(proof: &Proof) -> Self {
-        let confirms = matches!(proof.amr, Amr::Otp | Amr::Sms | Amr::Tel | Amr::Mfa | Amr::Mca | Amr::Rba | Amr::Geo);
+        if proof.amr == Amr::Mca {
+            return Self { brought: true, ..Self::magic_link(proof.at) };
+        }
+        let confirms = matches!(proof.amr, Amr::Otp | Amr::Sms | Amr::Tel | Amr::Mfa | Amr::Rba | Amr::Geo);
         Self {
             method: proof.amr.as_str().to_owned(),
             amr: vec![proof.amr],
@@ -225,6 +242,7 @@ impl Login {
             epoch: 0,
             proven: Vec::new(),
             chosen: None,
+            link_sent: false,
             asked: None,
             enrolling: None,
             contact: None,

@@ -2,6 +2,7 @@
 
 use countersign_events::EventKind;
 use countersign_mfa_otp::normalise;
+use countersign_outbound::Channel;
 use countersign_primitives::{Id, Subject, UnixTime};
 use countersign_storage_traits::{Batch, Charge, CommitError};
 
@@ -10,7 +11,7 @@ use super::machine::Stage;
 use super::record::{Login, Proven};
 use crate::enrolments::{Authenticator, Read, SpentBy};
 use crate::factor::{Binding, Challenge, Factor, Judged, Occasion, Verdict};
-use crate::limits::{Guess, Guesser, Paid, SECTION};
+use crate::limits::{Guess, Guesser, PASSWORD, Paid, SECTION};
 use crate::mfa::Inner;
 use crate::{Answer, Caller, LoginError, Method, Notice, StepError};
 
@@ -68,6 +69,7 @@ impl Inner {
                 self.code_came_back(&asked.challenge, (contact, true), turn.now).await?;
                 // Whoever proves two factors is the owner, and no row of failures is left.
                 paid.succeeded(self.counting(), &guesser, self.guessed(), self.now()).await?;
+                self.note_owner(turn, subject, method).await?;
                 match on_file.filter(|one| one.opens_only) {
                     Some(contact) => turn.login.open(contact.id),
                     None => turn.login.prove(Proven::factor(method, turn.now, false)),
@@ -143,6 +145,17 @@ impl Inner {
             self.tell_owner(subject, Notice::PushDenied).await;
         }
         Ok(Looked::On(Some(StepError::Denied)))
+    }
+
+    /// Whoever proves something else than mail is the owner of a password that was chosen by a link in a mail: from now on it is a
+    /// password like any other.
+    async fn note_owner(&self, turn: &Turn, subject: &Subject, method: &Method) -> Result<(), LoginError> {
+        let by_mail = turn.login.proven.iter().any(|one| one.method == PASSWORD && one.channel == Some(Channel::Email));
+        if by_mail && method.travels_by() != Some(Channel::Email) {
+            self.change_links(self.subjects.partition(subject), turn.now, |links| links.password_by_mail = false)
+                .await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn wrong(

@@ -2,15 +2,16 @@
 
 use countersign_primitives::{Id, Subject, UnixTime};
 
-use super::LoginId;
 use super::engine::Situation;
 use super::machine::{ENROL, Stage};
 use super::record::Login;
+use super::{LoginId, MAGIC_LINK};
 use crate::contact::Contact;
+use crate::limits::PASSWORD;
 use crate::mfa::Inner;
 use crate::step::{
-    ChooseStep, CodeStep, ContactStep, Done, EnrolStep, PasswordStep, RecoveryCodesStep, Refused, RefusedReason, Step,
-    WaitStep, Way,
+    ChooseStep, CodeStep, ContactStep, Done, EnrolStep, MagicLinkStep, PasswordStep, RecoveryCodesStep, Refused,
+    RefusedReason, Step, WaitStep, Way,
 };
 use crate::{Caller, Challenge, Duty};
 
@@ -25,9 +26,18 @@ impl Inner {
         caller: &Caller,
     ) -> Step {
         match stage {
-            Stage::Password => {
-                Step::Password(PasswordStep { login_hint: login.login_hint.clone(), ..PasswordStep::default() })
-            }
+            Stage::Password => Step::Password(PasswordStep {
+                login_hint: login.login_hint.clone(),
+                or: self.first_factors.magic_link.then(|| first_way(MAGIC_LINK)).into_iter().collect(),
+                may_reset: self.may_reset(),
+                error: None,
+            }),
+            Stage::MagicLink => Step::MagicLink(MagicLinkStep {
+                login_hint: login.login_hint.clone(),
+                sent: login.link_sent,
+                or: self.first_factors.password.then(|| first_way(PASSWORD)).into_iter().collect(),
+                error: None,
+            }),
             Stage::Choose(ids) => {
                 Step::Choose(ChooseStep { authenticators: self.ways(situation, ids), ..ChooseStep::default() })
             }
@@ -142,6 +152,12 @@ fn skip_until(situation: Option<&Situation>) -> Option<UnixTime> {
         Some(Situation { may_skip: true, duty: Duty::Until(time), .. }) => Some(*time),
         _ => None,
     }
+}
+
+/// A way to say who signs in.
+fn first_way(id: &str) -> Way {
+    let name = if id == PASSWORD { "Password" } else { "Link by mail" };
+    Way { id: id.to_owned(), method: id.to_owned(), name: name.to_owned(), label: None, to: None }
 }
 
 fn name<'a>(situation: &'a Situation, subject: &'a Subject) -> &'a str {

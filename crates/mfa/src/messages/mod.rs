@@ -208,6 +208,11 @@ impl MessageTexts {
         Ok(self)
     }
 
+    /// What the service is called.
+    pub(crate) fn service(&self) -> &str {
+        &self.service
+    }
+
     /// A code that proves a factor.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod guessing_without_cookies;
 mod hooks;
 mod host_factor;
 mod letterbox;
+mod links;
 mod notices;
 mod on_file;
 mod one_time_codes;

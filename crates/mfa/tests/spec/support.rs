@@ -60,6 +60,7 @@ pub(crate) struct Crashing {
     inner: MemoryStore,
     commits: Arc<AtomicU64>,
     charges: Arc<AtomicU64>,
+    gets: Arc<AtomicU64>,
     stop: Arc<Mutex<Option<Stop>>>,
 }
 
@@ -71,6 +72,11 @@ impl Crashing {
     /// How often counters were touched.
     pub(crate) fn charges(&self) -> u64 {
         self.charges.load(Ordering::SeqCst)
+    }
+
+    /// How often records were read.
+    pub(crate) fn gets(&self) -> u64 {
+        self.gets.load(Ordering::SeqCst)
     }
 
     /// Stops at a commit from now on; or goes on for good.
@@ -90,6 +96,7 @@ impl Store for Crashing {
         self.inner.capabilities()
     }
     async fn get(&self, keys: &[Key], now: UnixTime) -> Result<Vec<Option<Record>>, StoreError> {
+        self.gets.fetch_add(1, Ordering::SeqCst);
         let found = self.inner.get(keys, now).await;
         tokio::task::yield_now().await; // lets racers read the same version
         found
