@@ -10,7 +10,8 @@ use countersign_accounts::Accounts;
 use countersign_events::EventSink;
 use countersign_mfa::oauth::Login;
 use countersign_mfa::{
-    Factor, Limits, LoginHook, MessageBudget, MessageTexts, Mfa, PasswordCost, Policy, Presenter, Push, StoredAccounts,
+    Factor, FirstMethod, FirstMethods, Limits, LoginHook, MessageBudget, MessageTexts, Mfa, PasswordCost,
+    PasswordPolicy, Policy, Presenter, Push, StoredAccounts,
 };
 use countersign_oauth_core::{
     Client, Clients, ConfigError, Extension, Grant, Preset, Registration, Resource, Scope, ServerBuilder as CoreBuilder,
@@ -66,6 +67,8 @@ impl Server {
             budget: MessageBudget::default(),
             hooks: Vec::new(),
             notices: true,
+            first_factors: FirstMethods::default(),
+            password_policy: PasswordPolicy::new(),
             policy: None,
             limits: Limits::default(),
             cost: PasswordCost::default(),
@@ -133,6 +136,8 @@ pub struct ServerBuilder {
     budget: MessageBudget,
     hooks: Vec<Box<dyn LoginHook>>,
     notices: bool,
+    first_factors: FirstMethods,
+    password_policy: PasswordPolicy,
     policy: Option<Policy>,
     limits: Limits,
     cost: PasswordCost,
@@ -327,7 +332,9 @@ impl ServerBuilder {
         self
     }
 
-    /// Who carries the messages of a channel, in place of the sender that a factor brings along.
+    /// Who carries the messages of a channel, in place of the sender that a factor brings along: codes, links for new passwords, links that
+    /// sign in, notices. Users wait for it, and how long tells whether there was something to send: put a sender that waits for a network
+    /// into one that queues.
     #[must_use]
     pub fn sender(mut self, channel: Channel, sender: impl MessageSender + 'static) -> Self {
         self.senders.push((channel, Box::new(sender)));
@@ -361,6 +368,20 @@ impl ServerBuilder {
     #[must_use]
     pub fn login_hook(mut self, hook: impl LoginHook + 'static) -> Self {
         self.hooks.push(Box::new(hook));
+        self
+    }
+
+    /// How users may say who they are. By default by a password alone.
+    #[must_use]
+    pub fn first_factors(mut self, factors: impl IntoIterator<Item = FirstMethod>) -> Self {
+        self.first_factors = factors.into_iter().collect();
+        self
+    }
+
+    /// Which passwords users may choose. By default [`PasswordPolicy::new`].
+    #[must_use]
+    pub fn password_policy(mut self, policy: PasswordPolicy) -> Self {
+        self.password_policy = policy;
         self
     }
 
@@ -511,6 +532,11 @@ impl ServerBuilder {
         for hook in self.hooks.drain(..) {
             mfa = mfa.login_hook(hook);
         }
+        if let Some(page) = &self.login_page {
+            let own = if page.starts_with('/') { origin(core.issuer()) } else { "" };
+            mfa = mfa.login_page(format!("{own}{page}"));
+        }
+        mfa = mfa.first_factors_as(self.first_factors).password_policy(self.password_policy.clone());
         mfa.build().await.map_err(|error| extension_error("the login", error))
     }
 
@@ -527,6 +553,13 @@ impl ServerBuilder {
         }
         Ok(())
     }
+}
+
+/// The origin of an issuer (RFC 6454 §4).
+fn origin(issuer: &str) -> &str {
+    let after_scheme = issuer.find("://").map_or(0, |at| at + 3);
+    let end = issuer.get(after_scheme..).and_then(|rest| rest.find('/')).map_or(issuer.len(), |at| after_scheme + at);
+    issuer.get(..end).unwrap_or(issuer)
 }
 
 fn extension_error(extension: &'static str, error: impl Into<BoxError>) -> ConfigError {

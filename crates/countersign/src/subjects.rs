@@ -7,7 +7,7 @@ use countersign_primitives::{BoxError, Id, Subject};
 use countersign_storage_traits::Batch;
 
 /// Factors live in the partition of their subject, and taking one away raises the subject's epoch in the same commit: sessions
-/// and grants that may rest on it end there and then (promise 12). Adding one takes nothing from what was proven before.
+/// and grants that may rest on it end there and then (promise 12). So does a new password. Adding one takes nothing from what was proven before.
 #[derive(Debug)]
 pub(crate) struct SharedSubjects(pub(crate) SubjectRecords);
 
@@ -23,7 +23,9 @@ impl Subjects for SharedSubjects {
 
     async fn changing(&self, subject: &Subject, change: Changed, batch: &mut Batch) -> Result<(), BoxError> {
         match change {
-            Changed::FactorRemoved | Changed::FactorsReset => Ok(self.0.raise_epoch(subject, batch).await?),
+            Changed::FactorRemoved | Changed::FactorsReset | Changed::PasswordChanged => {
+                Ok(self.0.raise_epoch(subject, batch).await?)
+            }
             _ => Ok(()),
         }
     }

@@ -27,9 +27,9 @@ pub(crate) const PUSH_CHALLENGE: Kind = Kind(45);
 /// The one question of a subject that is open, in the subject's partition.
 pub(crate) const OPEN_PUSH: Kind = Kind(46);
 /// A link that was sent, in a partition of its own.
-pub(crate) const LINK: Kind = Kind(47);
+pub(crate) const LINK: Kind = Kind(37);
 /// What is known of a subject's links, in the subject's partition.
-pub(crate) const LINKS: Kind = Kind(48);
+pub(crate) const LINKS: Kind = Kind(38);
 
 /// The keys of one realm. Nothing derived here is the same in two realms (promise 16).
 pub(crate) struct Keys {

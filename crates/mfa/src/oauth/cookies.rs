@@ -7,7 +7,7 @@ use http::Response;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
 
-use crate::{BrowserMarks, Caller};
+use crate::{BrowserMarks, Caller, Languages};
 
 /// How long a browser is known: a year.
 const LASTS: u32 = 365 * 86_400;
@@ -19,7 +19,9 @@ fn name(server: &Server) -> String {
 /// Who calls: the browser, its session and address, and whether it was here before.
 pub(super) fn caller(server: &Server, browser: &Browser, who: Option<&SignedIn>, parts: &Parts) -> Caller {
     let marks = cookie(parts, &name(server)).map(BrowserMarks::parse).unwrap_or_default();
-    let caller = Caller::new(browser.id()).marks(marks);
+    let accepted = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let languages = accepted.map(Languages::accept).unwrap_or_default();
+    let caller = Caller::new(browser.id()).marks(marks).languages(languages);
     let caller = match who.and_then(SignedIn::session_id) {
         Some(session) => caller.session(session.clone()),
         None => caller,

@@ -18,6 +18,7 @@ use http::{Request, Response};
 
 use super::Login;
 use super::cookies::{caller, remember};
+use super::links::{self, link_of};
 use super::pages::account_name;
 use super::reply::{Form, Replies, is_json, is_type};
 use crate::{
@@ -36,7 +37,10 @@ impl Endpoint for ReadStep {
         let form = Form::of(&parts);
         let replies = Replies::new(&self.0, server, &parts, form);
         match Visit::begin(&replies, &parts).await {
-            Ok(visit) => visit.show().await,
+            Ok(visit) => Visit { link: link_of(&parts), ..visit }.show().await,
+            Err(refusal) if link_of(&parts).is_some() && refusal.cause_id() == Cause::UnknownInteraction.id() => {
+                links::elsewhere(&replies)
+            }
             Err(refusal) => replies.refused(&refusal),
         }
     }
@@ -84,6 +88,8 @@ struct Visit<'a> {
     caller: Caller,
     /// What the browser shall remember, once a login is done.
     marks: BrowserMarks,
+    /// The link that was opened, for the page with the button that spends it.
+    link: Option<SecretString>,
 }
 
 impl<'a> Visit<'a> {
@@ -96,7 +102,7 @@ impl<'a> Visit<'a> {
         }
         let who = replies.server.signed_in(&browser).await?;
         let caller = caller(replies.server, &browser, who.as_ref(), parts);
-        Ok(Self { replies, id, browser, who, caller, marks: BrowserMarks::default() })
+        Ok(Self { replies, id, browser, who, caller, marks: BrowserMarks::default(), link: None })
     }
 
     /// Shows where the request behind the login stands.
@@ -143,8 +149,14 @@ impl<'a> Visit<'a> {
 
     /// A step that did not end the login. A proof that held gives the browser's cookie a new value.
     async fn after(mut self, answer: &Answer, step: Step) -> Response<Bytes> {
-        let proved =
-            matches!(answer, Answer::Password { .. } | Answer::Code { .. } | Answer::Enrol { .. } | Answer::Poll);
+        let proved = matches!(
+            answer,
+            Answer::Password { .. }
+                | Answer::MagicLink { .. }
+                | Answer::Code { .. }
+                | Answer::Enrol { .. }
+                | Answer::Poll
+        );
         let waits = matches!((&step, answer), (Step::Wait(_) | Step::Enrol(_), Answer::Enrol { .. } | Answer::Poll));
         let wrong = step.error().is_some() || waits;
         if proved
@@ -268,7 +280,8 @@ impl<'a> Visit<'a> {
             return Box::pin(self.show()).await;
         }
         let csrf = self.replies.server.anti_forgery(&self.browser, self.id.0);
-        let page = self.replies.step(self.id, csrf, ask, step);
+        let link = self.link.as_ref().filter(|_| matches!(step, Step::MagicLink(_)));
+        let page = self.replies.step(self.id, csrf, (ask, link), step);
         self.send(page)
     }
 

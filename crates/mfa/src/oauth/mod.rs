@@ -7,6 +7,7 @@
 
 mod authorize;
 mod cookies;
+mod links;
 mod login;
 mod pages;
 mod push;
@@ -62,6 +63,35 @@ impl Login {
     }
 }
 
+impl Login {
+    /// What is done by links, where mails can be sent.
+    fn link_routes(&self, shared: &Arc<Self>) -> Vec<Route> {
+        let own = || Arc::clone(shared);
+        let mut routes = Vec::new();
+        if self.mfa.0.first_factors.password && self.mfa.0.accounts.is_some() {
+            routes.extend([
+                Route::new(Method::GET, "/password/change", links::ShowChange(own())),
+                Route::new(Method::POST, "/password/change", links::ChangePassword(own())),
+            ]);
+        }
+        if self.mfa.0.may_reset() {
+            routes.extend([
+                Route::new(Method::GET, "/password/forgot", links::ShowForgot(own())),
+                Route::new(Method::POST, "/password/forgot", links::AskForReset(own())),
+                Route::new(Method::GET, "/password/reset", links::ShowReset(own())),
+                Route::new(Method::POST, "/password/reset", links::ResetPassword(own())),
+            ]);
+        }
+        if self.mfa.0.can_verify_email() {
+            routes.extend([
+                Route::new(Method::GET, "/verify-email", links::ShowVerify(own())),
+                Route::new(Method::POST, "/verify-email", links::VerifyEmail(own())),
+            ]);
+        }
+        routes.into_iter().map(Route::needs_peer).collect()
+    }
+}
+
 #[async_trait]
 impl Extension for Login {
     fn name(&self) -> &'static str {
@@ -79,9 +109,10 @@ impl Extension for Login {
             Route::shared(Method::GET, "/authorize", authorize.clone()).needs_peer(),
             Route::shared(Method::POST, "/authorize", authorize).needs_peer(),
             Route::new(Method::GET, "/login/{id}", login::ReadStep(Arc::clone(&shared))).needs_peer(),
-            Route::new(Method::POST, "/login/{id}", login::AnswerStep(shared)).needs_peer(),
+            Route::new(Method::POST, "/login/{id}", login::AnswerStep(Arc::clone(&shared))).needs_peer(),
         ];
         routes.extend(self.mfa.0.push.iter().flat_map(push::routes));
+        routes.extend(self.link_routes(&shared));
         routes
     }
 

@@ -56,14 +56,24 @@ impl<'a> Replies<'a> {
     }
 
     /// A step: a wrong answer is 422, too many are 429.
-    pub(super) fn step(&self, id: LoginId, csrf: String, ask: &Ask, step: &Step) -> Response<Bytes> {
+    pub(super) fn step(
+        &self,
+        id: LoginId,
+        csrf: String,
+        (ask, link): (&Ask, Option<&SecretString>),
+        step: &Step,
+    ) -> Response<Bytes> {
         let frame = self.frame(id, csrf, Some(ask));
         let status = match step.error() {
             None => StatusCode::OK,
             Some(StepError::Throttled | StepError::TooSoon) => StatusCode::TOO_MANY_REQUESTS,
             Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };
-        let mut response = self.screen(status, &StepScreen { step, frame: &frame }, ask.ui_locales());
+        let screen = StepScreen { step, frame: &frame };
+        let mut response = match link {
+            Some(link) => self.screen(status, &Opened { screen, link }, ask.ui_locales()),
+            None => self.screen(status, &screen, ask.ui_locales()),
+        };
         if let (Some(StepError::TooSoon), Some(seconds)) = (step.error(), step.resend_in()) {
             answer::set(&mut response, header::RETRY_AFTER, &seconds.to_string());
         }
@@ -159,6 +169,26 @@ impl<'a> Replies<'a> {
             }
             _ => answer::json(status, &for_json(screen.data())),
         }
+    }
+}
+
+/// A step at which a link was opened: the form's button sends it.
+struct Opened<'a> {
+    screen: StepScreen<'a>,
+    link: &'a SecretString,
+}
+
+impl Screen for Opened<'_> {
+    fn name(&self) -> &'static str {
+        self.screen.name()
+    }
+
+    fn data(&self) -> Value {
+        let mut data = self.screen.data();
+        if let Some(members) = data.as_object_mut() {
+            members.insert("link".to_owned(), self.link.expose().into());
+        }
+        data
     }
 }
 

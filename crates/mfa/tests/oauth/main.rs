@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
 
+mod links;
 mod push;
 mod sent_codes;
 
@@ -14,14 +15,19 @@ use bytes::Bytes;
 use countersign_accounts::Account;
 use countersign_mfa::oauth::Login;
 use countersign_mfa::{
-    Existing, FirstEnrolment, Look, Mfa, MfaBuilder, PasswordCost, PasswordHasher, Policy, Presenter, Screen,
-    StoredAccounts, Totp,
+    Changed, Existing, FirstEnrolment, FirstMethod, Look, Mfa, MfaBuilder, PasswordCost, PasswordHasher, Policy,
+    Presenter, Screen, StoredAccounts, Subjects, Totp,
 };
 use countersign_mfa_otp::{TotpParameters, TotpSecret};
-use countersign_oauth_core::{At, AuthorizationRequest, Client, Extension, Hook, Params, Peer, Refusal, Scope, Server};
-use countersign_primitives::{Acr, Clock, ManualClock, Requirement, Subject, ThreadPool, UnixTime, WorkPool};
+use countersign_oauth_core::{
+    At, AuthorizationRequest, Client, Extension, Hook, Params, Peer, Refusal, Scope, Server, SubjectRecords,
+};
+use countersign_outbound::{Channel, Message, MessageSender, Purpose, SendError};
+use countersign_primitives::{
+    Acr, BoxError, Clock, Id, ManualClock, Requirement, Subject, ThreadPool, UnixTime, WorkPool,
+};
 use countersign_storage_memory::MemoryStore;
-use countersign_storage_traits::MasterKey;
+use countersign_storage_traits::{Batch, MasterKey};
 use http::{Method, Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -60,7 +66,41 @@ impl Extension for OnlyTheHinted {
     }
 }
 
+/// Keeps what is sent.
+#[derive(Debug, Clone, Default)]
+struct Mailbox(Arc<Mutex<Vec<(Purpose, String, String)>>>);
+
+#[async_trait]
+impl MessageSender for Mailbox {
+    async fn send(&self, message: &Message) -> Result<(), SendError> {
+        let mail = (message.purpose(), message.to().to_owned(), message.text().to_owned());
+        self.0.lock().unwrap().push(mail);
+        Ok(())
+    }
+}
+
+/// Raises the epoch of a subject whose password changes, as the facade does.
+#[derive(Debug)]
+struct Shared(SubjectRecords);
+
+#[async_trait]
+impl Subjects for Shared {
+    fn partition(&self, subject: &Subject) -> Id {
+        self.0.partition(subject)
+    }
+    async fn epoch(&self, subject: &Subject) -> Result<u64, BoxError> {
+        Ok(self.0.epoch(subject).await?)
+    }
+    async fn changing(&self, subject: &Subject, change: Changed, batch: &mut Batch) -> Result<(), BoxError> {
+        match change {
+            Changed::PasswordChanged => Ok(self.0.raise_epoch(subject, batch).await?),
+            _ => Ok(()),
+        }
+    }
+}
+
 struct Bench {
+    mailbox: Mailbox,
     server: Server,
     clock: ManualClock,
     looks: Arc<Mutex<Vec<Option<String>>>>,
@@ -69,6 +109,14 @@ struct Bench {
 impl Bench {
     async fn new() -> Self {
         Self::with(|mfa| mfa).await
+    }
+
+    /// Where mails can be sent: to users who have verified addresses.
+    async fn with_mail() -> Self {
+        let mailbox = Mailbox::default();
+        let first = [FirstMethod::Password, FirstMethod::MagicLink];
+        let bench = Self::with(|mfa| mfa.sender(Channel::Email, mailbox.clone()).first_factors(first)).await;
+        Self { mailbox, ..bench }
     }
 
     async fn with(change: impl FnOnce(MfaBuilder<'_>) -> MfaBuilder<'_>) -> Self {
@@ -81,10 +129,14 @@ impl Bench {
         let hasher = PasswordHasher::new(Arc::clone(&pool)).cost(CHEAP).unwrap();
         for (subject, name) in [("u-1", "alice"), ("u-2", "bob")] {
             let hash = hasher.hash(&format!("{name}-password").into()).await.unwrap();
-            let account = Account::new(subject).username(name).password_hash(hash);
+            let account = Account::new(subject)
+                .username(name)
+                .password_hash(hash)
+                .email(format!("{name}@example.com"), name == "alice");
             users.import([account], Existing::Keep).await.unwrap();
         }
         let users = Arc::new(users);
+        let subjects = Arc::new(Shared(builder.subject_records().await.unwrap()));
         let mfa = Mfa::builder_sealed(builder.sealed_store(), &root)
             .realm(ISSUER)
             .accounts(users.clone())
@@ -92,6 +144,7 @@ impl Bench {
             .password_cost(CHEAP)
             .factor(Totp::new("Example"))
             .policy(Policy::never().first_enrolment(FirstEnrolment::ThisLogin))
+            .subjects(subjects)
             .clock(builder.shared_clock());
         let mfa = change(mfa).build().await.unwrap();
         let shop = Client::public("shop").name("Shop").redirect_uri("https://shop.example/cb").scope("orders payments");
@@ -105,7 +158,7 @@ impl Bench {
             .build()
             .await
             .unwrap();
-        Self { server, clock, looks }
+        Self { mailbox: Mailbox::default(), server, clock, looks }
     }
 
     /// What the app shows now.

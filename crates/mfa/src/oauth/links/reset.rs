@@ -1,0 +1,67 @@
+//! `/password/reset`: a new password by a link. It signs nobody in.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use countersign_oauth_core::{Endpoint, Server, is_same_origin};
+use http::{Request, Response};
+use serde_json::json;
+
+use super::super::Login;
+use super::super::cookies::caller;
+use super::super::reply::{Form, Replies};
+use super::{Sent, dead, failed, forged, link_of, merged, secret, show, text, wrong_password};
+use crate::{LinkPurpose, PasswordChangeError};
+
+const PLACE: (&str, &str) = ("password_reset", "/password/reset");
+
+pub(in super::super) struct ShowReset(pub(in super::super) Arc<Login>);
+
+pub(in super::super) struct ResetPassword(pub(in super::super) Arc<Login>);
+
+#[async_trait]
+impl Endpoint for ShowReset {
+    async fn answer(&self, server: &Server, request: Request<Bytes>) -> Response<Bytes> {
+        let (parts, _) = request.into_parts();
+        let replies = Replies::new(&self.0, server, &parts, Form::of(&parts));
+        let Some(link) = link_of(&parts) else { return dead(&replies) };
+        match self.0.mfa.is_live_link(LinkPurpose::ResetPassword, link.expose()).await {
+            Ok(true) => show(&replies, PLACE, "", json!({ "state": "ask", "link": link.expose() }), None),
+            Ok(false) => dead(&replies),
+            Err(error) => failed(&replies, error),
+        }
+    }
+}
+
+#[async_trait]
+impl Endpoint for ResetPassword {
+    async fn answer(&self, server: &Server, request: Request<Bytes>) -> Response<Bytes> {
+        let (parts, body) = request.into_parts();
+        let replies = Replies::new(&self.0, server, &parts, Form::of(&parts));
+        if !is_same_origin(&parts, server.config().issuer()) {
+            return forged(&replies);
+        }
+        let sent = match Sent::read(&parts, &body) {
+            Ok(sent) => sent,
+            Err(refusal) => return replies.refused(&refusal),
+        };
+        let browser = match server.browser(&parts).await {
+            Ok(browser) => browser,
+            Err(refusal) => return replies.refused(&refusal),
+        };
+        let caller = caller(server, &browser, None, &parts);
+        let (link, password) = (text(sent.link.as_ref()), secret(sent.new_password.as_ref()));
+        match self.0.mfa.reset_password(link, &password, &caller).await {
+            Ok(()) => show(&replies, PLACE, "", json!({ "state": "done" }), None),
+            Err(PasswordChangeError::Link(_)) => dead(&replies),
+            Err(error) => match wrong_password(error) {
+                Ok((status, code, more)) => {
+                    let own = merged(json!({ "state": "ask", "link": link }), more);
+                    show(&replies, PLACE, "", own, Some((status, code)))
+                }
+                Err(refusal) => replies.refused(&refusal),
+            },
+        }
+    }
+}
