@@ -223,7 +223,9 @@ fn claims(login: &Login, more: &[Proven], view: &View<'_>) -> Option<(SignedIn, 
 
 /// Whether the strength would be less without what came by e-mail.
 fn rests_on_mail(proven: &[Proven], brought: Option<&SignedIn>, strength: Strength, base: Strength) -> bool {
-    let unmailed: Vec<_> = proven.iter().filter(|one| one.channel != Some(Channel::Email)).cloned().collect();
+    // A password that was chosen by a link in a mail is one that its user knows all the same.
+    let by_mail = |one: &&Proven| one.channel == Some(Channel::Email) && one.method != PASSWORD;
+    let unmailed: Vec<_> = proven.iter().filter(|one| !by_mail(one)).cloned().collect();
     let session = base >= strength && brought.is_some_and(|who| !who.rests_on_mail());
     Strength::of(&unmailed) < strength && !session
 }

@@ -145,10 +145,7 @@ impl Proven {
 
     /// A proof that a session brings along. One-time codes and messages confirm, they do not say who somebody is.
     fn brought(proof: &Proof) -> Self {
-        if proof.amr == Amr::Mca {
-            return Self { brought: true, ..Self::magic_link(proof.at) };
-        }
-        let confirms = matches!(proof.amr, Amr::Otp | Amr::Sms | Amr::Tel | Amr::Mfa | Amr::Rba | Amr::Geo);
+        let confirms = matches!(proof.amr, Amr::Otp | Amr::Sms | Amr::Tel | Amr::Mfa | Amr::Mca | Amr::Rba | Amr::Geo);
         Self {
             method: proof.amr.as_str().to_owned(),
             amr: vec![proof.amr],
@@ -268,8 +265,15 @@ impl Login {
         let young = who.proofs().iter().filter(|proof| proof.at >= since);
         let mut proven: Vec<_> = young.map(Proven::brought).collect();
         if who.rests_on_mail() {
-            // Of its one-time codes none is known to have come another way.
-            proven.iter_mut().filter(|one| one.amr == [Amr::Otp]).for_each(|one| one.channel = Some(Channel::Email));
+            for one in &mut proven {
+                match one.amr.as_slice() {
+                    // Of its one-time codes none is known to have come another way.
+                    [Amr::Otp] => one.channel = Some(Channel::Email),
+                    // The link that said who signs in.
+                    [Amr::Mca] => *one = Proven { brought: true, ..Proven::magic_link(one.at) },
+                    _ => {}
+                }
+            }
         }
         let whole = who.auth_time() >= since;
         if !whole && !proven.iter().any(|proven| proven.first) {

@@ -12,7 +12,7 @@ use countersign_mfa::{
     Prompt, Step, StepError, Subjects, Verdict, VerifyEmailError,
 };
 use countersign_outbound::{Channel, Message, MessageSender, Purpose, SendError};
-use countersign_primitives::{Amr, BoxError, Id, Requirement, SecretString, Subject};
+use countersign_primitives::{Acr, Amr, BoxError, Id, Requirement, SecretString, Subject};
 use countersign_storage_traits::Batch;
 use futures_util::future::join_all;
 
@@ -365,6 +365,25 @@ async fn promise_8_a_reset_does_not_stand_in_for_the_second_factor() {
     let code = post.bench.code(&secret);
     login.answer(&Answer::code(code)).await;
     login.done();
+}
+
+#[tokio::test]
+async fn nist_sp800_63b_4_3_1_3_1_what_rests_on_a_link_in_a_mail_is_not_the_second_level() {
+    let post = Post::new().await;
+    let (secret, _) = post.bench.enrol("carol").await;
+    let aal2 = || LoginRequest::new().requirement(Requirement::at_least(Acr::AAL2));
+    let mut login = post.bench.begin(aal2(), post.bench.browser()).await;
+    login.answer(&Answer::send_link("carol")).await;
+    let link = post.mailbox.link(Purpose::MagicLink);
+    assert!(matches!(login.answer(&Answer::magic_link(link)).await, Step::Refused(_)), "{:?}", login.step);
+    // A password that was chosen by a link is a password; with the app it is the second level.
+    let link = post.reset_link("carol").await;
+    post.reset(&link, NEW).await.unwrap();
+    let mut login = post.bench.begin(aal2(), post.bench.browser()).await;
+    login.answer(&Answer::password("carol", NEW)).await;
+    let code = post.bench.code(&secret);
+    login.answer(&Answer::code(code)).await;
+    assert_eq!(login.done().signed_in.acr_value(), Some(&Acr::AAL2));
 }
 
 #[tokio::test]
