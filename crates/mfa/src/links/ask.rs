@@ -50,7 +50,7 @@ impl Inner {
             For::Nobody => self.keys.unknown(&normalised(typed)),
         };
         let known = matches!(owner, For::Owner(..));
-        self.ask(owner, partition, asking).await?;
+        self.make_link(owner, partition, asking).await?;
         if !known {
             self.tell(EventKind::LinkAsked, Some(asking.caller), |event| {
                 event.with_method(asking.purpose.name()).with_cause("link.nobody_to_write_to", "")
@@ -61,7 +61,7 @@ impl Inner {
     }
 
     /// Makes a link and sends it, or makes the same records and sends nothing.
-    pub(super) async fn ask(&self, owner: For, partition: Id, asking: &Asking<'_>) -> Result<(), LoginError> {
+    pub(super) async fn make_link(&self, owner: For, partition: Id, asking: &Asking<'_>) -> Result<(), LoginError> {
         let now = self.now();
         let nobody = Subject::new("nobody");
         let subject = match &owner {

@@ -40,7 +40,7 @@ impl Mfa {
             login: None,
             client: None,
         };
-        inner.ask(For::Owner(Box::new(account), address), inner.subjects.partition(subject), &asking).await
+        inner.make_link(For::Owner(Box::new(account), address), inner.subjects.partition(subject), &asking).await
     }
 
     /// Spends a link that was sent to an address: the account knows from now on that it is its owner's. An address that the account
