@@ -11,10 +11,7 @@ use crate::keys::LINKS;
 use crate::limits::{Guess, PASSWORD};
 use crate::mfa::Inner;
 use crate::password::{Checked, PasswordHasher};
-use crate::{
-    Caller, Changed, LoginError, Mfa, Notice, PasswordError, PasswordRefused, PasswordUse,
-    PolicyInput,
-};
+use crate::{Caller, Changed, LoginError, Mfa, Notice, PasswordError, PasswordRefused, PasswordUse, PolicyInput};
 
 /// Why a password was not changed.
 #[derive(Debug, thiserror::Error)]
