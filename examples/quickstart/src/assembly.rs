@@ -176,12 +176,17 @@ fn configured(
     if let Some(push) = file.mfa.push(push(phone)) {
         builder = builder.push(push);
     }
-    builder = builder.policy(file.mfa.policy().first_enrolment(FirstEnrolment::ThisLogin));
+    builder = builder.policy(file.mfa.policy());
+    if let Some(table) = file.mfa.acr_table() {
+        builder = builder.acr_table(table);
+    }
     for scope in &file.scopes {
-        builder = builder.scope(Scope::new(&scope.name, &scope.description).requires(scope.requirement()));
+        let (name, description) = (scope.name.as_str(), scope.description.as_str());
+        let new = if scope.admin { Scope::admin(name, description) } else { Scope::new(name, description) };
+        builder = builder.scope(new.requires(scope.requirement()));
     }
     for resource in &file.resources {
-        let named = Resource::new(&resource.uri).token_format(resource.token_format());
+        let named = Resource::new(&resource.uri).token_format(resource.token_format()).requires(resource.requirement());
         builder = builder.resource(resource.scopes.iter().fold(named, |resource, scope| resource.scope(scope)));
     }
     for client in &file.clients {

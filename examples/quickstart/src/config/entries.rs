@@ -128,6 +128,9 @@ impl std::fmt::Debug for ClientEntry {
 pub struct ScopeEntry {
     pub(crate) name: String,
     pub(crate) description: String,
+    /// It opens administration.
+    #[serde(default)]
+    pub(crate) admin: bool,
     requires: Option<RequirementEntry>,
 }
 
@@ -146,9 +149,14 @@ pub struct ResourceEntry {
     pub(crate) scopes: Vec<String>,
     #[serde(default)]
     token_format: TokenFormatEntry,
+    requires: Option<RequirementEntry>,
 }
 
 impl ResourceEntry {
+    pub(crate) fn requirement(&self) -> Requirement {
+        requirement(self.requires.as_ref())
+    }
+
     pub(crate) fn token_format(&self) -> TokenFormat {
         self.token_format.into()
     }

@@ -50,7 +50,6 @@ const VALUES: &[(&str, &[&str])] = &[
     ("client.preset", &["fapi2", "mcp", "legacy"]),
     ("mfa.policy", &["adaptive"]),
     ("mfa.factors", &["passkey", "security_key"]),
-    ("mfa.first_enrolment", &["verified_channel", "invitation"]),
     (
         "client.grant_types",
         &[

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use countersign::mfa::{Budget, CodeAlphabet, CodeFormat, Policy, Push, PushLimits};
+use countersign::mfa::{Budget, CodeAlphabet, CodeFormat, FirstEnrolment, Policy, Push, PushLimits};
+use countersign::{Acr, AcrClass, AcrTable};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
@@ -21,6 +22,9 @@ pub struct MfaEntry {
     factors: Option<Spanned<Vec<FactorName>>>,
     first_enrolment: FirstEnrolmentName,
     groups: BTreeMap<String, RequirementEntry>,
+    users: BTreeMap<String, RequirementEntry>,
+    grace: Option<Period>,
+    acr: Vec<AcrEntry>,
     verified_contacts: bool,
     code: CodeEntry,
     sms: ChannelEntry,
@@ -75,14 +79,31 @@ impl PushEntry {
 }
 
 impl MfaEntry {
-    /// The policy that the file states; a user without a factor sets one up on the way.
+    /// The policy that the file states.
     pub(crate) fn policy(&self) -> Policy {
         let policy = match self.policy {
             PolicyName::Never => Policy::never(),
             PolicyName::Always => Policy::always(),
+            PolicyName::PhishingResistant => Policy::phishing_resistant(),
         };
+        let policy = policy.first_enrolment(self.first_enrolment.into());
+        let policy = match self.grace {
+            Some(Period(grace)) => policy.grace(grace),
+            None => policy,
+        };
+        let policy = self.users.iter().fold(policy, |policy, (name, entry)| policy.user(name.as_str(), entry.into()));
         let policy = if self.verified_contacts { policy.verified_contacts() } else { policy };
         self.groups.iter().fold(policy, |policy, (name, entry)| policy.group(name, entry.into()))
+    }
+
+    /// The classes that the file names in place of the kit's own.
+    pub(crate) fn acr_table(&self) -> Option<AcrTable> {
+        let class = |entry: &AcrEntry| AcrClass {
+            value: Acr::new(&entry.value),
+            strength: entry.strength.into(),
+            max_age: entry.max_age.map(|Period(age)| age),
+        };
+        (!self.acr.is_empty()).then(|| AcrTable::new(self.acr.iter().map(class)))
     }
 
     /// Whether users may have an authenticator app.
@@ -140,6 +161,35 @@ pub(crate) enum PolicyName {
     #[default]
     Never,
     Always,
+    PhishingResistant,
+}
+
+/// A class of the file's own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AcrEntry {
+    value: String,
+    strength: StrengthName,
+    max_age: Option<Period>,
+}
+
+/// How strong a login of a class is.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StrengthName {
+    OneFactor,
+    TwoFactors,
+    PhishingResistant,
+}
+
+impl From<StrengthName> for u8 {
+    fn from(name: StrengthName) -> Self {
+        match name {
+            StrengthName::OneFactor => 1,
+            StrengthName::TwoFactors => 2,
+            StrengthName::PhishingResistant => 3,
+        }
+    }
 }
 
 /// A second factor that users may have.
@@ -236,4 +286,18 @@ impl<'de> Deserialize<'de> for CodeLifetime {
 pub(crate) enum FirstEnrolmentName {
     #[default]
     ThisLogin,
+    VerifiedChannel,
+    Invitation,
+    Closed,
+}
+
+impl From<FirstEnrolmentName> for FirstEnrolment {
+    fn from(name: FirstEnrolmentName) -> Self {
+        match name {
+            FirstEnrolmentName::ThisLogin => Self::ThisLogin,
+            FirstEnrolmentName::VerifiedChannel => Self::VerifiedChannel,
+            FirstEnrolmentName::Invitation => Self::Invitation,
+            FirstEnrolmentName::Closed => Self::Closed,
+        }
+    }
 }

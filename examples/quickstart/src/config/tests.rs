@@ -1,7 +1,7 @@
 use countersign::Lifetimes;
 use serde_json::json;
 
-use countersign::mfa::{CodeAlphabet, CodeFormat, Policy, Push};
+use countersign::mfa::{CodeAlphabet, CodeFormat, FirstEnrolment, Policy, Push};
 use std::time::Duration;
 
 use countersign::{Requirement, TokenFormat};
@@ -92,7 +92,10 @@ fn every_member_of_this_version_is_read() {
     let payments = config.scopes[0].requirement();
     assert_eq!(payments, Requirement::MFA.max_age(Duration::from_secs(300)));
     assert_eq!(config.resources[0].scopes, ["payments:write"]);
-    assert_eq!(config.mfa.policy(), Policy::always().group("admin", Requirement::PHISHING_RESISTANT));
+    assert_eq!(
+        config.mfa.policy(),
+        Policy::always().first_enrolment(FirstEnrolment::ThisLogin).group("admin", Requirement::PHISHING_RESISTANT)
+    );
     assert!(config.mfa.has_totp());
     assert_eq!(config.users["alice"].claims["address"]["country"], "DE");
     let mut lifetimes = Lifetimes::default();
@@ -105,7 +108,9 @@ fn every_member_of_this_version_is_read() {
 #[test]
 fn an_empty_file_changes_nothing() {
     let config = parse("# nothing\n").unwrap();
-    assert!(config.clients.is_empty() && config.mfa.policy() == Policy::never());
+    assert!(
+        config.clients.is_empty() && config.mfa.policy() == Policy::never().first_enrolment(FirstEnrolment::ThisLogin)
+    );
 }
 
 #[test]
@@ -151,7 +156,7 @@ fn codes_that_are_sent_look_as_the_file_says() {
     assert_eq!(email.format, CodeFormat::new(8, CodeAlphabet::Letters).unwrap());
     assert_eq!(email.lifetime, Duration::from_secs(600));
     assert!(mfa.voice().is_none() && !mfa.has_totp());
-    assert_eq!(mfa.policy(), Policy::never().verified_contacts());
+    assert_eq!(mfa.policy(), Policy::never().first_enrolment(FirstEnrolment::ThisLogin).verified_contacts());
     let plain = parse("[mfa]\nfactors = [\"voice\", \"recovery_code\"]\n").unwrap().mfa.voice().unwrap();
     assert_eq!((plain.format, plain.lifetime), (CodeFormat::default(), Duration::from_secs(300)));
     assert!(parse("").unwrap().mfa.sms().is_none());
@@ -212,4 +217,33 @@ fn promise_4_an_error_quotes_no_line_of_the_file() {
         assert!(!error(text).contains("hunter2"), "{}", error(text));
     }
     assert!(!format!("{:?}", parse(FULL).unwrap()).contains("correct-horse"));
+}
+
+#[test]
+fn the_file_declares_every_policy() {
+    let config = parse(
+        "[[scope]]\nname = \"users\"\ndescription = \"Change users\"\nadmin = true\n\
+         [[resource]]\nuri = \"https://a\"\nrequires = { acr = \"mfa\", max_age = \"5m\" }\n\
+         [mfa]\npolicy = \"phishing_resistant\"\ngrace = \"14d\"\nfirst_enrolment = \"verified_channel\"\n\
+         verified_contacts = true\ngroups.admin = { acr = \"mfa\" }\nusers.alice = { acr = \"phr\" }\n\
+         acr = [{ value = \"urn:gold\", strength = \"two_factors\", max_age = \"1h\" }]\n",
+    )
+    .unwrap();
+    let policy = Policy::phishing_resistant()
+        .first_enrolment(FirstEnrolment::VerifiedChannel)
+        .grace(Duration::from_secs(14 * 86_400))
+        .verified_contacts()
+        .group("admin", Requirement::MFA)
+        .user("alice", Requirement::PHISHING_RESISTANT);
+    assert_eq!(config.mfa.policy(), policy);
+    let gold = countersign::Acr::new("urn:gold");
+    let table = config.mfa.acr_table().unwrap();
+    assert_eq!((table.strength(&gold), table.max_age(&gold)), (Some(2), Some(Duration::from_secs(3_600))));
+    assert!(config.scopes[0].admin);
+    assert_eq!(config.resources[0].requirement(), Requirement::MFA.max_age(Duration::from_secs(300)));
+    for (name, when) in [("invitation", FirstEnrolment::Invitation), ("closed", FirstEnrolment::Closed)] {
+        let config = parse(&format!("[mfa]\nfirst_enrolment = \"{name}\"\n")).unwrap();
+        assert_eq!(config.mfa.policy(), Policy::of_everybody(Requirement::NONE).first_enrolment(when));
+    }
+    assert!(error("[mfa]\nacr = [{ value = \"x\", strength = \"9\" }]").contains("unknown variant"));
 }
