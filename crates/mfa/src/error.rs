@@ -130,6 +130,9 @@ pub enum MfaConfigError {
     /// The policy asks for what no factor reaches.
     #[error("the policy requires {0:?}, which no factor here reaches: add a factor, such as Totp")]
     Unreachable(String),
+    /// The policy leads users to a method that no factor has.
+    #[error("the policy suggests {0:?}, which no factor here is: name one of those that are there")]
+    Suggested(String),
     /// Nobody carries the messages of a factor.
     #[error("messages by {0} have no sender: give the factor one, or call .sender(…)")]
     NoSender(Channel),

@@ -579,6 +579,9 @@ impl<'a> MfaBuilder<'a> {
         if inner.policy.has_grace() && nowhere {
             return Err(MfaConfigError::GraceWithoutEnrolment);
         }
+        if let Some(unknown) = inner.policy.suggested().filter(|method| inner.factor(method).is_none()) {
+            return Err(MfaConfigError::Suggested(unknown.to_owned()));
+        }
         let out_of_reach = inner.policy.requirements().find(|requirement| !inner.reaches(requirement)).cloned();
         match out_of_reach {
             None => Ok(Mfa(Arc::new(inner))),

@@ -38,6 +38,7 @@ pub struct Policy {
     first_enrolment: FirstEnrolment,
     grace: Option<Duration>,
     verified_contacts: bool,
+    suggested: Option<String>,
 }
 
 impl fmt::Debug for Policy {
@@ -50,6 +51,7 @@ impl fmt::Debug for Policy {
             .field("first_enrolment", &self.first_enrolment)
             .field("grace", &self.grace)
             .field("verified_contacts", &self.verified_contacts)
+            .field("suggested", &self.suggested)
             .finish()
     }
 }
@@ -60,8 +62,9 @@ impl PartialEq for Policy {
         let same_rules = self.rules.len() == other.rules.len()
             && self.rules.iter().zip(&other.rules).all(|(mine, theirs)| Arc::ptr_eq(mine, theirs));
         let said = |policy: &Self| {
-            let Self { everybody, groups, users, first_enrolment, grace, verified_contacts, .. } = policy.clone();
-            (everybody, groups, users, first_enrolment, grace, verified_contacts)
+            let Self { everybody, groups, users, first_enrolment, grace, verified_contacts, suggested, rules: _ } =
+                policy.clone();
+            (everybody, groups, users, first_enrolment, grace, verified_contacts, suggested)
         };
         same_rules && said(self) == said(other)
     }
@@ -226,6 +229,7 @@ impl Policy {
             first_enrolment: FirstEnrolment::default(),
             grace: None,
             verified_contacts: false,
+            suggested: None,
         }
     }
 
@@ -274,6 +278,18 @@ impl Policy {
     pub fn verified_contacts(mut self) -> Self {
         self.verified_contacts = true;
         self
+    }
+
+    /// The method (such as `totp`) that a user without a factor is led to, where it reaches what is asked; the others stand beside
+    /// it. Default: none, so that of several the user chooses one first.
+    #[must_use]
+    pub fn suggest(mut self, method: impl Into<String>) -> Self {
+        self.suggested = Some(method.into());
+        self
+    }
+
+    pub(crate) fn suggested(&self) -> Option<&str> {
+        self.suggested.as_deref()
     }
 
     pub(crate) fn allows_verified_contacts(&self) -> bool {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use countersign::mfa::{
-    EmailCodes, FirstEnrolment, Hotp, Limits, MessageBudget, MessageTexts, MessageTextsError, Policy, Push, SmsCodes,
-    Totp, VoiceCodes,
+    EmailCodes, FirstEnrolment, FirstMethod, Hotp, Limits, MessageBudget, MessageTexts, MessageTextsError, Policy,
+    Push, SmsCodes, Totp, VoiceCodes,
 };
+use countersign::outbound::Channel;
 use countersign::pages::Pages;
 use countersign::store::{
     Instrumented, MemoryStore, RedisOpenError, RedisOptions, RedisStore, SqlStore, Store, StoreMetrics,
@@ -127,7 +128,9 @@ fn demo(builder: ServerBuilder, origin: &str, (outbox, phone): (&Outbox, Phone))
         .factor(EmailCodes::new(outbox.clone()))
         .factor(VoiceCodes::new(outbox.clone()))
         .push(push(phone))
-        .policy(Policy::never().first_enrolment(FirstEnrolment::ThisLogin))
+        .sender(Channel::Email, outbox.clone())
+        .first_factors([FirstMethod::Password, FirstMethod::MagicLink])
+        .policy(Policy::never().first_enrolment(FirstEnrolment::ThisLogin).suggest("totp"))
         .scope(Scope::new("payments", "Make payments").requires(Requirement::MFA))
         .client(demo_client(origin))
         .client(
@@ -176,6 +179,7 @@ fn configured(
     if let Some(push) = file.mfa.push(push(phone)) {
         builder = builder.push(push);
     }
+    builder = builder.sender(Channel::Email, outbox.clone()).first_factors(file.mfa.first_factors());
     builder = builder.policy(file.mfa.policy());
     if let Some(table) = file.mfa.acr_table() {
         builder = builder.acr_table(table);

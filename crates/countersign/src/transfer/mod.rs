@@ -3,7 +3,8 @@
 //! A line is a JSON object of one member, `user`, `client` or `grant`. [`Account::from_json`] says what a user is, and
 //! [`RegisteredClients`](countersign_oauth_core::RegisteredClients) what a client is; a grant is told and never taken over.
 //!
-//! ```
+#![cfg_attr(feature = "memory", doc = "```")]
+#![cfg_attr(not(feature = "memory"), doc = "```ignore")]
 //! use countersign::transfer::{Existing, Transfer, What};
 //! # use countersign::{MasterKey, Server, store::MemoryStore};
 //!

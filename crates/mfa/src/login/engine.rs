@@ -371,7 +371,8 @@ impl Inner {
         // Whoever finds a browser signed in is not asked, and neither is its owner in the middle of something else.
         let offers = due && !login.skipped && login.is_young(now);
         let first = self.accounts.as_ref().map(|_| self.first_factors);
-        View { ways, enrolable, gate, floor, offers, first, table: &self.table, now }
+        let suggested = self.policy.suggested();
+        View { ways, enrolable, suggested, gate, floor, offers, first, table: &self.table, now }
     }
 
     fn enrolable(&self) -> impl Iterator<Item = &Method> {

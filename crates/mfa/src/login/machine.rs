@@ -15,6 +15,8 @@ pub(crate) struct View<'a> {
     pub(crate) ways: Vec<(Id, &'a Method)>,
     /// What the user may set up now, or once that is opened; empty when nothing may be.
     pub(crate) enrolable: Vec<&'a Method>,
+    /// Which of those the policy leads to.
+    pub(crate) suggested: Option<&'a str>,
     /// What the policy asks of this user.
     pub(crate) floor: &'a Requirement,
     /// What opens the way to set something up, while it is not open.
@@ -332,9 +334,10 @@ fn gated(login: &Login, view: &View<'_>, target: &Requirement) -> Stage {
 fn enrol(login: &Login, view: &View<'_>, target: &Requirement) -> Stage {
     let methods = reaching_by_enrolment(login, view, target);
     let chosen = login.chosen.as_deref().and_then(|chosen| chosen.strip_prefix(ENROL));
+    let named = |name: Option<&str>| methods.iter().find(|method| name == Some(method.as_str()));
     let pick = match methods.as_slice() {
         [only] => Some(only),
-        several => several.iter().find(|method| chosen == Some(method.as_str())),
+        _ => named(chosen).or_else(|| named(view.suggested)),
     };
     match pick {
         Some(method) => {
@@ -387,6 +390,7 @@ mod tests {
         View {
             ways: ways.iter().map(|way| (id(*way), &methods[*way])).collect(),
             enrolable: enrolable.iter().map(|way| &methods[*way]).collect(),
+            suggested: None,
             floor,
             gate: Gate::Open,
             offers: false,
@@ -450,6 +454,11 @@ mod tests {
         assert_eq!(stage(&login, &[], &[]), Stage::Unmet);
         assert_eq!(stage(&login, &[], &[0]), Stage::Enrol { method: "totp".into(), others: vec![] });
         assert_eq!(stage(&login, &[], &[0, 2, 3]), Stage::ChooseEnrolment(vec!["totp".into(), "finger".into()]));
+        // Where the policy leads to one, the others stand beside it; what does not reach the aim is never led to.
+        let (methods, table) = (methods(), AcrTable::default());
+        let led = |to| View { suggested: Some(to), ..view(&methods, &[], &[0, 2, 3], &Requirement::NONE, &table) };
+        assert_eq!(next(&login, &led("finger")), Stage::Enrol { method: "finger".into(), others: vec!["totp".into()] });
+        assert!(matches!(next(&login, &led("question")), Stage::ChooseEnrolment(_)));
         let resistant = with_password(LoginRequest::new().requirement(Requirement::PHISHING_RESISTANT));
         assert_eq!(stage(&resistant, &[], &[4]), Stage::Unmet);
     }

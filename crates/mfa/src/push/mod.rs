@@ -73,7 +73,12 @@ pub struct Push {
 
 impl fmt::Debug for Push {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Push").field("sender", &self.sender).field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Push")
+            .field("sender", &self.sender)
+            .field("path", &self.path)
+            .field("lifetime", &self.lifetime)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 

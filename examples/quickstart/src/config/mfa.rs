@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use countersign::mfa::{Budget, CodeAlphabet, CodeFormat, FirstEnrolment, Policy, Push, PushLimits};
+use countersign::mfa::{Budget, CodeAlphabet, CodeFormat, FirstEnrolment, FirstMethod, Policy, Push, PushLimits};
 use countersign::{Acr, AcrClass, AcrTable};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -20,6 +20,7 @@ use super::value::Period;
 pub struct MfaEntry {
     policy: PolicyName,
     factors: Option<Spanned<Vec<FactorName>>>,
+    first_factors: Option<Spanned<Vec<FirstMethod>>>,
     first_enrolment: FirstEnrolmentName,
     groups: BTreeMap<String, RequirementEntry>,
     users: BTreeMap<String, RequirementEntry>,
@@ -106,6 +107,11 @@ impl MfaEntry {
         (!self.acr.is_empty()).then(|| AcrTable::new(self.acr.iter().map(class)))
     }
 
+    /// How users say who they are: by password alone unless the file says more.
+    pub(crate) fn first_factors(&self) -> Vec<FirstMethod> {
+        self.first_factors.as_ref().map_or_else(|| vec![FirstMethod::Password], |listed| listed.get_ref().clone())
+    }
+
     /// Whether users may have an authenticator app.
     pub(crate) fn has_totp(&self) -> bool {
         self.factors.as_ref().is_none_or(|factors| factors.get_ref().contains(&FactorName::Totp))
@@ -144,6 +150,10 @@ impl MfaEntry {
 
     /// Recovery codes come with the first factor, and have no sense without one.
     pub(super) fn check(&self, file: &Path, text: &str) -> Result<(), ConfigFileError> {
+        if let Some(none) = self.first_factors.as_ref().filter(|listed| listed.get_ref().is_empty()) {
+            let problem = "nobody could sign in: name \"password\", \"magic_link\", or both";
+            return Err(ConfigFileError::at(file, text, &none.span(), problem.to_owned()));
+        }
         let Some(factors) = &self.factors else { return Ok(()) };
         let factors_alone = factors.get_ref().iter().any(|factor| *factor != FactorName::RecoveryCode);
         if factors_alone == factors.get_ref().contains(&FactorName::RecoveryCode) {

@@ -1,7 +1,7 @@
 use countersign::Lifetimes;
 use serde_json::json;
 
-use countersign::mfa::{CodeAlphabet, CodeFormat, FirstEnrolment, Policy, Push};
+use countersign::mfa::{CodeAlphabet, CodeFormat, FirstEnrolment, FirstMethod, Policy, Push};
 use std::time::Duration;
 
 use countersign::{Requirement, TokenFormat};
@@ -131,9 +131,8 @@ fn what_comes_later_is_told_with_its_line() {
         ("[[client]]\nclient_id = \"x\"\njwks_uri = \"https://x\"\n", 3, "client.jwks_uri "),
         ("[[client]]\nclient_id = \"x\"\n[[client]]\nclient_id = \"y\"\njwks_uri = \"x\"\n", 5, "client.jwks_uri "),
         ("client = [{ client_id = \"x\",\n preset = \"fapi2\" }]\n", 2, "client.preset = \"fapi2\""),
-        ("[mfa]\nfactors = [\"totp\",\n \"push\"]\n", 3, "mfa.factors = \"push\""),
+        ("[mfa]\nfactors = [\"totp\",\n \"passkey\"]\n", 3, "mfa.factors = \"passkey\""),
         ("[mfa]\npolicy = \"adaptive\"\n", 2, "mfa.policy = \"adaptive\""),
-        ("[mfa]\npush = { length = 6 }\n", 2, "mfa.push "),
         ("mfa = { remember_device = \"30d\" }", 1, "mfa.remember_device "),
         ("[lifetimes]\ndevice_code = \"10m\"\n", 2, "lifetimes.device_code "),
         ("[[client]]\nclient_id = \"x\"\ngrant_types = [\"password\"]\n", 3, "client.grant_types = \"password\""),
@@ -163,6 +162,18 @@ fn codes_that_are_sent_look_as_the_file_says() {
     assert!(error("[mfa]\ncode = { length = 5 }").starts_with("demo.toml, line 2: 5 is no length of a code"));
     assert!(error("[mfa]\n\nsms.code = { lifetime = \"11m\" }").starts_with("demo.toml, line 3: a code lasts for ten"));
     assert!(error("[mfa]\nvoice.code = { alphabet = \"runes\" }").contains("letters"));
+}
+
+#[test]
+fn links_by_mail_sign_in_where_the_file_says_so() {
+    let first = |text: &str| parse(text).unwrap().mfa.first_factors();
+    assert_eq!(first(""), [FirstMethod::Password]);
+    assert_eq!(
+        first("[mfa]\nfirst_factors = [\"magic_link\", \"password\"]"),
+        [FirstMethod::MagicLink, FirstMethod::Password]
+    );
+    assert!(error("[mfa]\n\nfirst_factors = []").starts_with("demo.toml, line 3: nobody could sign in"));
+    assert!(error("[mfa]\nfirst_factors = [\"smile\"]").starts_with("demo.toml, line 2: "));
 }
 
 #[test]
