@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod harness;
+mod links_by_mail;
 mod login;
 mod logout;
 mod own_clients;

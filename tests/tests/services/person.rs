@@ -42,11 +42,27 @@ impl Shop {
 
     /// Begins a login in a browser that nobody knows, up to the second factor.
     pub(crate) fn begin(&self) {
+        self.come_as_a_stranger();
+        enter_password(&self.browser, "alice", "alice-password");
+    }
+
+    /// Begins a login in a browser that nobody knows.
+    pub(crate) fn come_as_a_stranger(&self) {
         self.browser.goto(self.quickstart.issuer());
         self.browser.forget_cookies();
-        let url = self.callback.authorization_url(self.quickstart.issuer(), "shop", "openid profile email");
-        self.browser.goto(&url);
-        enter_password(&self.browser, "alice", "alice-password");
+        self.browser.goto(&self.authorization_url());
+    }
+
+    /// Where the client sends its users.
+    pub(crate) fn authorization_url(&self) -> String {
+        self.callback.authorization_url(self.quickstart.issuer(), "shop", "openid profile email")
+    }
+
+    /// The link in the message that holds one and was sent last.
+    pub(crate) fn link(&self) -> String {
+        let messages = self.quickstart.messages();
+        let words = messages.iter().rev().flat_map(|message| message["text"].as_str().unwrap().split_whitespace());
+        words.into_iter().find(|word| word.starts_with(self.quickstart.issuer())).unwrap().to_owned()
     }
 
     /// The message that was sent last.
