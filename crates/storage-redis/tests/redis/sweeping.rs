@@ -123,14 +123,17 @@ async fn the_server_drops_a_backlog_by_itself_and_health_shows_when() {
     expired_long_ago(&store, 20_000).await;
     let traffic = Traffic::start(&store, 2);
     server.ask(&["DEBUG", "SET-ACTIVE-EXPIRE", "1"]);
-    until("the backlog is dropped", || {
+    let left = |made: u64| {
         let keys: u64 = server.ask(&["DBSIZE"]).parse().unwrap();
-        let traffic_made = u64::from(traffic.answered()) + 8;
-        keys <= traffic_made
-    });
+        keys.saturating_sub(made + 8)
+    };
+    // A server lets up when less than a tenth of what it looks at has expired: what is left then goes later.
+    until("most of the backlog is dropped", || left(u64::from(traffic.answered())) <= 4_000);
     traffic.wait_for(20);
-    assert_eq!(store.sweep(now(), 1_000).await.unwrap(), Swept::default());
     let written = traffic.stop().await;
     assert_kept(&store, &written).await;
+    let made: usize = written.iter().map(|one| one.made.len()).sum();
+    until("the rest is dropped", || left(made as u64) == 0);
+    assert_eq!(store.sweep(now(), 1_000).await.unwrap(), Swept::default());
     assert!(store.health().await.unwrap().backlog.is_some());
 }

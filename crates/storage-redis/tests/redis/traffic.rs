@@ -23,7 +23,7 @@ pub(crate) struct Written {
     /// The versions that the root may be at: that of the last answered commit, and those of commits whose outcome nobody knows.
     versions: Vec<Version>,
     /// Records that answered commits made.
-    made: Vec<Key>,
+    pub(crate) made: Vec<Key>,
     pub(crate) failed: u32,
 }
 
