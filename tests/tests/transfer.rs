@@ -71,17 +71,16 @@ fn users_leave_with_their_factors_and_come_into_another_server() {
     assert!(status == Some(2) && output.contains("--users"), "{output}");
 
     let exported = fs::read_to_string(&file).unwrap();
-    assert!(exported.contains(line) && exported.contains("$argon2id$"), "{exported}");
+    let parsed = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+    assert!(exported.lines().any(|one| parsed(one) == parsed(line)) && exported.contains("$argon2id$"), "{exported}");
     let (status, output) = run(&there, &["import", "--transfer-key", &key, &file]);
     assert!(status == Some(1) && output.contains(", line ") && output.contains("grants are not imported"), "{output}");
     let users: String =
         exported.lines().filter(|line| !line.starts_with(r#"{"grant"#)).map(|line| line.to_owned() + "\n").collect();
     fs::write(&lines, users).unwrap();
     let told = done(&there, &["import", "--replace", "--transfer-key", &key, &lines]);
-    assert!(
-        told.contains("replaced=2") && told.contains("kept=1"),
-        "all but carol were there, and she since the line failed: {told}"
-    );
+    // Carol came with the lines before the one that failed.
+    assert!(told.contains("imported users=0 replaced=3 kept=0"), "{told}");
     // The app of before is asked for, and enough.
     let mut browser = FrontEnd::new(there.issuer());
     let login = browser.begin(&request(&there));
