@@ -1,7 +1,8 @@
 //! Users, clients and grants as JSON lines: to other systems, and from them.
 //!
-//! A line is a JSON object of one member, `user`, `client` or `grant`. [`Account::from_json`] says what a user is, and
-//! [`RegisteredClients`](countersign_oauth_core::RegisteredClients) what a client is; a grant is told and never taken over.
+//! A line is a JSON object of one member, `user`, `client` or `grant`. [`Account::from_json`](crate::Account::from_json) says
+//! what a user is, and [`RegisteredClients`](countersign_oauth_core::RegisteredClients) what a client is; a grant is told and
+//! never taken over.
 //!
 #![cfg_attr(feature = "memory", doc = "```")]
 #![cfg_attr(not(feature = "memory"), doc = "```ignore")]
