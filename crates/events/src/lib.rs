@@ -114,7 +114,8 @@ kinds! {
     MessageSent => "message.sent",
     /// Codes are sent again to a country, or everywhere, by an operator.
     MessagesResumed => "messages.resumed",
-    /// Too few of the codes sent to a country, or of all codes, were entered: none is sent there for now. Comes once.
+    /// Too few of the codes sent to a country, or of all codes, were entered: none is sent there until an operator resumes it
+    /// (`Mfa::resume_messages`). Comes once.
     MessagesStopped => "messages.stopped",
     /// The owner of an account is to be told that somebody guesses: the host sends the message, where we cannot. Comes once for each row of
     /// failures, and once a day and account at most, so that who guesses floods nobody.

@@ -246,8 +246,8 @@ pub enum SendError {
     /// Nobody can be reached there: the number or address is wrong or barred. The user is offered another way.
     #[error("nobody can be reached at this number or address")]
     Unreachable,
-    /// The service takes no more for now. Later it may.
-    #[error("the service takes no more messages for now")]
+    /// The service is at its limit: the same message may be taken at another time.
+    #[error("the service is busy and takes no more messages")]
     Busy,
     /// The service does not answer, or its answer makes no sense.
     #[error("the service cannot be used")]
