@@ -398,6 +398,11 @@ impl Config {
         meant.fold(self.requirement_of(scopes), |sum, resource| sum.and(&resource.requires, &self.acr))
     }
 
+    /// The resources that a scope belongs to.
+    pub(crate) fn owners(&self, scope: &str) -> impl Iterator<Item = &Resource> {
+        self.resources.iter().filter(move |resource| resource.owns(scope))
+    }
+
     pub(crate) fn resource(&self, uri: &str) -> Option<&Resource> {
         self.resources.iter().find(|resource| resource.uri == uri)
     }

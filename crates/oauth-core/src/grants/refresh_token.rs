@@ -175,8 +175,8 @@ fn narrowed_scope(at: &At<'_>, form: &Params, grant: &GrantRecord) -> Result<Sco
     let config = at.server.config();
     let met = |token: &str| {
         // A scope that this server no longer knows is no longer issued.
-        config.scope(token).is_some()
-            && is_met(at, grant, &config.requirement_for(&[], &std::iter::once(token).collect()))
+        config.scope(token).is_some_and(|scope| is_met(at, grant, scope.requirement()))
+            && config.owners(token).all(|resource| is_met(at, grant, resource.requirement()))
     };
     let Some(asked) = form.get("scope") else {
         let left = grant.scope.filtered(met);
