@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use countersign_oauth_core::{Endpoint, Params, Server, is_same_origin};
+use countersign_oauth_core::{Endpoint, Params, Server};
 use countersign_primitives::Id;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::super::Login;
-use super::super::cookies::caller;
 use super::super::reply::{Form, Replies};
-use super::{Sent, failed, forged, show, text, with_wait};
+use super::{failed, received, show, text, with_wait};
 use crate::LoginError;
 
 const PLACE: (&str, &str) = ("password_forgot", "/password/forgot");
@@ -36,18 +35,10 @@ impl Endpoint for AskForReset {
     async fn answer(&self, server: &Server, request: Request<Bytes>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
         let replies = Replies::new(&self.0, server, &parts, Form::of(&parts));
-        if !is_same_origin(&parts, server.config().issuer()) {
-            return forged(&replies);
-        }
-        let sent = match Sent::read(&parts, &body) {
-            Ok(sent) => sent,
-            Err(refusal) => return replies.refused(&refusal),
+        let (sent, caller) = match received(&replies, &parts, &body).await {
+            Ok(received) => received,
+            Err(response) => return response,
         };
-        let browser = match server.browser(&parts).await {
-            Ok(browser) => browser,
-            Err(refusal) => return replies.refused(&refusal),
-        };
-        let caller = caller(server, &browser, None, &parts);
         match self.0.mfa.forgot_password(text(sent.username.as_ref()), &caller).await {
             Ok(()) => show(&replies, PLACE, "", data("sent", server, &parts), None),
             Err(error @ LoginError::Throttled { .. }) => {

@@ -9,7 +9,7 @@ mod reset;
 mod verify;
 
 use bytes::Bytes;
-use countersign_oauth_core::{Cause, Params, Refusal, answer};
+use countersign_oauth_core::{Cause, Params, Refusal, answer, is_same_origin};
 use countersign_primitives::SecretString;
 use http::request::Parts;
 use http::{Response, StatusCode, header};
@@ -21,9 +21,10 @@ pub(super) use forgot::{AskForReset, ShowForgot};
 pub(super) use reset::{ResetPassword, ShowReset};
 pub(super) use verify::{ShowVerify, VerifyEmail};
 
+use super::cookies::caller;
 use super::reply::{Replies, is_json, is_type, refusal};
 use crate::step::Shown;
-use crate::{Answer, Frame, LoginError, PasswordChangeError, PasswordRefused, Screen};
+use crate::{Answer, Caller, Frame, LoginError, PasswordChangeError, PasswordRefused, Screen};
 
 /// What the forms and their JSON send. Each takes what belongs to it.
 #[derive(Default, Deserialize)]
@@ -76,6 +77,17 @@ impl Sent {
         // A new password that is too long is told so by the policy.
         if all { Ok(self) } else { Err(Cause::MalformedParameters.into()) }
     }
+}
+
+/// What one of our own pages sent, and who calls: the door of the forms that anybody may send.
+async fn received(replies: &Replies<'_>, parts: &Parts, body: &Bytes) -> Result<(Sent, Caller), Response<Bytes>> {
+    if !is_same_origin(parts, replies.server.config().issuer()) {
+        return Err(forged(replies));
+    }
+    let refused = |refusal: Refusal| replies.refused(&refusal);
+    let sent = Sent::read(parts, body).map_err(refused)?;
+    let browser = replies.server.browser(parts).await.map_err(refused)?;
+    Ok((sent, caller(replies.server, &browser, None, parts)))
 }
 
 fn text(value: Option<&Shown>) -> &str {

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use countersign_oauth_core::{Endpoint, Server, is_same_origin};
+use countersign_oauth_core::{Endpoint, Server};
 use http::{Request, Response};
 use serde_json::json;
 
 use super::super::Login;
-use super::super::cookies::caller;
 use super::super::reply::{Form, Replies};
-use super::{Sent, dead, failed, forged, link_of, merged, secret, show, text, wrong_password};
+use super::{dead, failed, link_of, merged, received, secret, show, text, wrong_password};
 use crate::{LinkPurpose, PasswordChangeError};
 
 const PLACE: (&str, &str) = ("password_reset", "/password/reset");
@@ -39,18 +38,10 @@ impl Endpoint for ResetPassword {
     async fn answer(&self, server: &Server, request: Request<Bytes>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
         let replies = Replies::new(&self.0, server, &parts, Form::of(&parts));
-        if !is_same_origin(&parts, server.config().issuer()) {
-            return forged(&replies);
-        }
-        let sent = match Sent::read(&parts, &body) {
-            Ok(sent) => sent,
-            Err(refusal) => return replies.refused(&refusal),
+        let (sent, caller) = match received(&replies, &parts, &body).await {
+            Ok(received) => received,
+            Err(response) => return response,
         };
-        let browser = match server.browser(&parts).await {
-            Ok(browser) => browser,
-            Err(refusal) => return replies.refused(&refusal),
-        };
-        let caller = caller(server, &browser, None, &parts);
         let (link, password) = (text(sent.link.as_ref()), secret(sent.new_password.as_ref()));
         match self.0.mfa.reset_password(link, &password, &caller).await {
             Ok(()) => show(&replies, PLACE, "", json!({ "state": "done" }), None),
