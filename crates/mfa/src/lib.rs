@@ -78,6 +78,7 @@
 
 mod answer;
 mod authenticators;
+mod builder;
 mod caller;
 mod contact;
 mod enrolments;
@@ -104,6 +105,7 @@ pub use countersign_mfa_otp::{CodeAlphabet, CodeFormat, CodeFormatError};
 
 pub use answer::{Answer, AnswerError, ConsentAnswer, Submission};
 pub use authenticators::{AuthenticatorInfo, Authenticators, AuthenticatorsError};
+pub use builder::MfaBuilder;
 pub use caller::{BrowserMarks, Caller};
 pub use enrolments::{AuthenticatorId, ParseAuthenticatorIdError};
 pub use error::{LoginError, MfaConfigError};
@@ -120,7 +122,7 @@ pub use messages::{
     Countries, Country, Envelope, Languages, MessageBudget, MessageError, MessageRefused, MessageTexts,
     MessageTextsError, Notice, ParseCountryError, Share, Ticket,
 };
-pub use mfa::{Mfa, MfaBuilder};
+pub use mfa::Mfa;
 pub use password::{HashRefused, PasswordCost, PasswordError, PasswordHasher};
 pub use password_policy::{BreachedPasswords, Judged, PasswordPolicy, PasswordRefused, PasswordUse};
 pub use policy::{Duty, FirstEnrolment, Policy, PolicyInput, PolicyRule};
@@ -130,7 +132,7 @@ pub use screen::{
     ScreenScope, StepScreen,
 };
 pub use step::{
-    ChooseStep, CodeStep, ContactStep, Done, EnrolStep, PasswordStep, RecoveryCodesStep, Refused, RefusedReason, Shown,
-    Step, StepError, WaitStep, Way,
+    ChooseStep, CodeStep, ContactStep, Done, EnrolStep, MagicLinkStep, PasswordStep, RecoveryCodesStep, Refused,
+    RefusedReason, Shown, Step, StepError, WaitStep, Way,
 };
 pub use stored_accounts::{AccountsError, Existing, Imported, StoredAccounts};

@@ -8,14 +8,11 @@ use countersign_primitives::{Id, Requirement, Subject, UnixTime};
 use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
 
 use super::machine::{self, Gate, Stage, View};
-use super::record::{Asked, Enrolling, Login, NewRecoveryCodes, Typed};
+use super::record::Login;
 use super::sending::Sent;
-use super::{Begun, LoginId, LoginRequest, MAGIC_LINK};
-use crate::contact::Contact;
+use super::{Begun, LoginId, LoginRequest};
 use crate::enrolments::Enrolments;
-use crate::factor::{Binding, Enrolled, Factor, FactorError, Occasion};
 use crate::keys::LOGIN;
-use crate::limits::PASSWORD;
 use crate::messages::spending::Spent;
 use crate::mfa::Inner;
 use crate::{Answer, Caller, Duty, Languages, LoginError, Method, Mfa, Step, StepError};
@@ -379,154 +376,6 @@ impl Inner {
         self.factors.iter().map(|(method, _)| method).filter(|method| !method.is_backup())
     }
 
-    async fn prepare(
-        &self,
-        id: LoginId,
-        login: &mut Login,
-        stage: &Stage,
-        subject: &Subject,
-        situation: &Situation,
-        now: UnixTime,
-    ) -> Result<(), LoginError> {
-        match stage {
-            Stage::Ask { authenticator, .. } => {
-                login.enrolling = None;
-                let asked_already = login.asked.as_ref().is_some_and(|asked| asked.authenticator == *authenticator);
-                let enrolled = situation.enrolments.find(*authenticator).filter(|_| !asked_already);
-                if let Some((enrolled, factor)) = enrolled.and_then(|one| Some((one, self.factor(&one.method)?.1))) {
-                    let challenge = self.random.id()?;
-                    let binding = Binding { login: id, authenticator: *authenticator, challenge };
-                    let languages = situation.languages(login);
-                    let at = self.occasion((login, binding), subject, situation.name(subject), now);
-                    let at = Occasion { languages: Some(&languages), ..at };
-                    let made = factor.challenge(&at, &enrolled.as_enrolled()).await;
-                    let made = made.map_err(factor_failed(&enrolled.method))?.named(challenge);
-                    login.asked = Some(Asked { authenticator: *authenticator, challenge: made });
-                }
-            }
-            Stage::Enrol { method, .. } => {
-                login.asked = None;
-                if login.enrolling.as_ref().is_none_or(|enrolling| enrolling.method != *method)
-                    && let Some((_, factor)) = self.factor(method)
-                {
-                    let binding = Binding { login: id, authenticator: self.random.id()?, challenge: self.random.id()? };
-                    let languages = situation.languages(login);
-                    let at = self.occasion((login, binding), subject, situation.name(subject), now);
-                    let at = Occasion { languages: Some(&languages), ..at };
-                    let begun = self.begin_enrolment(method, &**factor, &at, login.contact.as_ref()).await;
-                    login.enrolling = Some(begun.map_err(factor_failed(method))?);
-                }
-            }
-            _ => {
-                login.asked = None;
-                login.enrolling = None;
-            }
-        }
-        Ok(())
-    }
-
-    async fn begin_enrolment(
-        &self,
-        method: &str,
-        factor: &dyn Factor,
-        at: &Occasion<'_>,
-        typed: Option<&Typed>,
-    ) -> Result<Enrolling, FactorError> {
-        let contact = typed.filter(|typed| typed.method == method).map(|typed| typed.contact.clone());
-        let to = contact.as_ref().map(Contact::to);
-        let enrolment = factor.enrol(&Occasion { contact: to, ..*at }).await?;
-        let challenge = factor.challenge(at, &Enrolled { state: &enrolment.state, contact: to }).await?;
-        let recovery = match &self.recovery {
-            Some(recovery) => {
-                let (codes, state) = recovery.generate(&*self.random, at.subject())?;
-                Some(NewRecoveryCodes { id: self.random.id()?, codes, state })
-            }
-            None => None,
-        };
-        Ok(Enrolling {
-            id: at.binding.authenticator,
-            method: method.to_owned(),
-            prompt: enrolment.prompt,
-            state: enrolment.state,
-            challenge: challenge.named(at.binding.challenge),
-            contact,
-            recovery,
-        })
-    }
-
-    pub(crate) fn occasion<'a>(
-        &'a self,
-        (login, binding): (&'a Login, Binding),
-        subject: &'a Subject,
-        account: &'a str,
-        now: UnixTime,
-    ) -> Occasion<'a> {
-        Occasion {
-            now,
-            subject,
-            account,
-            random: &*self.random,
-            keys: &self.keys,
-            texts: &self.texts,
-            languages: None,
-            host: self.host.as_deref(),
-            client: login.client.as_deref(),
-            address: login.address,
-            known: None,
-            contact: None,
-            binding,
-        }
-    }
-
-    /// Takes a choice, if it is one of those that stand to choice.
-    async fn choose(&self, turn: &mut Turn, id: &str) -> Result<Looked, LoginError> {
-        let (stage, situation) = self.settle(turn.id, &mut turn.login, None, turn.now).await?;
-        if let (Stage::Enrol { method, .. }, Some(situation)) = (&stage, &situation)
-            && id.strip_prefix(machine::ENROL) == Some(method)
-            && turn.login.contact.is_some()
-            && turn.login.enrolling.as_ref().is_none_or(|one| situation.enrolments.find(one.id).is_none())
-        {
-            turn.login.contact = None; // another number or address for the same
-            turn.login.enrolling = None;
-            return Ok(Looked::On(None));
-        }
-        let offered = match (&stage, situation) {
-            (Stage::Password, _) => id == MAGIC_LINK && self.first_factors.magic_link,
-            (Stage::MagicLink, _) => id == PASSWORD && self.first_factors.password,
-            (Stage::Choose(ids), Some(situation)) => self.offers(&situation, ids, id),
-            (Stage::Ask { authenticator, others }, Some(situation)) => {
-                self.offers(&situation, others, id) || self.offers(&situation, &[*authenticator], id)
-            }
-            (
-                Stage::ChooseEnrolment(methods)
-                | Stage::Enrol { others: methods, .. }
-                | Stage::Contact { others: methods, .. },
-                _,
-            ) => id.strip_prefix(machine::ENROL).is_some_and(|chosen| methods.iter().any(|method| method == chosen)),
-            _ => return Ok(Looked::Elsewhere),
-        };
-        if !offered {
-            return Ok(Looked::On(Some(StepError::NoSuchChoice)));
-        }
-        turn.login.chosen = Some(id.to_owned());
-        Ok(Looked::On(None))
-    }
-
-    /// Puts off what was to be set up, where that may be.
-    async fn skip(&self, turn: &mut Turn) -> Result<Looked, LoginError> {
-        let (_, situation) = self.settle(turn.id, &mut turn.login, None, turn.now).await?;
-        if !situation.is_some_and(|situation| situation.may_skip) {
-            return Ok(Looked::Elsewhere);
-        }
-        turn.login.skipped = true;
-        Ok(Looked::On(None))
-    }
-
-    fn offers(&self, situation: &Situation, ids: &[Id], chosen: &str) -> bool {
-        let named = ids.iter().filter_map(|id| situation.enrolments.find(*id));
-        named.map(|authenticator| authenticator.named().to_string()).any(|name| name == chosen)
-    }
-
     /// Tells how a login ended, and lets its browser be known from now on. Neither can undo it.
     async fn settled(&self, id: LoginId, login: &Login, stage: &Stage, caller: &Caller, now: UnixTime) {
         let Some(subject) = &login.subject else { return };
@@ -545,9 +394,4 @@ impl Inner {
             _ => {}
         }
     }
-}
-
-pub(crate) fn factor_failed(method: &str) -> impl FnOnce(FactorError) -> LoginError {
-    let method = method.to_owned();
-    move |source| LoginError::Factor { method, source }
 }

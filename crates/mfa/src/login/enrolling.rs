@@ -4,7 +4,8 @@ use countersign_events::EventKind;
 use countersign_primitives::Subject;
 use countersign_storage_traits::{Batch, CommitError};
 
-use super::engine::{Looked, Situation, Turn, factor_failed};
+use super::engine::{Looked, Situation, Turn};
+use super::prepare::factor_failed;
 use super::record::{Enrolling, Proven};
 use super::second_factor::{Admitted, Answered, Spent, TRIES};
 use crate::contact::Contact;

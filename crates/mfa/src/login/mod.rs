@@ -1,5 +1,6 @@
 //! A login: from who somebody says they are to what they have proven.
 
+mod choose;
 pub(crate) mod engine;
 mod enrolling;
 mod first_factor;
@@ -10,6 +11,7 @@ pub(crate) mod machine;
 mod magic_link;
 mod on_file;
 mod policed;
+mod prepare;
 pub(crate) mod record;
 mod second_factor;
 mod sending;

@@ -6,8 +6,9 @@ use countersign_outbound::Channel;
 use countersign_primitives::{Id, Subject, UnixTime};
 use countersign_storage_traits::{Batch, Charge, CommitError};
 
-use super::engine::{Looked, Situation, Turn, factor_failed};
+use super::engine::{Looked, Situation, Turn};
 use super::machine::Stage;
+use super::prepare::factor_failed;
 use super::record::{Login, Proven};
 use crate::enrolments::{Authenticator, Read, SpentBy};
 use crate::factor::{Binding, Challenge, Factor, Judged, Occasion, Verdict};

@@ -8,8 +8,9 @@ use countersign_primitives::{Id, Subject, UnixTime};
 use countersign_storage_traits::Charge;
 
 use super::LoginId;
-use super::engine::{Looked, Situation, Turn, factor_failed};
+use super::engine::{Looked, Situation, Turn};
 use super::machine::Stage;
+use super::prepare::factor_failed;
 use super::record::{Addressee, Enrolling, Login, Typed};
 use crate::contact::Contact;
 use crate::factor::{AskError, Binding, Enrolled, FactorError, Occasion};
