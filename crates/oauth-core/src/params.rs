@@ -3,12 +3,19 @@
 use std::fmt;
 
 use percent_encoding::percent_decode;
+use serde_json::{Map, Value};
 use zeroize::{Zeroize, Zeroizing};
+
+use crate::json;
 
 /// Parameters that may be sent several times: RFC 8707 §2 (`resource`) and its alias `audience`.
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
-/// The parameters of one request: `application/x-www-form-urlencoded`, from a query or a body.
+/// The one member of a JSON body that is no text but an object: the answer of an authenticator. Its value here is that object
+/// as JSON.
+const NESTED: &str = "authn_response";
+
+/// The parameters of one request: `application/x-www-form-urlencoded` from a query or a body, or a JSON object of texts.
 ///
 /// A parameter without a value counts as left out (RFC 6749 §3.1). Values may hold secrets: they are wiped on drop, and
 /// `Debug` shows names alone.
@@ -43,6 +50,44 @@ impl Params {
             if params.repeated.is_none() && !REPEATABLE.contains(&name.as_str()) && params.has(&name) {
                 params.repeated = Some(name.clone());
             }
+            params.pairs.push((name, value));
+        }
+        Ok(params)
+    }
+
+    /// Reads a JSON object whose members are texts, and at most one object, `authn_response`. What holds of a form holds here, and
+    /// no member stands there twice.
+    ///
+    /// # Errors
+    /// When it is no such object, or there is too much of anything.
+    ///
+    /// ```
+    /// use countersign_oauth_core::Params;
+    ///
+    /// let params = Params::from_json(br#"{"grant_type":"refresh_token"}"#).unwrap();
+    /// assert_eq!(params.get("grant_type"), Some("refresh_token"));
+    /// ```
+    pub fn from_json(body: &[u8]) -> Result<Self, ParamsError> {
+        Self::from_members(json::read_object(body).map_err(|_| ParamsError::Json)?)
+    }
+
+    /// The same of an object that was read already.
+    ///
+    /// # Errors
+    /// As [`Params::from_json`].
+    pub fn from_members(members: Map<String, Value>) -> Result<Self, ParamsError> {
+        if members.len() > Self::MAX_PARAMETERS {
+            return Err(ParamsError::TooMany);
+        }
+        let mut params = Self::default();
+        for (name, value) in members {
+            let value = match value {
+                Value::String(text) => text,
+                object @ Value::Object(_) if name == NESTED => object.to_string(),
+                _ => return Err(ParamsError::NoText),
+            };
+            check_text(&name)?;
+            check_text(&value)?;
             params.pairs.push((name, value));
         }
         Ok(params)
@@ -103,13 +148,19 @@ pub(crate) fn decode_form_value(piece: &[u8]) -> Result<String, ParamsError> {
     let spaced: Vec<u8> = piece.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
     let spaced = Zeroizing::new(spaced);
     let text = percent_decode(&spaced).decode_utf8().map_err(|_| ParamsError::Utf8)?.into_owned();
+    check_text(&text)?;
+    Ok(text)
+}
+
+/// A name or a value: bounded, and of characters that text has.
+fn check_text(text: &str) -> Result<(), ParamsError> {
     if text.len() > Params::MAX_VALUE {
         return Err(ParamsError::TooLong);
     }
     if text.chars().any(|character| character.is_control() && !matches!(character, '\t' | '\r' | '\n')) {
         return Err(ParamsError::ControlCharacter);
     }
-    Ok(text)
+    Ok(())
 }
 
 impl Drop for Params {
@@ -145,6 +196,12 @@ pub enum ParamsError {
     /// One is longer than [`Params::MAX_VALUE`].
     #[error("a parameter is too long")]
     TooLong,
+    /// The body is no JSON object, or one with a name twice, too deep or too wide.
+    #[error("the body is no JSON object with unique names")]
+    Json,
+    /// A member of a JSON body is no text.
+    #[error("a member is no text")]
+    NoText,
 }
 
 #[cfg(test)]
@@ -186,6 +243,34 @@ mod tests {
         assert_eq!(Params::parse(many.as_bytes()).unwrap_err(), ParamsError::TooMany);
         let long = format!("a={}", "x".repeat(Params::MAX_VALUE + 1));
         assert_eq!(Params::parse(long.as_bytes()).unwrap_err(), ParamsError::TooLong);
+    }
+
+    #[test]
+    fn mfa_api_a_json_body_is_an_object_of_texts_with_unique_names() {
+        let params = Params::from_json(br#"{"a":"\u00e4+","b":"","authn_response":{"id":"x","n":[1]}}"#).unwrap();
+        assert_eq!((params.get("a"), params.get("b")), (Some("\u{e4}+"), None));
+        assert_eq!(params.get("authn_response"), Some(r#"{"id":"x","n":[1]}"#));
+        let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(Params::MAX_VALUE + 1));
+        let wide: Vec<_> = (0..=Params::MAX_PARAMETERS).map(|n| format!(r#""{n}":"1""#)).collect();
+        let wide = format!("{{{}}}", wide.join(","));
+        for (bad, error) in [
+            ("", ParamsError::Json),
+            ("[]", ParamsError::Json),
+            (r#"{"a":"1","a":"1"}"#, ParamsError::Json),
+            (r#"{"resource":"1","resource":"2"}"#, ParamsError::Json),
+            (r#"{"a":"1"} {}"#, ParamsError::Json),
+            (r#"{"a":1}"#, ParamsError::NoText),
+            (r#"{"a":null}"#, ParamsError::NoText),
+            (r#"{"a":true}"#, ParamsError::NoText),
+            (r#"{"a":["1"]}"#, ParamsError::NoText),
+            (r#"{"a":{"b":"1"}}"#, ParamsError::NoText),
+            (r#"{"a":"\u0000"}"#, ParamsError::ControlCharacter),
+            (r#"{"a\u0007":"1"}"#, ParamsError::ControlCharacter),
+            (&long, ParamsError::TooLong),
+            (&wide, ParamsError::TooMany),
+        ] {
+            assert_eq!(Params::from_json(bad.as_bytes()).unwrap_err(), error, "{}", &bad[..bad.len().min(40)]);
+        }
     }
 
     #[test]

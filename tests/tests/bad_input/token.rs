@@ -22,7 +22,11 @@ fn rfc6749_5_2_token_requests_that_are_not_in_order() {
     };
     let code = "grant_type=authorization_code&code=x";
     provider.check(vec![
-        ("JSON", typed("application/json", json), 400, "invalid_request"),
+        ("JSON with a code of nobody's", typed("application/json", json), 400, "invalid_grant"),
+        ("JSON under another type", typed("application/vnd.api+json", json), 400, "invalid_request"),
+        ("JSON with a number", typed("application/json", r#"{"grant_type":1}"#), 400, "invalid_request"),
+        ("JSON with a name twice", typed("application/json", r#"{"code":"x","code":"x"}"#), 400, "invalid_request"),
+        ("an array", typed("application/json", "[]"), 400, "invalid_request"),
         ("JSON that calls itself a form", form(json), 401, "invalid_client"),
         ("plain text", typed("text/plain", ours), 400, "invalid_request"),
         ("several parts", typed("multipart/form-data; boundary=x", ours), 400, "invalid_request"),

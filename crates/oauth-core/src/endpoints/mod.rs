@@ -54,6 +54,15 @@ pub(crate) fn read_form(parts: &Parts, body: &Bytes) -> Result<Params, Refusal> 
     if form.repeated().is_some() { Err(Cause::RepeatedParameter.into()) } else { Ok(form) }
 }
 
+/// Reads the body of a token request: a form, or JSON as clients of the MFA API send it. Both make one kind of parameters, which all
+/// that follows reads alike.
+pub(crate) fn read_form_or_json(parts: &Parts, body: &Bytes) -> Result<Params, Refusal> {
+    if !authorize::is_content_type(parts, "application/json") {
+        return read_form(parts, body);
+    }
+    Params::from_json(body).map_err(|error| Refusal::from(Cause::MalformedParameters).source(error))
+}
+
 /// The error answer to a client that authenticates (RFC 6749 §5.2, RFC 7009 §2.2.1, RFC 7662 §2.3). 401 names a scheme, whether
 /// or not the client tried it (RFC 9110 §15.5.2).
 pub(crate) fn client_refused(

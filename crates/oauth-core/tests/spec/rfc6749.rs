@@ -119,11 +119,12 @@ fn rfc6749_3_2_only_a_form_in_a_post_is_read() {
         }
         kit.handle(request.body(form.clone().into()).unwrap())
     };
-    for wrong in [None, Some("application/json"), Some("text/plain"), Some("multipart/form-data; boundary=x"), Some("")]
-    {
+    for wrong in [None, Some("text/json"), Some("text/plain"), Some("multipart/form-data; boundary=x"), Some("")] {
         post(wrong).is_error(400, "invalid_request");
         assert_eq!(kit.cause(), "request.content_type", "{wrong:?}");
     }
+    post(Some("application/json")).is_error(400, "invalid_request");
+    assert_eq!(kit.cause(), "request.malformed", "a form is no JSON");
     let by_get = kit.get(&format!("/oauth/token?{form}"));
     by_get.is_error(405, "invalid_request");
     assert_eq!(by_get.header("allow"), "POST");
