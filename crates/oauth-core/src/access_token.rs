@@ -142,7 +142,7 @@ impl Server {
             iss: self.config().issuer().as_str(),
             sub: subject.map_or(at.client.id(), Subject::as_str),
             aud: Audience::of(audience),
-            exp: at.now.plus(self.config().preset().lifetimes.access_token).as_secs(),
+            exp: redemption.ends.as_secs(),
             iat: at.now.as_secs(),
             jti: &jti,
             client_id: at.client.id(),
@@ -159,8 +159,7 @@ impl Server {
         let handle = self.new_access_token(redemption.grant_id)?;
         let key = Key::new(redemption.grant_id, records::ACCESS_TOKEN, handle.hash(self.crypto()).as_id());
         let record = AccessTokenRecord { scope: redemption.scope.clone(), audience, issued_at: at.now };
-        let until = at.now.plus(self.config().preset().lifetimes.access_token);
-        redemption.batch.put_value(key, Expectation::Absent, until, &record)?;
+        redemption.batch.put_value(key, Expectation::Absent, redemption.ends, &record)?;
         Ok(handle.expose())
     }
 

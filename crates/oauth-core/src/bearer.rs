@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use countersign_primitives::{Subject, UnixTime};
+use countersign_primitives::{Id, Subject, UnixTime};
 use http::request::Parts;
 use http::{Method, Response, StatusCode, header};
 
@@ -21,6 +21,8 @@ pub struct Access {
     pub client: Arc<Client>,
     /// The grant under which it was issued.
     pub grant: GrantRecord,
+    /// What names that grant.
+    pub grant_id: Id,
     /// The subject as the client sees it.
     pub subject: Subject,
     /// What it allows.
@@ -38,18 +40,23 @@ impl Server {
     /// The refusal that [`Server::bearer_refusal`] turns into an answer (RFC 6750 §3.1).
     pub async fn access(&self, parts: &Parts, body: &Bytes) -> Result<Access, Refusal> {
         let token = bearer_token(parts, body)?;
-        self.inspect(&token).await?.ok_or_else(|| Cause::InvalidToken.into())
+        let access = self.inspect(&token, self.config().issuer().as_str()).await?;
+        access.ok_or_else(|| Cause::InvalidToken.into())
     }
 
-    /// Looks up an access token for this server's own endpoints; none for one that is not valid here, or no more.
-    async fn inspect(&self, token: &str) -> Result<Option<Access>, Refusal> {
+    /// Looks up an access token that is for `audience`, a resource that this server serves itself; none for one that is not valid there,
+    /// or no more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn inspect(&self, token: &str, audience: &str) -> Result<Option<Access>, Refusal> {
         let Some(known) = self.find_access_token(token).await? else { return Ok(None) };
-        let own = self.config().issuer().as_str();
-        if !known.audience.iter().any(|uri| uri == own) || !self.stands(&known.client, &known.grant.value).await? {
+        if !known.audience.iter().any(|uri| uri == audience) || !self.stands(&known.client, &known.grant.value).await? {
             return Ok(None);
         }
         let KnownToken { client, grant, subject, scope, issued_at, expires_at, .. } = known;
-        Ok(Some(Access { client, grant: grant.value, subject, scope, issued_at, expires_at }))
+        let (grant_id, grant) = (grant.key.id, grant.value);
+        Ok(Some(Access { client, grant, grant_id, subject, scope, issued_at, expires_at }))
     }
 
     /// The answer to a request whose access token does not do (RFC 6750 §3).
@@ -75,6 +82,21 @@ impl Server {
 
 /// The token of a request: in the header, or in a form; never in the query, and never in two places (RFC 6750 §2).
 fn bearer_token(parts: &Parts, body: &Bytes) -> Result<String, Refusal> {
+    let mut found = header_token(parts)?;
+    let is_form = crate::endpoints::authorize::is_content_type(parts, "application/x-www-form-urlencoded");
+    if parts.method == Method::POST && is_form {
+        let form = read_form(parts, body)?;
+        if let Some(token) = form.get("access_token")
+            && found.replace(token.to_owned()).is_some()
+        {
+            return Err(Cause::MalformedBearer.into());
+        }
+    }
+    found.ok_or_else(|| Cause::MissingToken.into())
+}
+
+/// The bearer token in the header of a request, if there is one (RFC 6750 §2.1).
+pub(crate) fn header_token(parts: &Parts) -> Result<Option<String>, Refusal> {
     let mut found = None;
     for line in parts.headers.get_all(header::AUTHORIZATION) {
         let line = line.to_str().map_err(|_| Cause::MalformedBearer)?;
@@ -86,14 +108,5 @@ fn bearer_token(parts: &Parts, body: &Bytes) -> Result<String, Refusal> {
             return Err(Cause::MalformedBearer.into());
         }
     }
-    let is_form = crate::endpoints::authorize::is_content_type(parts, "application/x-www-form-urlencoded");
-    if parts.method == Method::POST && is_form {
-        let form = read_form(parts, body)?;
-        if let Some(token) = form.get("access_token")
-            && found.replace(token.to_owned()).is_some()
-        {
-            return Err(Cause::MalformedBearer.into());
-        }
-    }
-    found.ok_or_else(|| Cause::MissingToken.into())
+    Ok(found)
 }

@@ -324,6 +324,9 @@ impl ServerBuilder {
     pub async fn build(self) -> Result<Server, ConfigError> {
         let issuer = Issuer::parse(&self.issuer)?;
         let grants = collect_grants(&self.extensions, self.grants)?;
+        let extension_resources: Vec<_> =
+            self.extensions.iter().flat_map(|extension| extension.resources(&issuer)).collect();
+        let extension_resources = extension_resources.into_iter();
         let config = Config {
             scopes: self.extensions.iter().flat_map(|extension| extension.scopes()).chain(self.scopes).collect(),
             response_types: response_types(&self.extensions)?,
@@ -335,7 +338,7 @@ impl ServerBuilder {
             issuer,
             preset: self.preset,
             acr: self.acr,
-            resources: self.resources,
+            resources: extension_resources.chain(self.resources).collect(),
             body_limit: self.body_limit,
             registration: self.registration,
             requests_per_address: self.requests_per_address,
@@ -345,9 +348,9 @@ impl ServerBuilder {
         for (metadata, adjust) in self.client_metadata {
             clients.push(adjust(client_metadata::read(&metadata, &self.extensions, &config)?));
         }
-        check_clients(&config, &clients)?;
+        check_clients(&config, &clients, &grants)?;
         let routes = collect_routes(&config, &self.extensions)?;
-        let document = Bytes::from(metadata::write(&config, &self.extensions)?);
+        let document = Bytes::from(metadata::write(&config, &self.extensions, &grants)?);
         let etag = entity_tag(&*self.crypto, &document);
         let root = match self.root {
             Some(root) => root,
@@ -499,7 +502,7 @@ fn root_forms(prefix: &str, routes: &[Route]) -> Vec<Route> {
 }
 
 /// What a client asks for must exist.
-fn check_clients(config: &Config, clients: &[Client]) -> Result<(), ConfigError> {
+fn check_clients(config: &Config, clients: &[Client], grants: &[Arc<dyn Grant>]) -> Result<(), ConfigError> {
     for client in clients {
         let wrong = |problem| Err(ConfigError::Client { client_id: client.id().to_owned(), problem });
         let scopes = client.scopes().unwrap_or_default();
@@ -510,6 +513,16 @@ fn check_clients(config: &Config, clients: &[Client]) -> Result<(), ConfigError>
             return wrong(format!(
                 "it introspects {unknown:?}, which is no resource of this server; add it to the resources"
             ));
+        }
+        for grant in grants.iter().filter(|grant| client.may_use(grant.grant_type())) {
+            let preset = config.preset_of(client);
+            if !grant.serves(preset) {
+                let (grant_type, name) = (grant.grant_type(), preset.name);
+                return wrong(format!("the grant type {grant_type:?} is not served under the preset {name}"));
+            }
+            if let Some(objection) = grant.objection(client) {
+                return wrong(objection.to_owned());
+            }
         }
         if client.requirement().acr_value().is_some_and(|acr| config.acr.strength(acr).is_none()) {
             return wrong("it requires an acr that this server's table does not know".to_owned());

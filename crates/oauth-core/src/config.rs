@@ -5,7 +5,7 @@ use std::time::Duration;
 use countersign_primitives::{Acr, AcrTable, Requirement};
 use countersign_tokens::{RotationPolicy, SigningAlgorithm};
 
-use crate::{Client, ConfigError, Issuer, Registration, Scope, ScopeSet};
+use crate::{Cause, Client, ConfigError, Issuer, Registration, Scope, ScopeSet};
 
 /// Who must use PKCE (RFC 7636, RFC 9700 §2.1.1). A challenge that was sent is enforced in either case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +126,10 @@ pub struct Preset {
     pub assertion_audience: AssertionAudience,
     /// What tokens are signed with. ES256: small, fast, and read by every library.
     pub signing_algorithm: SigningAlgorithm,
+    /// Whether clients that belong to whoever runs the server may send their users' passwords (RFC 6749 §4.3), which OAuth 2.1
+    /// dropped: the client sees the password, and no passkey works. Only with a login that serves it, and only for clients whose
+    /// consent is implied.
+    pub password_grant: bool,
     /// When the key that they are signed with changes.
     pub key_rotation: KeyRotation,
     /// How long things live.
@@ -148,6 +152,7 @@ impl Preset {
             rotation: Rotation::Always,
             repeat_redirect_uri: false,
             assertion_audience: AssertionAudience::Issuer,
+            password_grant: false,
             signing_algorithm: SigningAlgorithm::Es256,
             key_rotation: KeyRotation::default(),
             lifetimes: Lifetimes::default(),
@@ -164,6 +169,13 @@ impl Preset {
             assertion_audience: AssertionAudience::IssuerOrEndpoint,
             ..Self::oauth21()
         }
+    }
+
+    /// As [`Preset::oidc`], for clients that cannot be changed any more: those that belong to whoever runs the server may use the
+    /// password grant. The log says so at the start.
+    #[must_use]
+    pub fn legacy() -> Self {
+        Self { name: "legacy", password_grant: true, ..Self::oidc() }
     }
 
     /// The times of a key's life: published until the longest token it signed is over, remembered as long as a session that an
@@ -202,13 +214,20 @@ pub struct Resource {
     scopes: Vec<String>,
     token_format: TokenFormat,
     requires: Requirement,
+    login_only: Option<Duration>,
 }
 
 impl Resource {
     /// A resource by its absolute URI, which becomes the `aud` of its tokens.
     #[must_use]
     pub fn new(uri: impl Into<String>) -> Self {
-        Self { uri: uri.into(), scopes: Vec::new(), token_format: TokenFormat::default(), requires: Requirement::NONE }
+        Self {
+            uri: uri.into(),
+            scopes: Vec::new(),
+            token_format: TokenFormat::default(),
+            requires: Requirement::NONE,
+            login_only: None,
+        }
     }
 
     /// A scope that belongs to it.
@@ -238,6 +257,23 @@ impl Resource {
     #[must_use]
     pub fn requires(mut self, requirement: Requirement) -> Self {
         self.requires = requirement;
+        self
+    }
+
+    /// Its tokens come from a login of their own: by the authorization code grant and for nothing else beside it, no longer than
+    /// `lifetime`, never with a refresh token, and never by a refresh or by a grant without a user's presence. For what changes an
+    /// account.
+    ///
+    /// ```
+    /// use countersign_oauth_core::Resource;
+    /// use std::time::Duration;
+    ///
+    /// let keys = Resource::new("https://keys.example.com/").scope("keys:change").login_only(Duration::from_secs(600));
+    /// assert_eq!(keys.uri(), "https://keys.example.com/");
+    /// ```
+    #[must_use]
+    pub fn login_only(mut self, lifetime: Duration) -> Self {
+        self.login_only = Some(lifetime);
         self
     }
 
@@ -405,6 +441,27 @@ impl Config {
 
     pub(crate) fn resource(&self, uri: &str) -> Option<&Resource> {
         self.resources.iter().find(|resource| resource.uri == uri)
+    }
+
+    /// How long tokens for this audience may live that come from a login alone; none where it has no such resource.
+    pub(crate) fn login_only(&self, audience: &[String]) -> Option<Duration> {
+        let meant = self.resources.iter().filter(|resource| audience.contains(&resource.uri));
+        meant.filter_map(|resource| resource.login_only).min()
+    }
+
+    /// Whether some resource's tokens come from a login alone.
+    pub(crate) fn has_login_only(&self) -> bool {
+        self.resources.iter().any(|resource| resource.login_only.is_some())
+    }
+
+    /// A resource whose tokens come from a login alone stands alone, but for the issuer, where `openid` opens userinfo.
+    pub(crate) fn check_login_only(&self, asked: &[String], scopes: &ScopeSet) -> Result<(), Cause> {
+        if !self.has_login_only() {
+            return Ok(());
+        }
+        let audience = self.audience(asked, scopes);
+        let others = audience.iter().filter(|uri| uri.as_str() != self.issuer.as_str()).count();
+        if others > 1 && self.login_only(&audience).is_some() { Err(Cause::Target) } else { Ok(()) }
     }
 
     /// What a token of this client's for this audience looks like: opaque if the client or one of the resources wants it so.

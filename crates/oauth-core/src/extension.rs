@@ -4,12 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use countersign_primitives::{Requirement, SignedIn, Subject, UnixTime};
+use countersign_primitives::{Id, Requirement, SignedIn, Subject, UnixTime};
 use countersign_storage_traits::Batch;
+use http::request::Parts;
 use serde_json::{Map, Value};
 
 use crate::records::{AuthorizationRequest, GrantRecord};
-use crate::{Client, Config, Gathered, Params, Refusal, Route, Scope, ScopeSet, Server};
+use crate::{
+    Client, Config, Gathered, Issuer, Params, Peer, Preset, Refusal, Resource, Route, Scope, ScopeSet, Server,
+};
 
 /// A part of the protocol that is plugged in: OpenID Connect and the login are two of them, and use nothing else.
 ///
@@ -37,6 +40,12 @@ pub trait Extension: Send + Sync + fmt::Debug {
 
     /// The scopes it brings.
     fn scopes(&self) -> Vec<Scope> {
+        Vec::new()
+    }
+
+    /// The resources it brings: what access tokens may be for.
+    fn resources(&self, issuer: &Issuer) -> Vec<Resource> {
+        let _ = issuer;
         Vec::new()
     }
 
@@ -85,9 +94,19 @@ pub trait Extension: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// Nothing is then issued.
-    async fn demand(&self, at: &At<'_>, who: &SignedIn) -> Result<Requirement, Refusal> {
-        let _ = (at, who);
+    async fn demand(&self, at: &At<'_>, who: &SignedIn, wanted: Wanted<'_>) -> Result<Requirement, Refusal> {
+        let _ = (at, who, wanted);
         Ok(Requirement::NONE)
+    }
+
+    /// A grant falls short of what is required of it, and is about to be refused: another refusal than the plain one, where the
+    /// client can do something about it.
+    ///
+    /// # Errors
+    /// When it cannot be said; the answer is this error.
+    async fn unmet(&self, at: &At<'_>, unmet: &Unmet<'_>) -> Result<Option<Refusal>, Refusal> {
+        let _ = (at, unmet);
+        Ok(None)
     }
 
     /// The gate before anything is issued, for every grant: a refusal here is the last word.
@@ -133,6 +152,8 @@ pub enum Hook {
     Subject,
     /// [`Extension::demand`].
     Demand,
+    /// [`Extension::unmet`].
+    Unmet,
     /// [`Extension::admit`].
     Admit,
     /// [`Extension::respond`].
@@ -145,8 +166,16 @@ pub enum Hook {
 
 impl Hook {
     /// All of them.
-    pub const ALL: &'static [Self] =
-        &[Self::Validate, Self::Subject, Self::Demand, Self::Admit, Self::Respond, Self::Ended, Self::Work];
+    pub const ALL: &'static [Self] = &[
+        Self::Validate,
+        Self::Subject,
+        Self::Demand,
+        Self::Unmet,
+        Self::Admit,
+        Self::Respond,
+        Self::Ended,
+        Self::Work,
+    ];
 }
 
 /// Where a hook is called.
@@ -158,6 +187,34 @@ pub struct At<'a> {
     pub client: &'a Client,
     /// The time by which this request is judged.
     pub now: UnixTime,
+}
+
+/// What a user is asked for, or a grant.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Wanted<'a> {
+    /// The scopes.
+    pub scope: &'a ScopeSet,
+    /// The resources that were named; those that own the scopes are meant where none was.
+    pub resources: &'a [String],
+}
+
+/// A grant that falls short of what is required.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Unmet<'a> {
+    /// The grant type.
+    pub grant_type: &'a str,
+    /// The token request.
+    pub parts: &'a Parts,
+    /// The grant that the tokens would be issued under, and its name.
+    pub grant: (Id, &'a GrantRecord),
+    /// For whom, and how they signed in.
+    pub who: &'a SignedIn,
+    /// What the tokens would be for.
+    pub wanted: Wanted<'a>,
+    /// What is required of them.
+    pub requirement: &'a Requirement,
 }
 
 /// What is about to be issued.
@@ -211,6 +268,19 @@ pub trait Grant: Send + Sync {
     /// Its `grant_type`: for one's own an absolute URI (RFC 6749 §4.5).
     fn grant_type(&self) -> &str;
 
+    /// Whether it is served under these switches: metadata tells it under the server's, and a client uses it under its own.
+    fn serves(&self, preset: &Preset) -> bool {
+        let _ = preset;
+        true
+    }
+
+    /// Why a client may not use it although its record says so: told at the start of a client that the host named, and
+    /// `unauthorized_client` to any other.
+    fn objection(&self, client: &Client) -> Option<&'static str> {
+        let _ = client;
+        None
+    }
+
     /// Checks the request and says for whom to issue. Must spend nothing itself: see [`Issue::once`].
     ///
     /// # Errors
@@ -223,6 +293,7 @@ pub trait Grant: Send + Sync {
 pub struct GrantRequest<'a> {
     pub(crate) at: At<'a>,
     pub(crate) params: &'a Params,
+    pub(crate) parts: &'a Parts,
 }
 
 impl GrantRequest<'_> {
@@ -238,6 +309,34 @@ impl GrantRequest<'_> {
     #[must_use]
     pub fn optional_param(&self, name: &str) -> Option<&str> {
         self.params.get(name)
+    }
+
+    /// The request's head: its headers, and what the adapter added.
+    #[must_use]
+    pub fn parts(&self) -> &Parts {
+        self.parts
+    }
+
+    /// Who is at the other end of the connection.
+    #[must_use]
+    pub fn peer(&self) -> Option<Peer> {
+        Peer::of(self.parts)
+    }
+
+    /// The scopes that are asked for: each known, and open to this client.
+    ///
+    /// # Errors
+    /// `invalid_scope` when one is not.
+    pub fn scope(&self) -> Result<ScopeSet, Refusal> {
+        self.at.server.requested_scope(self.params.get("scope"), self.at.client)
+    }
+
+    /// The resources that are asked for by name, each known here.
+    ///
+    /// # Errors
+    /// `invalid_target` when one is not.
+    pub fn resources(&self) -> Result<Vec<String>, Refusal> {
+        self.at.server.requested_resources(self.params)
     }
 
     /// The authenticated client.
@@ -265,13 +364,27 @@ pub struct Issue {
     pub(crate) who: SignedIn,
     pub(crate) once: Option<(String, UnixTime)>,
     pub(crate) refresh: bool,
+    pub(crate) of: Option<(ScopeSet, Vec<String>)>,
+    pub(crate) epoch: Option<u64>,
+    pub(crate) ends: Option<UnixTime>,
+    pub(crate) by_login: bool,
+    pub(crate) members: Map<String, Value>,
 }
 
 impl Issue {
     /// Issues to somebody who proved who they are.
     #[must_use]
     pub fn to(who: SignedIn) -> Self {
-        Self { who, once: None, refresh: false }
+        Self {
+            who,
+            once: None,
+            refresh: false,
+            of: None,
+            epoch: None,
+            ends: None,
+            by_login: false,
+            members: Map::new(),
+        }
     }
 
     /// What the request showed serves once: a second request that shows it before `expires` is refused. The engine sees to it,
@@ -286,6 +399,43 @@ impl Issue {
     #[must_use]
     pub fn refreshable(mut self) -> Self {
         self.refresh = true;
+        self
+    }
+
+    /// For scopes and resources that were settled before this request. It may ask for fewer of them, and for no others.
+    #[must_use]
+    pub fn of(mut self, scope: ScopeSet, resources: Vec<String>) -> Self {
+        self.of = Some((scope, resources));
+        self
+    }
+
+    /// What was proven was proven under this epoch of the subject: if that was ended since, nothing is issued (promise 12). Without it
+    /// the present one is meant.
+    #[must_use]
+    pub fn under_epoch(mut self, epoch: u64) -> Self {
+        self.epoch = Some(epoch);
+        self
+    }
+
+    /// Its access token ends at this time, if it does not end before.
+    #[must_use]
+    pub fn ends(mut self, at: UnixTime) -> Self {
+        self.ends = Some(at);
+        self
+    }
+
+    /// The user is present and proved who it is for this very request: tokens for a resource that wants a login of its own
+    /// ([`Resource::login_only`]) may be issued.
+    #[must_use]
+    pub fn by_login(mut self) -> Self {
+        self.by_login = true;
+        self
+    }
+
+    /// A further member of the answer.
+    #[must_use]
+    pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
         self
     }
 }

@@ -4,11 +4,12 @@ use bytes::Bytes;
 use countersign_events::{Event, EventKind};
 use countersign_primitives::{Requirement, SecretString, SignedIn, Subject};
 use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
+use http::request::Parts;
 use http::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::extension::{At, Ended, Hook, Issued, Issuing};
+use crate::extension::{At, Ended, Hook, Issued, Issuing, Unmet, Wanted};
 use crate::grants::{Redemption, check_standing, grant_end};
 use crate::records::{self, EndReason, GrantRecord};
 use crate::transport::answer;
@@ -49,14 +50,21 @@ impl Server {
     pub(crate) async fn prepare(
         &self,
         at: &At<'_>,
-        grant_type: &str,
+        (grant_type, parts): (&str, &Parts),
         redemption: &mut Redemption,
     ) -> Result<Prepared, Refusal> {
-        let requirement = self.config().requirement_for(&redemption.resources, &redemption.scope);
-        let requirement = requirement.and(at.client.requirement(), self.config().acr_table());
+        self.end_in_time(at, redemption)?;
+        let (config, wanted) = (self.config(), Wanted { scope: &redemption.scope, resources: &redemption.resources });
+        let requirement = config.requirement_for(wanted.resources, wanted.scope);
+        let requirement = requirement.and(at.client.requirement(), config.acr_table());
+        let requirement = requirement.and(&redemption.required, config.acr_table());
         let who = redemption.grant.who();
-        let requirement = self.demanded(at, who, requirement).await?;
-        self.check_requirement(&requirement, who, redemption)?;
+        let requirement = self.demanded(at, who, wanted, requirement).await?;
+        if !self.is_met(&requirement, who, redemption) {
+            let grant = (redemption.grant_id, &redemption.grant);
+            let unmet = |who| Unmet { grant_type, parts, grant, who, wanted, requirement: &requirement };
+            return Err(self.fall_short(at, who.map(unmet)).await?);
+        }
         let issuing = Issuing { grant_type, who, scope: &redemption.scope, requirement: &requirement };
         for extension in self.extensions_with(Hook::Admit) {
             extension.admit(at, &issuing).await?;
@@ -76,11 +84,14 @@ impl Server {
         for extension in self.extensions_with(Hook::Respond) {
             extension.respond(at, &issued, &mut out).await?;
         }
+        for (name, value) in std::mem::take(&mut redemption.members) {
+            out.add(&name, value);
+        }
         let members = out.finish()?;
         Ok(Prepared {
             access_token,
             token_type: "Bearer",
-            expires_in: self.config().preset().lifetimes.access_token.as_secs(),
+            expires_in: redemption.ends.as_secs().saturating_sub(at.now.as_secs()),
             scope: redemption.scope.clone(),
             refresh_token: redemption.refresh_token.take(),
             members,
@@ -93,11 +104,12 @@ impl Server {
         &self,
         at: &At<'_>,
         who: Option<&SignedIn>,
+        wanted: Wanted<'_>,
         mut requirement: Requirement,
     ) -> Result<Requirement, Refusal> {
         let Some(who) = who else { return Ok(requirement) };
         for extension in self.extensions_with(Hook::Demand) {
-            let (demanded, table) = (extension.demand(at, who).await?, self.config().acr_table());
+            let (demanded, table) = (extension.demand(at, who, wanted).await?, self.config().acr_table());
             if demanded.acr_value().is_some_and(|acr| table.strength(acr).is_none()) {
                 return Err(Cause::UnknownDemand.into());
             }
@@ -107,20 +119,44 @@ impl Server {
     }
 
     /// No grant yields a token below what client and scopes require (promise 8).
-    fn check_requirement(
-        &self,
-        requirement: &Requirement,
-        who: Option<&SignedIn>,
-        redemption: &Redemption,
-    ) -> Result<(), Refusal> {
+    fn is_met(&self, requirement: &Requirement, who: Option<&SignedIn>, redemption: &Redemption) -> bool {
         let table = self.config().acr_table();
-        let met = match who {
+        match who {
             Some(who) => {
                 requirement.class_met_by(who, table, self.now()) && requirement.age_met_by(who, redemption.proofs_at)
             }
             None => requirement.is_none(),
-        };
-        if met { Ok(()) } else { Err(Cause::GrantRequirement.into()) }
+        }
+    }
+
+    /// What a client is told whose grant falls short.
+    async fn fall_short(&self, at: &At<'_>, unmet: Option<Unmet<'_>>) -> Result<Refusal, Refusal> {
+        if let Some(unmet) = unmet {
+            for extension in self.extensions_with(Hook::Unmet) {
+                if let Some(refusal) = extension.unmet(at, &unmet).await? {
+                    return Ok(refusal);
+                }
+            }
+        }
+        Ok(Cause::GrantRequirement.into())
+    }
+
+    /// When the access token ends. One that only a login yields comes from nothing else, whatever was granted, and lives as long as
+    /// its resource says.
+    fn end_in_time(&self, at: &At<'_>, redemption: &mut Redemption) -> Result<(), Refusal> {
+        let config = self.config();
+        redemption.ends = redemption.ends.min(at.now.plus(config.preset().lifetimes.access_token));
+        if !config.has_login_only() {
+            return Ok(());
+        }
+        let audience = config.audience(&redemption.resources, &redemption.scope);
+        if let Some(lifetime) = config.login_only(&audience) {
+            if !redemption.by_login || redemption.refresh_token.is_some() {
+                return Err(Cause::Target.into());
+            }
+            redemption.ends = redemption.ends.min(at.now.plus(lifetime));
+        }
+        Ok(())
     }
 
     /// Signs claims as a JWT of this `typ` with the issuer's key. It may live as long as an access or ID token of this server

@@ -14,6 +14,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use crate::builder::ServerBuilder;
 use crate::client_table::ClientTable;
 use crate::extension::{Extension, Grant, Hook};
+use crate::grants::BUILT_IN;
 use crate::health::Worked;
 use crate::keys::Keys;
 use crate::secrets::Secrets;
@@ -297,8 +298,18 @@ impl Server {
         self.0.extensions.iter().map(AsRef::as_ref).filter(move |extension| extension.hooks().contains(&hook))
     }
 
-    pub(crate) fn serves_grant(&self, grant_type: &str) -> bool {
-        self.config().grant_types.iter().any(|served| served == grant_type)
+    /// Whether this client may use a grant type, by what is served under its switches and by its record.
+    pub(crate) fn check_grant_type(&self, client: &Client, grant_type: &str) -> Result<(), Cause> {
+        let custom = self.custom_grant(grant_type);
+        let served = match custom {
+            Some(grant) => grant.serves(self.config().preset_of(client)),
+            None => BUILT_IN.contains(&grant_type),
+        };
+        if !served {
+            return Err(Cause::UnsupportedGrantType);
+        }
+        let allowed = client.may_use(grant_type) && custom.and_then(|grant| grant.objection(client)).is_none();
+        if allowed { Ok(()) } else { Err(Cause::UnauthorizedClient) }
     }
 
     pub(crate) fn custom_grant(&self, grant_type: &str) -> Option<&dyn Grant> {

@@ -17,7 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use countersign_oauth_core::{At, Cause, Config, Extension, Gathered, Hook, Refusal, Route};
+use countersign_oauth_core::{At, Cause, Config, Extension, Gathered, Hook, Refusal, Route, Wanted};
 use countersign_primitives::{Requirement, SignedIn};
 use http::Method;
 
@@ -123,7 +123,7 @@ impl Extension for Login {
     }
 
     /// What the policy asks of this user, at the authorization endpoint and at every grant.
-    async fn demand(&self, at: &At<'_>, who: &SignedIn) -> Result<Requirement, Refusal> {
+    async fn demand(&self, at: &At<'_>, who: &SignedIn, _: Wanted<'_>) -> Result<Requirement, Refusal> {
         let account = match at.server.accounts() {
             Some(accounts) => accounts.by_subject(who.subject()).await,
             None => Ok(None),

@@ -15,13 +15,24 @@ use crate::{Cause, Client, ClientId, Params, Refusal, Server};
 
 /// A client that has authenticated. Only this module makes one.
 #[derive(Debug, Clone)]
-pub(crate) struct AuthenticatedClient(Arc<Client>);
+pub struct AuthenticatedClient(Arc<Client>);
 
 impl std::ops::Deref for AuthenticatedClient {
     type Target = Client;
 
     fn deref(&self) -> &Client {
         &self.0
+    }
+}
+
+impl Server {
+    /// Authenticates the client of a request to an endpoint of an extension, by the header and these parameters: exactly one method,
+    /// and the one that it is registered for (RFC 6749 §2.3).
+    ///
+    /// # Errors
+    /// `invalid_client`, whatever is wrong.
+    pub async fn authenticate_client(&self, parts: &Parts, params: &Params) -> Result<AuthenticatedClient, Refusal> {
+        authenticate(self, parts, params).await
     }
 }
 

@@ -1,5 +1,7 @@
 //! Metadata (RFC 8414, OpenID Connect Discovery 1.0) and the key set (RFC 7517 §5).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use countersign_events::EventKind;
@@ -9,8 +11,9 @@ use serde_json::{Map, Value, json};
 
 use super::cacheable;
 use crate::client::ClientAuthenticationMethod as Method;
+use crate::grants::BUILT_IN;
 use crate::transport::{Endpoint, answer};
-use crate::{Config, ConfigError, Gathered, Server};
+use crate::{Config, ConfigError, Extension, Gathered, Grant, Server};
 
 /// Serves the metadata document, which was written once.
 #[derive(Debug, Clone, Copy)]
@@ -46,9 +49,12 @@ impl Endpoint for JwksEndpoint {
 /// Writes the document: what the core serves, then what each extension adds. It says exactly what is switched on (promise 10).
 pub(crate) fn write(
     config: &Config,
-    extensions: &[std::sync::Arc<dyn crate::Extension>],
+    extensions: &[Arc<dyn Extension>],
+    grants: &[Arc<dyn Grant>],
 ) -> Result<Vec<u8>, ConfigError> {
     let mut members = core(config);
+    let own = grants.iter().filter(|grant| grant.serves(config.preset())).map(|grant| grant.grant_type());
+    members.insert("grant_types_supported".to_owned(), BUILT_IN.into_iter().chain(own).collect());
     for extension in extensions {
         let mut out = Gathered::new(&[]);
         extension.metadata(config, &mut out);
@@ -78,7 +84,6 @@ fn core(config: &Config) -> Map<String, Value> {
         "scopes_supported": scopes,
         "response_types_supported": config.response_types,
         "response_modes_supported": ["query", "fragment", "form_post"],
-        "grant_types_supported": config.grant_types,
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "revocation_endpoint": issuer.url("/oauth/revoke"),

@@ -8,7 +8,7 @@ use countersign_storage_traits::{Batch, CommitError, Expect};
 use http::request::Parts;
 use http::{Request, Response};
 
-use super::{client_refused, read_form};
+use super::{client_refused, read_form_or_json};
 use crate::client_authentication::{self, AuthenticatedClient};
 use crate::extension::At;
 use crate::grants::{self, Conflict, Redemption, authorization_code};
@@ -38,20 +38,15 @@ async fn token(
     body: &Bytes,
     authenticated: &mut Option<AuthenticatedClient>,
 ) -> Result<Response<Bytes>, Refusal> {
-    let form = read_form(parts, body)?;
+    let form = read_form_or_json(parts, body)?;
     let client = client_authentication::authenticate(server, parts, &form).await?;
     let client = authenticated.insert(client);
     let grant_type = form.get("grant_type").ok_or(Cause::MissingGrantType)?;
-    if !server.serves_grant(grant_type) {
-        return Err(Cause::UnsupportedGrantType.into());
-    }
-    if !client.may_use(grant_type) {
-        return Err(Cause::UnauthorizedClient.into());
-    }
+    server.check_grant_type(client, grant_type)?;
     for _ in 0..ATTEMPTS {
         let at = At { server, client, now: server.now() };
-        let redemption = grants::redeem(&at, grant_type, &form).await?;
-        if let Some(answer) = issue(&at, grant_type, &form, redemption).await? {
+        let redemption = grants::redeem(&at, grant_type, (parts, &form)).await?;
+        if let Some(answer) = issue(&at, grant_type, (parts, &form), redemption).await? {
             return Ok(answer);
         }
     }
@@ -62,10 +57,10 @@ async fn token(
 async fn issue(
     at: &At<'_>,
     grant_type: &str,
-    form: &Params,
+    (parts, form): (&Parts, &Params),
     mut redemption: Redemption,
 ) -> Result<Option<Response<Bytes>>, Refusal> {
-    let prepared = at.server.prepare(at, grant_type, &mut redemption).await?;
+    let prepared = at.server.prepare(at, (grant_type, parts), &mut redemption).await?;
     at.server.keep_registered(at.client).await?;
     if let Some((key, until)) = redemption.once {
         spend_once(at, key, until).await?;

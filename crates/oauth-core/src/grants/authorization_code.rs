@@ -2,8 +2,10 @@
 
 use countersign_events::{Event, EventKind};
 use countersign_pkce::CodeVerifier;
+use countersign_primitives::{Requirement, UnixTime};
 use countersign_storage_traits::{Batch, Expect, Found, Key};
 use countersign_tokens::{Handle, HandleHash};
+use serde_json::Map;
 
 use super::{Conflict, Redemption, check_standing, first_refresh_token, grant_end, narrowed_resources};
 use crate::endpoints::CODE_HANDLE;
@@ -44,6 +46,10 @@ pub(crate) async fn redeem(at: &At<'_>, form: &Params) -> Result<Redemption, Ref
         once: None,
         conflict: Conflict::CodeReplay,
         proofs_at: code.value.asked_at,
+        required: Requirement::NONE,
+        ends: UnixTime::MAX,
+        by_login: true,
+        members: Map::new(),
         grant,
     })
 }

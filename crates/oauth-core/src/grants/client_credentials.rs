@@ -1,8 +1,9 @@
 //! The client credentials grant (RFC 6749 §4.4): a client asks for itself, so there is no user, no refresh token, and no scope
 //! that only a user can give.
 
-use countersign_primitives::Id;
+use countersign_primitives::{Id, Requirement, UnixTime};
 use countersign_storage_traits::{Batch, Expect, Key};
+use serde_json::Map;
 
 use super::{Conflict, Redemption, grant_end};
 use crate::config::TokenFormat;
@@ -56,6 +57,10 @@ pub(crate) fn redeem(at: &At<'_>, form: &Params) -> Result<Redemption, Refusal> 
         once: None,
         conflict: Conflict::Again,
         proofs_at: at.now,
+        required: Requirement::NONE,
+        ends: UnixTime::MAX,
+        by_login: false,
+        members: Map::new(),
         grant,
     })
 }

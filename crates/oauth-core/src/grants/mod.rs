@@ -6,9 +6,11 @@ mod client_credentials;
 mod custom;
 pub(crate) mod refresh_token;
 
-use countersign_primitives::{Id, SecretString, UnixTime};
+use countersign_primitives::{Id, Requirement, SecretString, UnixTime};
 use countersign_storage_traits::{Batch, Key};
 use countersign_tokens::{Handle, RefreshToken};
+use http::request::Parts;
+use serde_json::{Map, Value};
 
 use crate::extension::At;
 use crate::records::{GrantRecord, RefreshState};
@@ -36,6 +38,14 @@ pub(crate) struct Redemption {
     pub(crate) conflict: Conflict,
     /// Requirements with an age are measured against this time.
     pub(crate) proofs_at: UnixTime,
+    /// What is required beside what scopes and resources of the answer are.
+    pub(crate) required: Requirement,
+    /// The access token ends then, if not before.
+    pub(crate) ends: UnixTime,
+    /// The user signed in for this very grant.
+    pub(crate) by_login: bool,
+    /// Further members of the answer.
+    pub(crate) members: Map<String, Value>,
 }
 
 /// What it means that another writer was first.
@@ -48,12 +58,16 @@ pub(crate) enum Conflict {
 }
 
 /// Checks a token request by its grant.
-pub(crate) async fn redeem(at: &At<'_>, grant_type: &str, form: &Params) -> Result<Redemption, Refusal> {
+pub(crate) async fn redeem(
+    at: &At<'_>,
+    grant_type: &str,
+    (parts, form): (&Parts, &Params),
+) -> Result<Redemption, Refusal> {
     match grant_type {
         "authorization_code" => authorization_code::redeem(at, form).await,
         "refresh_token" => refresh_token::redeem(at, form).await,
         "client_credentials" => client_credentials::redeem(at, form),
-        other => custom::redeem(at, other, form).await,
+        other => custom::redeem(at, other, (parts, form)).await,
     }
 }
 

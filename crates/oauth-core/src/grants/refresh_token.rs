@@ -8,9 +8,10 @@
 use std::time::Duration;
 
 use countersign_events::{Event, EventKind};
-use countersign_primitives::{Requirement, SecretString};
+use countersign_primitives::{Requirement, SecretString, UnixTime};
 use countersign_storage_traits::{Batch, Found, Key};
 use countersign_tokens::RefreshToken;
+use serde_json::Map;
 
 use super::{Conflict, Redemption, check_standing, grant_end, narrowed_resources, refresh_end};
 use crate::config::Rotation;
@@ -31,6 +32,7 @@ pub(crate) async fn redeem(at: &At<'_>, form: &Params) -> Result<Redemption, Ref
     check_standing(at, &grant.value).await?;
     let scope = narrowed_scope(at, form, &grant.value)?;
     let resources = resources_in_reach(at, form, &grant.value)?;
+    let required = owners_require(at, &scope);
     let turn = turn(at, &token, &grant).await?;
 
     let mut batch = Batch::new(token.grant, at.now, at.server.random())?;
@@ -68,6 +70,10 @@ pub(crate) async fn redeem(at: &At<'_>, form: &Params) -> Result<Redemption, Ref
         once: None,
         conflict: Conflict::Again,
         proofs_at: at.now,
+        required,
+        ends: UnixTime::MAX,
+        by_login: false,
+        members: Map::new(),
     })
 }
 
@@ -146,7 +152,7 @@ async fn reused(at: &At<'_>, grant: &Found<GrantRecord>) -> Refusal {
 }
 
 /// The resources of the answer. One whose requirement the login no longer meets is left out when nobody asked for it by name; asked
-/// for by name it refuses the request, where requirements are checked for every grant (promise 8).
+/// for by name, or where none is left, it refuses the request, where requirements are checked for every grant (promise 8).
 fn resources_in_reach(at: &At<'_>, form: &Params, grant: &GrantRecord) -> Result<Vec<String>, Refusal> {
     let resources = narrowed_resources(at, form, grant)?;
     if form.get("resource").or(form.get("audience")).is_some() || resources.is_empty() {
@@ -158,7 +164,7 @@ fn resources_in_reach(at: &At<'_>, form: &Params, grant: &GrantRecord) -> Result
         is_met(at, grant, requirement)
     };
     let left: Vec<String> = resources.iter().filter(met).cloned().collect();
-    if left.is_empty() { Err(Cause::GrantRequirement.into()) } else { Ok(left) }
+    Ok(if left.is_empty() { resources } else { left })
 }
 
 fn is_met(at: &At<'_>, grant: &GrantRecord, requirement: &Requirement) -> bool {
@@ -168,18 +174,27 @@ fn is_met(at: &At<'_>, grant: &GrantRecord, requirement: &Requirement) -> bool {
     }
 }
 
+/// What the owners of these scopes require, whatever resources the token is for.
+fn owners_require(at: &At<'_>, scope: &ScopeSet) -> Requirement {
+    let config = at.server.config();
+    let owners = scope.iter().flat_map(|token| config.owners(token));
+    owners.fold(Requirement::NONE, |sum, owner| sum.and(owner.requirement(), config.acr_table()))
+}
+
 /// The scopes of the answer: those asked for, within the grant (RFC 6749 §6). A scope whose requirement the login no longer
-/// meets, or that of the resource that owns it, is left out when nobody asked for it by name, and refused when somebody did
-/// (promise 8).
+/// meets, or that of the resource that owns it, is left out when nobody asked for it by name. When somebody did, or none is left, it
+/// refuses the request, where requirements are checked for every grant (promise 8).
 fn narrowed_scope(at: &At<'_>, form: &Params, grant: &GrantRecord) -> Result<ScopeSet, Refusal> {
     let config = at.server.config();
+    // A scope that this server no longer knows is no longer issued.
+    let known = |token: &str| config.scope(token).is_some();
     let met = |token: &str| {
-        // A scope that this server no longer knows is no longer issued.
         config.scope(token).is_some_and(|scope| is_met(at, grant, scope.requirement()))
             && config.owners(token).all(|resource| is_met(at, grant, resource.requirement()))
     };
     let Some(asked) = form.get("scope") else {
         let left = grant.scope.filtered(met);
+        let left = if left.is_empty() { grant.scope.filtered(known) } else { left };
         let nothing_left = left.is_empty() && !grant.scope.is_empty();
         return if nothing_left { Err(Cause::GrantRequirement.into()) } else { Ok(left) };
     };
@@ -187,5 +202,5 @@ fn narrowed_scope(at: &At<'_>, form: &Params, grant: &GrantRecord) -> Result<Sco
     if !asked.is_subset(&grant.scope) {
         return Err(Cause::Scope.into());
     }
-    if asked.iter().all(met) { Ok(asked) } else { Err(Cause::GrantRequirement.into()) }
+    if asked.iter().all(known) { Ok(asked) } else { Err(Cause::GrantRequirement.into()) }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use countersign_oauth_core::{
     At, AuthorizationRequest, Client, Config, Ended, Endpoint, Extension, Gathered, Grant, GrantRequest, Issue, Issued,
-    Issuing, Member, Params, Refusal, Route, Scope, Server, answer,
+    Issuing, Member, Params, Refusal, Route, Scope, Server, Wanted, answer,
 };
 use countersign_primitives::{Acr, Amr, Id, Requirement, SignedIn, Subject, UnixTime};
 use countersign_storage_memory::MemoryStore;
@@ -92,7 +92,7 @@ impl Extension for Paint {
     fn subject(&self, client: &Client, subject: &Subject) -> Option<Subject> {
         client.members().get::<Colour>().map(|colour| Subject::new(format!("{}-{subject}", colour.0)))
     }
-    async fn demand(&self, _: &At<'_>, who: &SignedIn) -> Result<Requirement, Refusal> {
+    async fn demand(&self, _: &At<'_>, who: &SignedIn, _: Wanted<'_>) -> Result<Requirement, Refusal> {
         Ok(if who.subject().as_str() == "admin" { Requirement::PHISHING_RESISTANT } else { Requirement::NONE })
     }
     async fn admit(&self, _: &At<'_>, issuing: &Issuing<'_>) -> Result<(), Refusal> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_oauth_core::{
-    At, Config, ConfigError, Extension, Gathered, Grant, Hook, Refusal, Route, Scope, ServerBuilder,
+    At, Config, ConfigError, Extension, Gathered, Grant, Hook, Refusal, Route, Scope, ServerBuilder, Wanted,
 };
 use countersign_primitives::{Requirement, SignedIn};
 use countersign_storage_memory::MemoryStore;
@@ -53,7 +53,7 @@ impl Extension for Clash {
             _ => {}
         }
     }
-    async fn demand(&self, _: &At<'_>, _: &SignedIn) -> Result<Requirement, Refusal> {
+    async fn demand(&self, _: &At<'_>, _: &SignedIn, _: Wanted<'_>) -> Result<Requirement, Refusal> {
         panic!("a hook that is not declared is not called")
     }
 }

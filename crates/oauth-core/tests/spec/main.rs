@@ -8,9 +8,11 @@ mod extension_clash;
 mod faults;
 mod health;
 mod host_login;
+mod json_requests;
 mod key_rotation;
 mod kit;
 
+mod login_only;
 mod oidc_core_prompt;
 mod opaque;
 mod open_requests;

@@ -1,7 +1,7 @@
 //! What stands on the thing that it protects: client, scope, resource (promise 8). What a request asks for is in `rfc9470`.
 
 use countersign_oauth_core::{
-    At, ConfigError, Extension, Grant, GrantRequest, Issue, Outcome, Refusal, Resource, Scope,
+    At, ConfigError, Extension, Grant, GrantRequest, Issue, Outcome, Refusal, Resource, Scope, Wanted,
 };
 use countersign_primitives::{Acr, AcrClass, AcrTable, Amr, Requirement, SignedIn};
 use countersign_storage_memory::MemoryStore;
@@ -170,7 +170,7 @@ impl Extension for Riddle {
     fn name(&self) -> &'static str {
         "riddle"
     }
-    async fn demand(&self, _: &At<'_>, _: &SignedIn) -> Result<Requirement, Refusal> {
+    async fn demand(&self, _: &At<'_>, _: &SignedIn, _: Wanted<'_>) -> Result<Requirement, Refusal> {
         Ok(Requirement::at_least(Acr::new("urn:example:unknown")))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use countersign_oauth_core::{At, Consent, Extension, Outcome, Refusal};
+use countersign_oauth_core::{At, Consent, Extension, Outcome, Refusal, Wanted};
 use countersign_primitives::{Acr, Amr, Requirement, SignedIn};
 
 use crate::kit::*;
@@ -163,7 +163,7 @@ impl Extension for Demands {
     fn name(&self) -> &'static str {
         "demands"
     }
-    async fn demand(&self, _: &At<'_>, _: &SignedIn) -> Result<Requirement, Refusal> {
+    async fn demand(&self, _: &At<'_>, _: &SignedIn, _: Wanted<'_>) -> Result<Requirement, Refusal> {
         Ok(self.0.lock().unwrap().clone())
     }
 }

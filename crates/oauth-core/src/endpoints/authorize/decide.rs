@@ -6,7 +6,7 @@ use countersign_storage_traits::Found;
 use super::Pending;
 use super::outcome::Consent;
 use crate::client::ConsentRule;
-use crate::extension::At;
+use crate::extension::{At, Wanted};
 use crate::records::ConsentRecord;
 use crate::redirect_uri::VerifiedRedirect;
 use crate::{Browser, Cause, Client, Refusal, ScopeSet, Server};
@@ -55,7 +55,9 @@ impl Server {
         consent: Option<Consent>,
     ) -> Result<Judged, Refusal> {
         let at = At { server: self, client: &pending.client, now: self.now() };
-        let requirement = self.demanded(&at, who.as_ref(), self.requirement(&pending.client, pending)).await?;
+        let wanted = Wanted { scope: &pending.request.scope, resources: &pending.request.resources };
+        let requirement = self.requirement(&pending.client, pending);
+        let requirement = self.demanded(&at, who.as_ref(), wanted, requirement).await?;
         let mut judged = Judged {
             decision: Decision::TooLate,
             who: None,

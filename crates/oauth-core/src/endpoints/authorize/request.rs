@@ -122,6 +122,7 @@ impl Server {
             only_subject: None,
             members: Members::default(),
         };
+        self.config().check_login_only(&request.resources, &request.scope)?;
         let at = At { server: self, client, now: self.now() };
         for extension in self.extensions_with(Hook::Validate) {
             extension.validate(&at, params, &mut request).await?;

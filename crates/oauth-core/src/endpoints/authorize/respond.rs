@@ -10,7 +10,7 @@ use http::{Response, StatusCode};
 use super::Pending;
 use super::decide::Judged;
 use super::outcome::Outcome;
-use crate::extension::{At, Hook, Issued, Issuing};
+use crate::extension::{At, Hook, Issued, Issuing, Wanted};
 use crate::records::{
     self, AuthorizationRequest, CodeRecord, ConsentRecord, Done, GrantRecord, ResponseMode, SpentCode, index,
 };
@@ -162,6 +162,9 @@ impl Server {
             indexes.push((index::GRANTS_OF_SESSION, self.secrets().session_index(session.as_str())));
         }
         let offline = done.scope.contains("offline_access");
+        let audience = self.config().audience(&request.resources, &done.scope);
+        let with_refresh_token =
+            pending.client.may_use("refresh_token") && self.config().login_only(&audience).is_none();
         Ok(GrantRecord {
             client_id: request.client_id.clone(),
             client_instance: request.client_instance,
@@ -169,7 +172,7 @@ impl Server {
             who: Some(who),
             epoch: judged.epoch,
             // With `openid` a refresh token is asked for by `offline_access` (OpenID Connect Core §11).
-            refreshable: pending.client.may_use("refresh_token") && (offline || !done.scope.contains("openid")),
+            refreshable: with_refresh_token && (offline || !done.scope.contains("openid")),
             scope: done.scope.clone(),
             resources: request.resources.clone(),
             members: request.members.clone(),
@@ -186,7 +189,8 @@ impl Server {
         let at = At { server: self, client: &pending.client, now: self.now() };
         let requirement = self.config().requirement_for(&grant.resources, &grant.scope);
         let requirement = requirement.and(pending.client.requirement(), self.config().acr_table());
-        let requirement = self.demanded(&at, grant.who(), requirement).await?;
+        let wanted = Wanted { scope: &grant.scope, resources: &grant.resources };
+        let requirement = self.demanded(&at, grant.who(), wanted, requirement).await?;
         let issuing =
             Issuing { grant_type: "authorization", who: grant.who(), scope: &grant.scope, requirement: &requirement };
         for extension in self.extensions_with(Hook::Admit) {
