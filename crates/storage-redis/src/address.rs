@@ -1,6 +1,11 @@
 //! Where a store is: what a URL says.
 
 use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use countersign_primitives::SecretString;
+use percent_encoding::percent_decode_str;
 
 use crate::OpenError;
 
@@ -53,13 +58,61 @@ pub(crate) enum Shape {
 }
 
 /// What a URL says.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Address {
     pub(crate) shape: Shape,
     pub(crate) tls: bool,
     /// `USER:PASSWORD@` as it stood, percent-encoded, or nothing.
     pub(crate) login: String,
     pub(crate) database: u32,
+    pub(crate) parameters: Parameters,
+}
+
+/// What stands behind the question mark: what one cannot say of a server by its name alone.
+#[derive(Default, Clone)]
+pub(crate) struct Parameters {
+    /// Authorities, the client's certificate and its key: files in PEM, named as `redis-cli` names them.
+    pub(crate) cacert: Option<PathBuf>,
+    pub(crate) cert: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+    pub(crate) sentinel: Option<SentinelLogin>,
+}
+
+/// The user and password that sentinels ask for.
+pub(crate) type SentinelLogin = Arc<(String, SecretString)>;
+
+impl Parameters {
+    fn parse(query: &str, kind: Kind, tls: bool) -> Result<Self, OpenError> {
+        let mut parameters = Self::default();
+        let (mut user, mut password) = (String::new(), None);
+        for pair in query.split('&') {
+            let (name, value) = pair.split_once('=').ok_or(OpenError::Url)?;
+            let value = percent_decode_str(value).decode_utf8().map_err(|_| OpenError::Url)?;
+            let value = if value.is_empty() { return Err(OpenError::Url) } else { value.into_owned() };
+            match name {
+                "cacert" if tls => parameters.cacert = Some(value.into()),
+                "cert" if tls => parameters.cert = Some(value.into()),
+                "key" if tls => parameters.key = Some(value.into()),
+                "sentinel_user" if kind == Kind::Sentinel => user = value,
+                "sentinel_password" if kind == Kind::Sentinel => password = Some(SecretString::new(value)),
+                _ => return Err(OpenError::Url),
+            }
+        }
+        let alone = parameters.cert.is_some() != parameters.key.is_some();
+        if alone || (password.is_none() && !user.is_empty()) {
+            return Err(OpenError::Url);
+        }
+        parameters.sentinel = password.map(|password| Arc::new((user, password)));
+        Ok(parameters)
+    }
+}
+
+/// What a scheme says of the servers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Single,
+    Sentinel,
+    Cluster,
 }
 
 impl fmt::Debug for Address {
@@ -76,48 +129,51 @@ impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, OpenError> {
         let (scheme, rest) = url.split_once("://").ok_or(OpenError::Url)?;
         let (kind, tls) = match scheme {
-            "redis" | "valkey" => ("single", false),
-            "rediss" | "valkeys" => ("single", true),
-            "redis-sentinel" => ("sentinel", false),
-            "rediss-sentinel" => ("sentinel", true),
-            "redis-cluster" => ("cluster", false),
-            "rediss-cluster" => ("cluster", true),
+            "redis" | "valkey" => (Kind::Single, false),
+            "rediss" | "valkeys" => (Kind::Single, true),
+            "redis-sentinel" => (Kind::Sentinel, false),
+            "rediss-sentinel" => (Kind::Sentinel, true),
+            "redis-cluster" => (Kind::Cluster, false),
+            "rediss-cluster" => (Kind::Cluster, true),
             _ => return Err(OpenError::Url),
         };
         if tls && !cfg!(feature = "tls") {
             return Err(OpenError::NoTls);
         }
+        let (rest, parameters) = match rest.split_once('?') {
+            Some((rest, query)) => (rest, Parameters::parse(query, kind, tls)?),
+            None => (rest, Parameters::default()),
+        };
         let (login, rest) = match rest.rfind('@') {
             Some(at) => rest.split_at(at + 1),
             None => ("", rest),
         };
         let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let port = if kind == "sentinel" { SENTINEL_PORT } else { PORT };
+        let port = if kind == Kind::Sentinel { SENTINEL_PORT } else { PORT };
         let servers: Option<Vec<_>> = hosts.split(',').map(|host| Server::parse(host, port)).collect();
         let mut servers = servers.ok_or(OpenError::Url)?;
         let (shape, database) = match kind {
-            "single" if servers.len() == 1 => (Shape::Single(servers.remove(0)), path),
-            "cluster" => (Shape::Cluster(servers), path),
-            "sentinel" => {
+            Kind::Single if servers.len() == 1 => (Shape::Single(servers.remove(0)), path),
+            Kind::Cluster => (Shape::Cluster(servers), path),
+            Kind::Sentinel => {
                 let (name, database) = path.split_once('/').unwrap_or((path, ""));
                 if name.is_empty() {
                     return Err(OpenError::Url);
                 }
                 (Shape::Sentinel(servers, name.to_owned()), database)
             }
-            _ => return Err(OpenError::Url),
+            Kind::Single => return Err(OpenError::Url),
         };
         let database = if database.is_empty() { 0 } else { database.parse().map_err(|_| OpenError::Url)? };
         if database != 0 && matches!(shape, Shape::Cluster(_)) {
             return Err(OpenError::Url);
         }
-        Ok(Self { shape, tls, login: login.to_owned(), database })
+        Ok(Self { shape, tls, login: login.to_owned(), database, parameters })
     }
 
-    /// The URL of one server, for the driver.
+    /// The URL of one server, for the driver, which has no part in TLS.
     pub(crate) fn url_of(&self, server: &Server) -> String {
-        let scheme = if self.tls { "rediss" } else { "redis" };
-        format!("{scheme}://{}{server}/{}", self.login, self.database)
+        format!("redis://{}{server}/{}", self.login, self.database)
     }
 }
 
@@ -158,13 +214,40 @@ mod tests {
             "redis-cluster://hunter2@a/1",
             "redis-sentinel://hunter2@a",
             "redis://hunter2@h?protocol=3",
+            "redis://hunter2@h?",
+            "redis://hunter2@h?cacert=/ca.pem",
+            "redis://:hunter2@h?sentinel_password=hunter2",
+            "redis-sentinel://:hunter2@h/main?sentinel_user=u",
+            "redis-sentinel://:hunter2@h/main?sentinel_password=",
+            "redis-sentinel://:hunter2@h/main?sentinel_password=%ff",
         ] {
             let error = Address::parse(url).unwrap_err();
             assert!(matches!(error, OpenError::Url), "{url}: {error:?}");
             assert!(!error.to_string().contains("hunter2"));
         }
-        let shown = format!("{:?}", Address::parse("redis://hunter2:hunter2@h").unwrap());
+        let url = "redis-sentinel://hunter2:hunter2@h/main?sentinel_user=hunter2&sentinel_password=hunter2";
+        let shown = format!("{:?}", Address::parse(url).unwrap());
         assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn parameters_are_read_percent_decoded() {
+        let url = "redis-sentinel://u:p@a/main/3?sentinel_user=probe&sentinel_password=a%40b%3F%26";
+        let Address { login, database, parameters, .. } = Address::parse(url).unwrap();
+        assert_eq!((login.as_str(), database), ("u:p@", 3));
+        let sentinel = parameters.sentinel.unwrap();
+        assert_eq!((sentinel.0.as_str(), sentinel.1.expose()), ("probe", "a@b?&"));
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn a_client_certificate_comes_with_its_key() {
+        let files = Address::parse("rediss://h?cacert=/a%20b.pem&cert=c.pem&key=k.pem").unwrap().parameters;
+        assert_eq!(files.cacert.unwrap(), PathBuf::from("/a b.pem"));
+        assert_eq!((files.cert.unwrap(), files.key.unwrap()), (PathBuf::from("c.pem"), PathBuf::from("k.pem")));
+        for query in ["cert=c.pem", "key=k.pem", "cacert", "cacert=", "insecure=1"] {
+            assert!(matches!(Address::parse(&format!("rediss://h?{query}")), Err(OpenError::Url)), "{query}");
+        }
     }
 
     #[test]

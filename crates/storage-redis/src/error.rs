@@ -1,27 +1,47 @@
 //! How servers fail.
 
+use std::error::Error;
+use std::fmt;
+
 use countersign_primitives::BoxError;
 use countersign_storage_traits::StoreError;
 use redis::{ErrorKind, RedisError};
 
 /// Which server failed, and how. It names no user and no password.
-#[derive(Debug, thiserror::Error)]
-#[error("{server}: {cause}")]
+#[derive(Debug)]
 pub struct ServerError {
     /// The server, as HOST:PORT.
     pub server: String,
     /// What is wrong.
-    #[source]
     pub cause: Cause,
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.server, self.cause)
+    }
+}
+
+impl Error for ServerError {
+    /// What is behind the cause, which the text above has already.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.source()
+    }
 }
 
 /// What is wrong with a server.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Cause {
-    /// No connection comes about: no server, no route, no TLS.
+    /// No connection comes about: no server, no route.
     #[error("it cannot be reached")]
     Unreachable(#[source] BoxError),
+    /// A connection comes about and ends before anything is said on it.
+    #[error("it hangs up at once: if this port speaks TLS alone, write rediss:// in the URL")]
+    HungUp(#[source] BoxError),
+    /// TLS does not come about.
+    #[error(transparent)]
+    Tls(#[from] TlsTrouble),
     /// The connection broke before the answer came.
     #[error("the connection broke")]
     Broken(#[source] BoxError),
@@ -75,6 +95,40 @@ pub enum Cause {
     Answer,
 }
 
+/// Why TLS does not come about. Nothing was sent in the clear.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsTrouble {
+    /// An authority that is not trusted made the server's certificate, or nobody but the server itself.
+    #[error("its certificate comes from an authority that is not trusted: name that one (cacert=FILE in the URL)")]
+    UnknownAuthority,
+    /// The certificate is for other names than the one that the server was called by.
+    #[error(
+        "its certificate is for another name: call it by one that the certificate has, or renew that with this name"
+    )]
+    OtherName,
+    /// The certificate's time is over, or has not come.
+    #[error("its certificate has expired or is not valid yet: renew it there, and see that both clocks are right")]
+    Expired,
+    /// The certificate will not do for another reason.
+    #[error("its certificate cannot be accepted")]
+    Certificate(#[source] BoxError),
+    /// What answers does not speak TLS.
+    #[error("it does not speak TLS: name its tls-port, or switch TLS on there")]
+    NotSpoken,
+    /// The greeting is not answered: a server without TLS may wait for more.
+    #[error(
+        "it does not answer a greeting of TLS in time: name its tls-port, switch TLS on there, or see why it hangs"
+    )]
+    NotAnswered,
+    /// The server wants a certificate of its client's, or another one.
+    #[error("it refuses a client without a certificate that it trusts: name one (cert=FILE&key=FILE in the URL)")]
+    ClientCertificate,
+    /// The two sides do not agree.
+    #[error("no agreement on TLS is reached: it must offer TLS 1.2 or 1.3")]
+    Handshake(#[source] BoxError),
+}
+
 /// A command that did not succeed.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -120,6 +174,10 @@ impl Cause {
 
     /// What went wrong while a connection was made.
     pub(crate) fn of_connecting(error: RedisError) -> Self {
+        #[cfg(feature = "tls")]
+        if let Some(trouble) = crate::tls::trouble(&error) {
+            return trouble.into();
+        }
         match (error.kind(), error.code()) {
             (ErrorKind::AuthenticationFailed, code) => match code {
                 Some(code @ "LOADING") => Self::of_code(code),
@@ -128,12 +186,17 @@ impl Cause {
             (ErrorKind::Parse | ErrorKind::UnexpectedReturnType, _) => Self::NotRedis,
             (ErrorKind::Server(_) | ErrorKind::Extension, Some(code)) => Self::of_code(code),
             _ if error.is_timeout() => Self::Timeout,
+            _ if error.is_connection_dropped() && !error.is_connection_refusal() => Self::HungUp(error.into()),
             _ => Self::Unreachable(error.into()),
         }
     }
 
     /// What went wrong while an answer was awaited.
     pub(crate) fn of_waiting(error: RedisError) -> Self {
+        #[cfg(feature = "tls")]
+        if let Some(trouble) = crate::tls::trouble(&error) {
+            return trouble.into();
+        }
         match error.kind() {
             ErrorKind::Parse => Self::NotRedis,
             _ if error.is_timeout() => Self::Timeout,

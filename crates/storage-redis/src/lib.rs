@@ -69,6 +69,7 @@
 //! [`RedisOptions`] has timeouts, connections and durability. `docs/storage.md` in the repository has the commands that an access
 //! list must allow; `countersign-storage-traits` the contract, and the suite that this store passes.
 
+mod access;
 mod address;
 mod charge;
 mod commit;
@@ -84,6 +85,8 @@ mod scan;
 mod script;
 mod slot;
 mod sweep;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::sync::Arc;
 
@@ -94,10 +97,10 @@ use countersign_storage_traits::{
     ScanPage, Store, StoreError, Swept,
 };
 
-pub use error::{Cause, ServerError};
+pub use error::{Cause, ServerError, TlsTrouble};
 pub use options::{OpenError, RedisOptions};
 
-use address::Address;
+use access::Access;
 use commit::Assurance;
 use network::Network;
 
@@ -121,7 +124,11 @@ struct Inner {
 impl RedisStore {
     /// Opens a store: `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]` for one server,
     /// `redis-sentinel://HOST:PORT,HOST:PORT/MASTER` for a master that sentinels name, `redis-cluster://HOST:PORT,HOST:PORT` for a
-    /// cluster of which these are some nodes. With feature `tls`, `rediss://`, `rediss-sentinel://` and `rediss-cluster://`.
+    /// cluster of which these are some nodes. With feature `tls`, `rediss://`, `rediss-sentinel://` and `rediss-cluster://`,
+    /// which may end with `?cacert=FILE` (whom to trust instead of the system's authorities) and `cert=FILE&key=FILE` (the
+    /// client's own certificate). Sentinels that ask for a login get `?sentinel_user=USER&sentinel_password=PASSWORD`; the
+    /// user and password before the hosts are for the data. Values are percent-encoded. What the URL says goes before what the
+    /// options say.
     ///
     /// Must be called within a tokio runtime, and so must the store's methods.
     ///
@@ -136,12 +143,12 @@ impl RedisStore {
     /// # Errors
     /// As [`RedisStore::open`].
     pub async fn open_with(url: &str, options: RedisOptions) -> Result<Self, OpenError> {
-        let address = Address::parse(url)?;
-        let network = Network::new(&address, &options)?;
-        let found = examine::examine(&network, &options).await?;
+        let access = Access::new(url, options)?;
+        let network = Network::new(&access)?;
+        let found = examine::examine(&network, &access.options).await?;
         let inner = Inner {
             network,
-            options,
+            options: access.options,
             assurance: found.assurance,
             capabilities: found.capabilities,
             lists: list::Splits::default(),

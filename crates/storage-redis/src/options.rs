@@ -1,13 +1,14 @@
 //! How a store is opened.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_primitives::SecretString;
-use redis::Client;
 
 use crate::ServerError;
+use crate::address::SentinelLogin;
 
 /// What may be chosen when a store is opened. Every value has a default that fits a server and its nodes in one data centre.
 ///
@@ -25,9 +26,11 @@ pub struct RedisOptions {
     pub(crate) connections: Option<usize>,
     pub(crate) durable: Option<u32>,
     pub(crate) split: u32,
-    sentinel: Option<Arc<(String, SecretString)>>,
+    pub(crate) sentinel: Option<SentinelLogin>,
     #[cfg(feature = "tls")]
-    authorities: Option<Vec<u8>>,
+    pub(crate) authorities: Option<Vec<u8>>,
+    #[cfg(feature = "tls")]
+    pub(crate) client_certificate: Option<Arc<(Vec<u8>, SecretString)>>,
 }
 
 impl fmt::Debug for RedisOptions {
@@ -52,6 +55,8 @@ impl Default for RedisOptions {
             sentinel: None,
             #[cfg(feature = "tls")]
             authorities: None,
+            #[cfg(feature = "tls")]
+            client_certificate: None,
         }
     }
 }
@@ -92,17 +97,27 @@ impl RedisOptions {
     }
 
     /// The user and password that the sentinels ask for; the URL's are for the data. An empty user is the default user.
+    /// In a URL: `?sentinel_user=USER&sentinel_password=PASSWORD`.
     #[must_use]
     pub fn sentinel_password(mut self, user: impl Into<String>, password: SecretString) -> Self {
         self.sentinel = Some(Arc::new((user.into(), password)));
         self
     }
 
-    /// The authorities (certificates in PEM) that `rediss://` trusts, instead of the system's.
+    /// The authorities (certificates in PEM) that `rediss://` trusts, instead of the system's. In a URL: `?cacert=FILE`.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.authorities = Some(pem.into());
+        self
+    }
+
+    /// The certificate (in PEM, with those between it and its authority) that the store shows to servers that ask for one
+    /// (`tls-auth-clients yes`, which is their default), and its key in PEM. In a URL: `?cert=FILE&key=FILE`.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn client_certificate(mut self, chain: impl Into<Vec<u8>>, key: SecretString) -> Self {
+        self.client_certificate = Some(Arc::new((chain.into(), key)));
         self
     }
 
@@ -121,16 +136,6 @@ impl RedisOptions {
         };
         format!("{}:{}@", encode(user), encode(password.expose()))
     }
-
-    /// A client of the driver's. Its errors may repeat the URL, so they are dropped.
-    pub(crate) fn client(&self, url: &str) -> Result<Client, OpenError> {
-        #[cfg(feature = "tls")]
-        if let (true, Some(root)) = (url.starts_with("rediss://"), &self.authorities) {
-            let certificates = redis::TlsCertificates { client_tls: None, root_cert: Some(root.clone()) };
-            return Client::build_with_tls(url, certificates).map_err(|_| OpenError::Url);
-        }
-        Client::open(url).map_err(|_| OpenError::Url)
-    }
 }
 
 /// Why a store was not opened. Nothing was changed.
@@ -140,9 +145,28 @@ pub enum OpenError {
     /// The URL names no store that this crate can open.
     #[error(
         "a store's URL is redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], redis-cluster://HOST:PORT,HOST:PORT or \
-         redis-sentinel://HOST:PORT,HOST:PORT/MASTER; with TLS it begins with rediss"
+         redis-sentinel://HOST:PORT,HOST:PORT/MASTER[?sentinel_user=USER&sentinel_password=PASSWORD]; \
+         with TLS it begins with rediss, and may end with ?cacert=FILE and with cert=FILE&key=FILE"
     )]
     Url,
+    /// A file that the URL names cannot be read.
+    #[error("{} cannot be read: name a file in PEM that this process may read", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is no authority to trust.
+    #[error(
+        "no certificate authority is known: name those of the servers, in PEM (cacert=FILE in the URL), \
+         or install the system's (ca-certificates)"
+    )]
+    NoAuthorities,
+    /// The client's certificate or its key cannot be used.
+    #[error("the client's certificate and its key are not both PEM, or do not belong together")]
+    ClientCertificate,
     /// The URL asks for TLS, which this build does not have.
     #[error("the URL asks for TLS: build with the feature `tls` of countersign-storage-redis")]
     NoTls,

@@ -105,6 +105,17 @@ pub(crate) async fn open_redis(url: &DatabaseUrl, durable: Option<u32>) -> Resul
     RedisStore::open_with(url.expose(), options).await
 }
 
+/// Whether a store on Redis was refused for what its URL says, before any server was asked.
+pub(crate) fn is_a_setting(error: &RedisOpenError) -> bool {
+    matches!(
+        error,
+        RedisOpenError::Url
+            | RedisOpenError::File { .. }
+            | RedisOpenError::NoAuthorities
+            | RedisOpenError::ClientCertificate
+    )
+}
+
 fn messages_failed(error: MessageTextsError) -> ConfigError {
     ConfigError::Extension { extension: "the messages", source: error.into() }
 }

@@ -102,7 +102,7 @@ impl StartError {
         match self {
             Self::Settings(_) | Self::Store(OpenError::Url | OpenError::Feature { .. }) => 2,
             Self::Tls(error) if error.is_a_setting() => 2,
-            Self::Redis(RedisOpenError::Url) => 2,
+            Self::Redis(error) if assembly::is_a_setting(error) => 2,
             Self::Move(error) if error.is_a_setting() => 2,
             Self::Transfer(error) if error.is_a_setting() => 2,
             _ => 1,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use countersign::store::{Move, MoveError, Moved, OpenError, Progress, RedisOpenError, SqlStore, Store, StoreError};
 use countersign::{SystemClock, SystemRandom};
 
-use crate::assembly::open_redis;
+use crate::assembly::{is_a_setting, open_redis};
 use crate::cli::MoveArgs;
 use crate::settings::StoreChoice;
 
@@ -49,7 +49,7 @@ impl MovingError {
         match self {
             Self::Store(_) | Self::Memory(_) | Self::NoFile(_) | Self::Durable => true,
             Self::Open(error) => matches!(error, OpenError::Url | OpenError::Feature { .. }),
-            Self::Redis(error) => matches!(error, RedisOpenError::Url),
+            Self::Redis(error) => is_a_setting(error),
             _ => false,
         }
     }

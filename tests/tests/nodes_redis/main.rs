@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
+#[path = "../../../crates/storage-redis/tests/servers/authority.rs"]
+mod authority;
 mod balancer;
 mod moves;
 mod redis;

@@ -5,7 +5,8 @@ use std::cell::RefCell;
 use countersign_tests::{Callback, FrontEnd, Http, Quickstart, User};
 
 use crate::Nodes;
-use crate::servers::{Cluster, Redis};
+use crate::authority::Authority;
+use crate::servers::{Cluster, Redis, free_port};
 
 const DURABLE: &[&str] = &["--appendonly", "yes", "--appendfsync", "always"];
 
@@ -51,9 +52,40 @@ fn promise_3_the_quickstart_on_redis_keeps_logins_and_grants_through_a_restart()
 }
 
 #[test]
+fn promise_4_the_quickstart_speaks_to_its_redis_by_tls_and_refuses_another_authority() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (certificate, port) = (authority.issue("127.0.0.1", |_| {}), free_port());
+    let settings = authority.settings(&certificate, port, "yes");
+    let settings: Vec<_> = settings.iter().map(String::as_str).chain(DURABLE.iter().copied()).collect();
+    let server = Redis::start(&settings);
+    let own = authority.issue("quickstart", |_| {});
+    let url = |authority: &Authority| {
+        let [cacert, cert, key] = [&authority.file(), &own.chain, &own.key].map(|file| file.display().to_string());
+        format!("rediss://127.0.0.1:{port}?cacert={cacert}&cert={cert}&key={key}")
+    };
+    let quickstart = Quickstart::configured(crate::CLIENTS, &["--store", &url(&authority)]);
+    let callback = Callback::at("https://shop.example/callback");
+    let request = callback.authorization_url(quickstart.issuer(), "shop", "openid offline_access");
+    let back = User::alice().sign_in(&mut FrontEnd::new(quickstart.issuer()), &request);
+    assert!(callback.exchange(&back, quickstart.issuer(), "shop").answer["refresh_token"].is_string());
+    let clients = server.ask(&["CLIENT", "LIST", "TYPE", "normal"]);
+    let by_tls = format!("laddr=127.0.0.1:{port}");
+    assert!(clients.lines().filter(|client| !client.contains(&by_tls)).count() == 1, "redis-cli alone: {clients}");
+
+    let folder = countersign_tests::Scratch::new();
+    let (status, output) = Quickstart::refused(folder.path(), &["--store", &url(&stranger)]);
+    assert_eq!(status, Some(1), "{output}");
+    assert!(output.contains("not trusted") && output.contains("cacert=FILE"), "{output}");
+    let nothing = format!("rediss://127.0.0.1:{port}?cacert=/nonexistent/ca.pem");
+    let (status, output) = Quickstart::refused(folder.path(), &["--store", &nothing]);
+    assert_eq!(status, Some(2), "{output}");
+    assert!(output.contains("/nonexistent/ca.pem cannot be read"), "{output}");
+}
+
+#[test]
 fn a_quickstart_whose_redis_is_not_there_says_so_and_no_password() {
     let folder = countersign_tests::Scratch::new();
-    let port = crate::servers::free_port();
+    let port = free_port();
     let url = format!("redis://:hunter2@127.0.0.1:{port}");
     let (status, output) = Quickstart::refused(folder.path(), &["--store", &url]);
     assert_eq!(status, Some(1), "{output}");

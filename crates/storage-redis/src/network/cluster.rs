@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 use redis::Value;
 use tokio::sync::Mutex;
 
-use crate::address::{Address, Server};
+use crate::OpenError;
+use crate::access::Access;
+use crate::address::Server;
 use crate::error::{Cause, Failure};
 use crate::link::Link;
 use crate::slot::SLOTS;
-use crate::{OpenError, RedisOptions};
 
 /// The map is not asked for again within this time, however many callers are redirected.
 const CALM: Duration = Duration::from_millis(50);
 
 pub(super) struct Cluster {
-    address: Address,
-    options: RedisOptions,
+    access: Access,
     seeds: Vec<Arc<Link>>,
     map: RwLock<Map>,
     refreshed: Mutex<Option<Instant>>,
@@ -38,13 +38,12 @@ impl std::fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    pub(super) fn new(address: &Address, seeds: &[Server], options: &RedisOptions) -> Result<Self, OpenError> {
-        let link = |server: &Server| Link::new(address, server.clone(), options).map(Arc::new);
+    pub(super) fn new(access: &Access, seeds: &[Server]) -> Result<Self, OpenError> {
+        let link = |server: &Server| Link::new(access, server.clone()).map(Arc::new);
         Ok(Self {
-            address: address.clone(),
+            access: access.clone(),
             // A seed may be a replica: it is asked for the map, which any node tells.
             seeds: seeds.iter().map(link).collect::<Result<_, _>>()?,
-            options: options.clone(),
             map: RwLock::default(),
             refreshed: Mutex::default(),
         })
@@ -85,7 +84,7 @@ impl Cluster {
         if let Some(link) = map.nodes.get(&server) {
             return Some(Arc::clone(link));
         }
-        let link = Arc::new(Link::new(&self.address, server.clone(), &self.options).ok()?);
+        let link = Arc::new(Link::new(&self.access, server.clone()).ok()?);
         map.nodes.insert(server, Arc::clone(&link));
         Some(link)
     }

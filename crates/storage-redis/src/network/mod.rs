@@ -11,11 +11,12 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use self::cluster::Cluster;
 use self::sentinel::Sentinels;
-use crate::address::{Address, Shape};
-use crate::error::{Cause, Failure};
+use crate::OpenError;
+use crate::access::Access;
+use crate::address::Shape;
+use crate::error::{Cause, Failure, TlsTrouble};
 use crate::link::Link;
 use crate::script::Call;
-use crate::{OpenError, RedisOptions};
 
 /// How long to wait before the first of several attempts; each next wait is twice as long, up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(10);
@@ -86,15 +87,13 @@ impl<'a> Errand<'a> {
 }
 
 impl Network {
-    pub(crate) fn new(address: &Address, options: &RedisOptions) -> Result<Self, OpenError> {
-        let shape = match &address.shape {
-            Shape::Single(server) => Servers::Single(Arc::new(Link::new(address, server.clone(), options)?)),
-            Shape::Sentinel(sentinels, name) => {
-                Servers::Sentinel(Sentinels::new(address, sentinels, name.clone(), options)?)
-            }
-            Shape::Cluster(seeds) => Servers::Cluster(Cluster::new(address, seeds, options)?),
+    pub(crate) fn new(access: &Access) -> Result<Self, OpenError> {
+        let shape = match &access.address.shape {
+            Shape::Single(server) => Servers::Single(Arc::new(Link::new(access, server.clone())?)),
+            Shape::Sentinel(sentinels, name) => Servers::Sentinel(Sentinels::new(access, sentinels, name.clone())?),
+            Shape::Cluster(seeds) => Servers::Cluster(Cluster::new(access, seeds)?),
         };
-        Ok(Self { shape, timeout: options.timeout })
+        Ok(Self { shape, timeout: access.options.timeout })
     }
 
     pub(crate) fn is_cluster(&self) -> bool {
@@ -193,10 +192,12 @@ impl Network {
     fn may_pass(&self, cause: &Cause, errand: &Errand<'_>) -> bool {
         let lone = matches!(self.shape, Servers::Single(_));
         match cause {
-            Cause::Unreachable(_) => !lone || errand.attempts < LONE_ATTEMPTS,
+            Cause::Unreachable(_) | Cause::HungUp(_) => !lone || errand.attempts < LONE_ATTEMPTS,
             Cause::Broken(_) | Cause::ClusterDown | Cause::Loading => true,
             // A lone server that has become a replica stays one; elsewhere there is a new master, or soon will be.
             Cause::ReadOnly | Cause::Timeout | Cause::NoMaster => !lone,
+            // Or one that dies.
+            Cause::Tls(TlsTrouble::NotSpoken | TlsTrouble::NotAnswered) => !lone,
             _ => false,
         }
     }

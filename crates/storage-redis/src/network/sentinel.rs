@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use redis::Value;
 
-use crate::address::{Address, Server};
+use crate::OpenError;
+use crate::access::Access;
+use crate::address::Server;
 use crate::error::{Cause, Failure};
 use crate::link::Link;
-use crate::{OpenError, RedisOptions};
 
 pub(super) struct Sentinels {
-    address: Address,
-    options: RedisOptions,
+    access: Access,
     sentinels: Vec<Link>,
     name: String,
     master: Mutex<Option<Arc<Link>>>,
@@ -29,16 +29,10 @@ impl std::fmt::Debug for Sentinels {
 }
 
 impl Sentinels {
-    pub(super) fn new(
-        address: &Address,
-        sentinels: &[Server],
-        name: String,
-        options: &RedisOptions,
-    ) -> Result<Self, OpenError> {
-        let link = |server: &Server| Link::to_sentinel(address, server.clone(), options);
+    pub(super) fn new(access: &Access, sentinels: &[Server], name: String) -> Result<Self, OpenError> {
+        let link = |server: &Server| Link::to_sentinel(access, server.clone());
         Ok(Self {
-            address: address.clone(),
-            options: options.clone(),
+            access: access.clone(),
             sentinels: sentinels.iter().map(link).collect::<Result<_, _>>()?,
             name,
             master: Mutex::default(),
@@ -72,7 +66,7 @@ impl Sentinels {
             match self.ask(sentinel).await {
                 Ok(Some(server)) => {
                     // It may have been asked too early: a master that turns out a replica is asked for again.
-                    let master = Link::new(&self.address, server, &self.options)
+                    let master = Link::new(&self.access, server)
                         .map_err(|_| Failure::unsent(sentinel.server(), Cause::Answer))?;
                     let master = Arc::new(master);
                     *self.master.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&master));

@@ -5,6 +5,9 @@
 #[path = "../servers/mod.rs"]
 mod servers;
 
+#[cfg(feature = "tls")]
+#[path = "../servers/authority.rs"]
+mod authority;
 mod cluster;
 mod durability;
 mod lists;
@@ -12,6 +15,8 @@ mod lost_answers;
 mod refusals;
 mod sentinel;
 mod sweeping;
+#[cfg(feature = "tls")]
+mod tls;
 mod traffic;
 mod trouble;
 

@@ -10,7 +10,7 @@ use crate::servers::{Redis, free_port};
 use crate::told;
 
 /// Opens what cannot be opened; the error and its causes tell no secret.
-async fn refused(url: &str) -> OpenError {
+pub(crate) async fn refused(url: &str) -> OpenError {
     let options = RedisOptions::default().timeout(Duration::from_secs(1));
     let error = RedisStore::open_with(url, options).await.unwrap_err();
     let told = format!("{} {error:?}", told(&error));
@@ -18,7 +18,7 @@ async fn refused(url: &str) -> OpenError {
     error
 }
 
-fn cause(error: &OpenError) -> &Cause {
+pub(crate) fn cause(error: &OpenError) -> &Cause {
     match error {
         OpenError::Server(error) => &error.cause,
         error => panic!("a server's fault, not {error:?}"),

@@ -23,7 +23,7 @@ const WATCH: &str =
 
 /// A folder of its own, gone with the value.
 #[derive(Debug)]
-pub(crate) struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
     pub(crate) fn new() -> Self {
@@ -131,14 +131,18 @@ impl Redis {
 
     /// A sentinel that watches a master.
     pub(crate) fn sentinel(name: &str, master: &Self, quorum: u32) -> Self {
+        Self::sentinel_with(name, master.port, quorum, "")
+    }
+
+    /// A sentinel with further lines in its configuration.
+    pub(crate) fn sentinel_with(name: &str, master: u16, quorum: u32, lines: &str) -> Self {
         for _ in 0..10 {
             let folder = Folder::new();
             let port = free_port();
             let config = folder.0.join("sentinel.conf");
             let text = format!(
-                "port {port}\nbind 127.0.0.1\nsentinel monitor {name} 127.0.0.1 {} {quorum}\n\
-                 sentinel down-after-milliseconds {name} 500\nsentinel failover-timeout {name} 3000\n",
-                master.port
+                "port {port}\nbind 127.0.0.1\nsentinel monitor {name} 127.0.0.1 {master} {quorum}\n\
+                 sentinel down-after-milliseconds {name} 500\nsentinel failover-timeout {name} 3000\n{lines}"
             );
             fs::write(&config, text).unwrap();
             let settings = vec![config.display().to_string()];
@@ -240,56 +244,88 @@ pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
 pub(crate) struct Cluster {
     pub(crate) masters: Vec<Redis>,
     pub(crate) replicas: Vec<Redis>,
+    url: String,
+}
+
+/// A server that is to be part of a cluster.
+struct Node {
+    server: Redis,
+    /// Where the others talk to it.
+    bus: String,
+    /// The port that the cluster tells its clients.
+    known_by: u16,
+}
+
+impl Node {
+    fn start(settings: &[&str]) -> Self {
+        // The bus listens on a free port too, rather than 10,000 above the server's.
+        let bus = free_port().to_string();
+        let own = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", &bus];
+        let server = Redis::start(&[&own[..], &["--cluster-replica-validity-factor", "0"], settings].concat());
+        Self { known_by: server.port, server, bus }
+    }
 }
 
 impl Cluster {
     /// Three masters that share the slots, each with so many replicas.
     pub(crate) fn start(replicas: usize, settings: &[&str]) -> Self {
+        let nodes: Vec<_> = (0..3 + 3 * replicas).map(|_| Node::start(settings)).collect();
+        let seeds: Vec<_> = nodes[..3].iter().map(|node| format!("127.0.0.1:{}", node.server.port)).collect();
+        Self::meet(nodes, format!("redis-cluster://{}", seeds.join(",")))
+    }
+
+    /// Three masters that tell their clients and each other of their ports for TLS alone, with the settings of such a port.
+    pub(crate) fn start_by_tls(settings: impl Fn(u16) -> Vec<String>) -> Self {
         let node = || {
-            // The bus listens on a free port too, rather than 10,000 above the server's.
-            let bus = free_port().to_string();
-            let own = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", &bus];
-            let own = [&own[..], &["--cluster-replica-validity-factor", "0"], settings].concat();
-            (Redis::start(&own), bus)
+            let port = free_port();
+            let settings = settings(port);
+            let settings: Vec<_> = settings.iter().map(String::as_str).chain(["--tls-cluster", "yes"]).collect();
+            Node { known_by: port, ..Node::start(&settings) }
         };
-        let nodes: Vec<_> = (0..3 + 3 * replicas).map(|_| node()).collect();
+        let nodes: Vec<_> = (0..3).map(|_| node()).collect();
+        let seeds: Vec<_> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.known_by)).collect();
+        Self::meet(nodes, format!("rediss-cluster://{}", seeds.join(",")))
+    }
+
+    /// The first three become masters, the others replicas of theirs.
+    fn meet(nodes: Vec<Node>, url: String) -> Self {
         for (at, range) in [("0", "5460"), ("5461", "10922"), ("10923", "16383")].into_iter().enumerate() {
-            let (master, _) = &nodes[at];
+            let master = &nodes[at].server;
             assert_eq!(master.ask(&["CLUSTER", "ADDSLOTSRANGE", range.0, range.1]), "OK");
             assert_eq!(master.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &(at + 1).to_string()]), "OK");
         }
-        for (other, bus) in &nodes[1..] {
-            let port = other.port.to_string();
-            assert_eq!(nodes[0].0.ask(&["CLUSTER", "MEET", "127.0.0.1", &port, bus]), "OK");
+        for other in &nodes[1..] {
+            let port = other.known_by.to_string();
+            assert_eq!(nodes[0].server.ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &other.bus]), "OK");
         }
+        let nodes: Vec<_> = nodes.into_iter().map(|node| node.server).collect();
         let known = format!("cluster_known_nodes:{}", nodes.len());
-        for (node, _) in &nodes {
+        for node in &nodes {
             node.wait_for(&["CLUSTER", "INFO"], &known);
         }
-        let ids: Vec<_> = nodes[..3].iter().map(|(master, _)| master.ask(&["CLUSTER", "MYID"])).collect();
-        for (at, (replica, _)) in nodes[3..].iter().enumerate() {
+        let ids: Vec<_> = nodes[..3].iter().map(|master| master.ask(&["CLUSTER", "MYID"])).collect();
+        for (at, replica) in nodes[3..].iter().enumerate() {
             let id = &ids[at % 3];
             until("the replica follows", || replica.ask(&["CLUSTER", "REPLICATE", id]) == "OK");
             replica.wait_for(&["INFO", "replication"], "master_link_status:up");
         }
-        for (node, _) in &nodes {
+        for node in &nodes {
             node.wait_for(&["CLUSTER", "INFO"], "cluster_state:ok");
         }
         // A node says it is well before each has heard of all slots.
-        for (node, _) in &nodes {
+        for node in &nodes {
             until("every slot has its master", || {
                 let slots = node.ask(&["CLUSTER", "SLOTS"]);
                 ids.iter().all(|id| slots.contains(id.as_str()))
             });
         }
-        let mut nodes: Vec<_> = nodes.into_iter().map(|(node, _)| node).collect();
-        let replicas = nodes.split_off(3);
-        Self { masters: nodes, replicas }
+        let mut masters = nodes;
+        let replicas = masters.split_off(3);
+        Self { masters, replicas, url }
     }
 
     pub(crate) fn url(&self) -> String {
-        let nodes: Vec<_> = self.masters.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
-        format!("redis-cluster://{}", nodes.join(","))
+        self.url.clone()
     }
 
     pub(crate) fn clear(&self) {
