@@ -54,6 +54,9 @@ pub enum Cause {
     /// The server wants a user and a password, or others (NOAUTH, WRONGPASS).
     #[error("it refuses the user and password of the URL")]
     Credentials,
+    /// A sentinel wants a user and a password of its own, or others.
+    #[error("this sentinel refuses its user and password: they are sentinel_user and sentinel_password in the URL")]
+    SentinelCredentials,
     /// The user may not do what a store needs (NOPERM).
     #[error("its access list forbids a command or key that the store needs; docs/storage.md has the list")]
     NotAllowed,

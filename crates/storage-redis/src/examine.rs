@@ -1,16 +1,42 @@
 //! What servers are and what their settings keep: looked at before a store is opened, and for its health.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use countersign_primitives::UnixTime;
 use countersign_storage_traits::{BACKLOG_COUNTED, Capabilities, Health, StoreError};
 use redis::Value;
+use tokio::time::{Instant, sleep};
 
 use crate::commit::Assurance;
 use crate::error::{Cause, Failure, ServerError};
 use crate::link::Link;
 use crate::network::Network;
+use crate::script::{Call, RIGHTS};
 use crate::{Inner, OpenError, RedisOptions, encode, slot};
+
+/// How often a server is asked whether it has read its files.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// What the store and its scripts do to keys.
+const COMMANDS: [&str; 15] = [
+    "GET",
+    "MGET",
+    "GETRANGE",
+    "SET",
+    "DEL",
+    "SCAN",
+    "ZADD",
+    "ZREM",
+    "ZRANGE",
+    "ZCOUNT",
+    "ZCARD",
+    "ZSCORE",
+    "PERSIST",
+    "PEXPIREAT",
+    "EVALSHA",
+];
+/// The oldest servers whose scripts declare themselves.
+const NEEDED: &str = "Redis 7.0 or Valkey 7.2";
 
 /// What a store is opened with.
 pub(crate) struct Found {
@@ -29,11 +55,13 @@ struct Report {
 }
 
 pub(crate) async fn examine(network: &Network, options: &RedisOptions) -> Result<Found, OpenError> {
-    let masters = network.masters().await.map_err(|failure| not_cluster(failure.error))?;
+    let deadline = Instant::now() + options.loading_timeout;
+    let masters = when_loaded(deadline, || network.masters()).await.map_err(|failure| not_cluster(failure.error))?;
     let mut reports = Vec::with_capacity(masters.len());
     for master in &masters {
-        let report = Report::of(network, master).await.map_err(|failure| failure.error)?;
+        let report = when_loaded(deadline, || Report::of(network, master)).await.map_err(|failure| failure.error)?;
         report.fits(network.is_cluster())?;
+        check_rights(network, master, options).await?;
         reports.push(report);
     }
     let assurance = match options.durable {
@@ -51,6 +79,37 @@ pub(crate) async fn examine(network: &Network, options: &RedisOptions) -> Result
         None => capabilities,
     };
     Ok(Found { assurance, capabilities })
+}
+
+/// Asks again, until the deadline, while a server still reads its files.
+async fn when_loaded<T>(deadline: Instant, ask: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Failure> {
+    let mut told = false;
+    loop {
+        let outcome = ask().await;
+        let Err(Failure { error: ServerError { server, cause: Cause::Loading }, .. }) = &outcome else {
+            return outcome;
+        };
+        if Instant::now() + BETWEEN_LOOKS >= deadline {
+            return outcome;
+        }
+        if !told {
+            tracing::info!(%server, "the server is still loading its files: it is waited for");
+            told = true;
+        }
+        sleep(BETWEEN_LOOKS).await;
+    }
+}
+
+/// That the user may do all that a store does, so that nothing is refused half way.
+async fn check_rights(network: &Network, master: &Link, options: &RedisOptions) -> Result<(), OpenError> {
+    let waits: &[&str] = if options.durable.is_some() { &["WAIT"] } else { &[] };
+    let call = COMMANDS.iter().chain(waits).fold(Call::new(&RIGHTS), |call, &command| call.arg(command));
+    let answer = network.send_to(master, &call.command(true)).await.map_err(|failure| failure.error)?;
+    match text(&answer).as_deref() {
+        Some("") => Ok(()),
+        Some(commands) => Err(OpenError::Rights { server: master.server().to_string(), commands: commands.to_owned() }),
+        None => Err(Failure::unsent(master.server(), Cause::Answer).error.into()),
+    }
 }
 
 /// A server that is no part of a cluster says so when it is asked for slots.
@@ -143,6 +202,12 @@ impl Inner {
 impl Report {
     async fn of(network: &Network, master: &Link) -> Result<Self, Failure> {
         let info = network.send_to(master, &redis::cmd("INFO")).await?;
+        let info = text(&info).unwrap_or_default();
+        let lines = info.lines().filter_map(|line| line.split_once(':'));
+        let info: HashMap<_, _> = lines.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
+        if info.get("loading").is_some_and(|loading| loading == "1") {
+            return Err(Failure::unsent(master.server(), Cause::Loading));
+        }
         let mut ask = redis::cmd("CONFIG");
         ask.arg("GET").arg("appendfsync");
         // Some services keep their settings to themselves.
@@ -156,9 +221,6 @@ impl Report {
         let waits = network.send_to(master, &known).await;
         let waits_for_disks =
             matches!(&waits, Ok(Value::Array(known)) if matches!(known.first(), Some(Value::Array(_))));
-        let info = text(&info).unwrap_or_default();
-        let lines = info.lines().filter_map(|line| line.split_once(':'));
-        let info = lines.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
         Ok(Self { server: master.server().to_string(), info, settings, waits_for_disks })
     }
 
@@ -199,7 +261,9 @@ impl Report {
         let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
         match major {
             None => return Err(Failure::unsent(server, Cause::NotRedis).error.into()),
-            Some(major) if major < 7 => return Err(OpenError::Version { server, found: version.to_owned() }),
+            Some(major) if major < 7 => {
+                return Err(OpenError::Version { server, found: version.to_owned(), needed: NEEDED });
+            }
             Some(_) => {}
         }
         match (self.info("cluster_enabled") == "1", cluster) {

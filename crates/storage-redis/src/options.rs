@@ -23,6 +23,7 @@ pub struct RedisOptions {
     pub(crate) timeout: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) answer_timeout: Duration,
+    pub(crate) loading_timeout: Duration,
     pub(crate) connections: Option<usize>,
     pub(crate) durable: Option<u32>,
     pub(crate) split: u32,
@@ -49,6 +50,7 @@ impl Default for RedisOptions {
             timeout: Duration::from_secs(3),
             connect_timeout: Duration::from_secs(1),
             answer_timeout: Duration::from_secs(1),
+            loading_timeout: Duration::from_secs(60),
             connections: None,
             durable: None,
             split: 1_024,
@@ -69,6 +71,15 @@ impl RedisOptions {
         self.timeout = timeout;
         self.connect_timeout = timeout / 3;
         self.answer_timeout = timeout / 3;
+        self
+    }
+
+    /// How long opening a store waits for servers that still read their files (`LOADING`), as they do after a restart.
+    /// Default: 60 s, which reads some GB; what starts programs gives up after 90 s as a rule. Once the store is open, calls wait for
+    /// [`RedisOptions::timeout`] and are refused, until the server has read them.
+    #[must_use]
+    pub fn loading_timeout(mut self, timeout: Duration) -> Self {
+        self.loading_timeout = timeout;
         self
     }
 
@@ -174,12 +185,22 @@ pub enum OpenError {
     #[error(transparent)]
     Server(#[from] ServerError),
     /// The server is too old.
-    #[error("{server} is version {found}: Redis 7.0 or Valkey 7.2 is the oldest that will do")]
+    #[error("{server} has version {found}, and {needed} is the oldest that will do: update it")]
     Version {
         /// Which server.
         server: String,
         /// Its version.
         found: String,
+        /// The oldest version that will do.
+        needed: &'static str,
+    },
+    /// The user may not do all that a store needs.
+    #[error("{server} forbids its user {commands}: allow what docs/storage.md lists")]
+    Rights {
+        /// Which server.
+        server: String,
+        /// The commands that are forbidden.
+        commands: String,
     },
     /// The server is part of a cluster.
     #[error("{server} is part of a cluster: write redis-cluster:// in the URL")]

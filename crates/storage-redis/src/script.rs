@@ -44,6 +44,11 @@ script!(
 );
 
 script!(
+    /// What the user may not do.
+    RIGHTS,
+    "scripts/rights.lua"
+);
+script!(
     /// Removes entries of a list that expired long ago.
     TRIM,
     "scripts/trim.lua"
@@ -105,7 +110,7 @@ mod tests {
     #[test]
     fn scripts_declare_themselves() {
         // Without this line a server lets a script touch keys that it did not declare, as long as they lie on the same node.
-        for script in [&COMMIT, &CHARGE, &ENLIST, &PAGE, &SWEEP, &TRIM] {
+        for script in [&COMMIT, &CHARGE, &ENLIST, &PAGE, &SWEEP, &RIGHTS, &TRIM] {
             assert!(script.code.starts_with("#!lua"), "{}", script.code);
         }
     }

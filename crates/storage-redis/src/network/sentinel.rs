@@ -84,7 +84,11 @@ impl Sentinels {
         let mut question = redis::cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
         let wrong = |cause| Failure::unsent(sentinel.server(), cause);
-        match sentinel.send(&[question]).await?.pop() {
+        let asked = sentinel.send(&[question]).await.map_err(|failure| match failure.error.cause {
+            Cause::Credentials => wrong(Cause::SentinelCredentials),
+            _ => failure,
+        });
+        match asked?.pop() {
             Some(Value::Nil) => Ok(None),
             Some(Value::Array(parts)) => match parts.as_slice() {
                 [Value::BulkString(host), Value::BulkString(port)] => {
@@ -95,7 +99,10 @@ impl Sentinels {
                 }
                 _ => Err(wrong(Cause::Answer)),
             },
-            Some(Value::ServerError(error)) => Err(wrong(Cause::of_code(error.code()))),
+            Some(Value::ServerError(error)) => Err(wrong(match Cause::of_code(error.code()) {
+                Cause::Credentials => Cause::SentinelCredentials,
+                cause => cause,
+            })),
             _ => Err(wrong(Cause::Answer)),
         }
     }

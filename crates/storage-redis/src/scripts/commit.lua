@@ -4,10 +4,12 @@
 -- never), and the value that is put.
 -- Answers 0 when all of it is written, or the place of the first record that is not as expected.
 local id, now, conflict = ARGV[1], tonumber(ARGV[2]), 0
+local sets, deletes = false, false
 -- Everything is looked at before anything is written: what a failing script has written stays.
 for i = 1, #KEYS do
   local expect, change = ARGV[3 * i], ARGV[3 * i + 1]
   local puts = change ~= 'c' and change ~= 'd'
+  sets, deletes = sets or puts, deletes or change == 'd'
   if puts or expect ~= '*' then
     local head = redis.call('GETRANGE', KEYS[i], 0, 31)
     local version, expires = string.sub(head, 1, 16), tonumber(string.sub(head, 17))
@@ -40,6 +42,10 @@ for i = 1, #KEYS do
 end
 if conflict > 0 then
   return conflict
+end
+-- A user who may do the one and not the other would leave half of it.
+if sets and deletes and not (redis.acl_check_cmd('SET', KEYS[1], '') and redis.acl_check_cmd('DEL', KEYS[1])) then
+  return redis.error_reply('NOPERM SET or DEL')
 end
 for i = 1, #KEYS do
   local change = ARGV[3 * i + 1]

@@ -49,7 +49,7 @@ fn lossy(server: &Redis, every: u32) -> (String, Arc<AtomicU32>) {
 #[tokio::test]
 async fn promise_1_a_commit_whose_answer_is_lost_is_repeated_and_done_once() {
     let server = Redis::start(&[]);
-    let (url, lost) = lossy(&server, 11);
+    let (url, lost) = lossy(&server, 17);
     let store = open(&url).await;
     let mut expect = Expect::Absent;
     for round in 0..150 {
@@ -64,7 +64,7 @@ async fn promise_1_a_commit_whose_answer_is_lost_is_repeated_and_done_once() {
 #[tokio::test]
 async fn a_charge_whose_answer_is_lost_is_counted_once() {
     let server = Redis::start(&[]);
-    let (url, lost) = lossy(&server, 11);
+    let (url, lost) = lossy(&server, 17);
     let store = open(&url).await;
     let charge = charge(fresh_id());
     for round in 1..=150 {

@@ -1,13 +1,14 @@
 //! What is not opened, and why.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::time::Duration;
 
 use countersign_storage_redis::{Cause, OpenError, RedisOptions, RedisStore};
+use countersign_storage_traits::{CommitError, Expect, Store as _, StoreError};
 
 use crate::servers::{Redis, free_port};
-use crate::told;
+use crate::{batch, key, now, told};
 
 /// Opens what cannot be opened; the error and its causes tell no secret.
 pub(crate) async fn refused(url: &str) -> OpenError {
@@ -54,6 +55,78 @@ async fn another_program_is_no_redis() {
     assert!(matches!(cause(&error), Cause::NotRedis), "{error:?}");
 }
 
+/// A server that says it is this old, and master of itself.
+fn old_server(version: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let info = format!("redis_version:{version}\r\nrole:master\r\nmaxmemory_policy:noeviction\r\n");
+    let info = format!("${}\r\n{info}\r\n", info.len());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, info) = (stream.unwrap(), info.clone());
+            std::thread::spawn(move || {
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+                // A command is `*N`, and then for each word its length and itself.
+                while let Some(count) = lines.next() {
+                    let words = count[1..].parse::<usize>().unwrap() * 2;
+                    let words: Vec<_> = lines.by_ref().take(words).collect();
+                    let answer = match words[1].as_str() {
+                        "INFO" => &info,
+                        "ROLE" => "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n",
+                        "CONFIG" | "COMMAND" => "*0\r\n",
+                        _ => "+OK\r\n",
+                    };
+                    stream.write_all(answer.as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_server_that_is_too_old_is_refused_with_its_version_and_the_oldest_that_will_do() {
+    let error = refused(&format!("redis://127.0.0.1:{}", old_server("6.2.14"))).await;
+    let OpenError::Version { found, needed, .. } = &error else { panic!("{error:?}") };
+    assert_eq!((found.as_str(), *needed), ("6.2.14", "Redis 7.0 or Valkey 7.2"));
+    assert!(error.to_string().contains("6.2.14") && error.to_string().contains("Redis 7.0"), "{error}");
+}
+
+#[tokio::test]
+async fn promise_14_a_server_that_loads_its_files_is_waited_for_and_refused_by_name_after_that() {
+    let mut server = Redis::start(LOADS_SLOWLY);
+    let options = RedisOptions::default().timeout(Duration::from_millis(1_500));
+    let store = RedisStore::open_with(&server.url(), options).await.unwrap();
+    for number in 0..120 {
+        store.commit(&batch(number, Expect::Absent, vec![7; 4_000])).await.unwrap();
+    }
+    server.ask(&["SAVE"]);
+    server.kill();
+    server.restart_unready();
+
+    // In mid traffic: refused in time, nothing written, nothing lost, and over by itself.
+    let hasty = RedisOptions::default().loading_timeout(Duration::from_millis(200));
+    let error = RedisStore::open_with(&server.url(), hasty).await.unwrap_err();
+    assert!(matches!(cause(&error), Cause::Loading), "{error:?}");
+    assert!(error.to_string().contains(&server.port.to_string()), "{error}");
+    assert_eq!(server.ask(&["PING"]), "LOADING Redis is loading the dataset in memory", "it goes on loading");
+    let read = store.get(&[key(0)], now()).await;
+    assert!(matches!(&read, Err(StoreError::Unavailable(_))), "no record is absent for that: {read:?}");
+    // A server that is busy with a large record may not even say that it loads.
+    let outcome = store.commit(&batch(120, Expect::Absent, "lost?")).await;
+    let Err(CommitError::Refused(error) | CommitError::Unknown(error)) = outcome else { panic!("{outcome:?}") };
+    assert!(["still loading", "no answer came in time"].iter().any(|why| told(&error).contains(why)), "{error:?}");
+
+    RedisStore::open(&server.url()).await.unwrap().health().await.unwrap();
+    for number in 0..121 {
+        assert_eq!(crate::read(&store, number).await.is_some(), number < 120, "record {number}");
+    }
+    store.commit(&batch(120, Expect::Absent, "after")).await.unwrap();
+}
+
+/// Some 50 ms a record, looking up after each.
+const LOADS_SLOWLY: &[&str] = &["--key-load-delay", "50000", "--loading-process-events-interval-bytes", "1024"];
+
 #[tokio::test]
 async fn wrong_credentials_are_told_from_missing_rights() {
     let server = Redis::start(&["--requirepass", "secret"]);
@@ -66,12 +139,16 @@ async fn wrong_credentials_are_told_from_missing_rights() {
 
     let narrow = "--user narrow on >hunter2 ~cs:* +@read +info +role";
     let wide = "--user wide on >hunter2 ~cs:* -@all +info +role +time +command|info +scan +mget +get +set +del \
-                +getrange +evalsha +eval +zadd +zrem +zrange +zcount +zcard +zscore +zremrangebyscore +persist +pexpireat";
+                +getrange +evalsha +eval +zadd +zrem +zrange +zcount +zcard +zscore +persist +pexpireat";
     let users: Vec<_> = narrow.split_whitespace().chain(wide.split_whitespace()).collect();
     let server = Redis::start(&users);
     let port = server.port;
     let error = refused(&format!("redis://narrow:hunter2@127.0.0.1:{port}")).await;
     assert!(matches!(cause(&error), Cause::NotAllowed), "{error:?}");
+    server.ask(&["ACL", "SETUSER", "wide", "-zadd", "-del"]);
+    let error = refused(&format!("redis://wide:hunter2@127.0.0.1:{port}")).await;
+    assert!(matches!(&error, OpenError::Rights { commands, .. } if commands == "DEL ZADD"), "{error:?}");
+    server.ask(&["ACL", "SETUSER", "wide", "+zadd", "+del"]);
     // No more than docs/storage.md lists is needed; without CONFIG the settings are not known.
     let store = RedisStore::open(&format!("redis://wide:hunter2@127.0.0.1:{port}")).await.unwrap();
     for guarantee in countersign_storage_traits::testkit::GUARANTEES {

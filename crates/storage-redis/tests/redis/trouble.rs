@@ -107,6 +107,29 @@ async fn promise_14_too_few_replicas_are_told() {
 }
 
 #[tokio::test]
+async fn promise_14_a_right_that_is_taken_away_is_told_and_leaves_nothing_half_written() {
+    let server = Redis::start(&["--user", "kit", "on", ">secret", "~cs:*", "+@all"]);
+    let store = open(&format!("redis://kit:secret@127.0.0.1:{}", server.port)).await;
+    store.commit(&batch(1, Expect::Absent, "before")).await.unwrap();
+    // A code goes and its grant comes, in this order and in the other.
+    let mut swap = batch(2, Expect::Absent, "comes");
+    swap.delete(key(1), Expect::Present);
+    let mut other = Batch::new(key(1).partition, now(), &SystemRandom).unwrap();
+    other.delete(key(1), Expect::Present);
+    other.put(key(2), Expect::Absent, later(), Vec::new(), "comes");
+    for right in ["del", "set"] {
+        server.ask(&["ACL", "SETUSER", "kit", &format!("-{right}")]);
+        for batch in [&swap, &other, &swap] {
+            assert_refused(&store.commit(batch).await, "access list forbids");
+            assert!(read(&store, 1).await.is_some() && read(&store, 2).await.is_none(), "without {right}");
+        }
+        server.ask(&["ACL", "SETUSER", "kit", &format!("+{right}")]);
+    }
+    store.commit(&swap).await.unwrap();
+    assert!(read(&store, 1).await.is_none() && read(&store, 2).await.is_some());
+}
+
+#[tokio::test]
 async fn a_damaged_record_is_an_error_and_never_a_wrong_answer() {
     let server = Redis::start(&[]);
     let store = open(&server.url()).await;

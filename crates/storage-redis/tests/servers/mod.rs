@@ -59,7 +59,7 @@ struct Running {
 
 impl Running {
     /// Starts a program and waits for the line that says it is ready; none if it ended before.
-    fn start(program: &str, arguments: &[String], folder: &Folder) -> Option<Self> {
+    fn start(program: &str, arguments: &[String], folder: &Folder, ready: &str) -> Option<Self> {
         let mut watch = Command::new("sh");
         watch.args(["-c", WATCH]).arg(&folder.0).arg(program).args(arguments);
         watch.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -77,7 +77,7 @@ impl Running {
         running.pid = next()?.strip_prefix("pid ")?.parse().ok()?;
         loop {
             match next() {
-                Some(line) if line.contains("Ready to accept connections") || line.contains("Sentinel ID is") => {
+                Some(line) if line.contains(ready) || line.contains("Sentinel ID is") => {
                     return Some(running);
                 }
                 Some(line) if line.contains("Address already in use") || line.contains("FATAL") => {
@@ -155,6 +155,11 @@ impl Redis {
     }
 
     fn try_run(&mut self) -> bool {
+        self.try_run_until("Ready to accept connections")
+    }
+
+    /// Starts the program and waits until it says so.
+    fn try_run_until(&mut self, ready: &str) -> bool {
         let arguments = if self.program == "redis-sentinel" {
             self.settings.clone()
         } else {
@@ -179,13 +184,18 @@ impl Redis {
         };
         let program = std::env::var("COUNTERSIGN_TEST_REDIS_SERVER").unwrap_or_else(|_| self.program.to_owned());
         let program = if self.program == "redis-server" { program } else { self.program.to_owned() };
-        self.running = Running::start(&program, &arguments, &self.folder);
+        self.running = Running::start(&program, &arguments, &self.folder, ready);
         self.running.is_some()
     }
 
     /// Starts it again on its port and folder, after [`Redis::kill`].
     pub(crate) fn restart(&mut self) {
         assert!(self.try_run(), "its port is free again");
+    }
+
+    /// As [`Redis::restart`], but back as soon as it listens: it may still read its files.
+    pub(crate) fn restart_unready(&mut self) {
+        assert!(self.try_run_until("Server initialized"), "its port is free again");
     }
 
     pub(crate) fn url(&self) -> String {
