@@ -173,6 +173,19 @@ pub enum OpenError {
         /// Which file.
         path: PathBuf,
     },
+    /// The file is damaged. Nothing in it was changed, nor in the log beside it.
+    #[error(
+        "{0} is damaged, and was left as it is: put a backup in its place, without the files -wal and -shm beside it. A backup is \
+         made while servers run by: sqlite3 {0} \".backup COPY\"",
+        path.display()
+    )]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What was found.
+        #[source]
+        source: countersign_primitives::BoxError,
+    },
     /// The file is another program's database.
     #[error("{} is another program's database: name a file of its own for this store", path.display())]
     Foreign {
@@ -190,7 +203,11 @@ pub enum OpenError {
         known: i32,
     },
     /// The file cannot be opened, read or written.
-    #[error("{} cannot be opened: see that its folder exists and may be written to, and that no other process locks it", path.display())]
+    #[error(
+        "{} cannot be opened: see that its folder exists, that this, the file and those beside it (-wal, -shm) may be written to, and that no \
+         other process locks it",
+        path.display()
+    )]
     Unavailable {
         /// Which file.
         path: PathBuf,

@@ -72,6 +72,39 @@ impl SqlStore {
         Ok(Self { database })
     }
 
+    /// Ends a store in a SQLite file, for all its clones, at an orderly stop: what was asked comes to its end, later calls fail, and the log
+    /// (`FILE-wal`) is moved into the file, which then is everything there is: a copy of that one file is a backup. On PostgreSQL
+    /// there is nothing to leave in order, and it does nothing.
+    ///
+    /// Without it nothing that was answered is lost: the log stays beside the file, and the next start reads both. When the last clone
+    /// is dropped the log is moved in the background, for which a process that ends at that moment does not wait.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// # use countersign_storage_sqlx::SqlStore;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = SqlStore::open("sqlite::memory:").await?;
+    /// let served = store.clone(); // goes to `Server::builder`
+    /// // … and when it has answered its last request:
+    /// store.close().await?;
+    /// # Ok(())
+    /// # }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`StoreError`] when the log cannot be moved: another process reads the file just then, or the disk is full. The store is closed
+    /// all the same, and both files together have everything.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        match &self.database {
+            #[cfg(feature = "sqlite")]
+            Database::Sqlite(sqlite) => sqlite.close().await,
+            #[cfg(feature = "postgres")]
+            Database::Postgres(_) => Ok(()),
+        }
+    }
+
     /// How many transactions this store has written since it was opened. On SQLite each holds the batches that waited for it.
     #[must_use]
     pub fn transactions(&self) -> u64 {

@@ -1,15 +1,18 @@
 //! What SQLite's errors mean to the contract.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use countersign_storage_traits::StoreError;
+
+use super::open::Place;
 
 /// An error that all callers of one transaction are told.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(transparent)]
 pub(super) struct SharedError(pub(super) Arc<sqlx::Error>);
 
-/// The writer has ended: its thread died with the process's shutdown.
+/// The store was closed, or the writer's thread died with the process's shutdown.
 #[derive(Debug, thiserror::Error)]
 #[error("the store is closed")]
 struct Closed;
@@ -18,16 +21,44 @@ pub(super) fn closed() -> StoreError {
     StoreError::unavailable(Closed)
 }
 
-pub(super) fn store_error(error: sqlx::Error) -> StoreError {
-    shared_error(&SharedError(Arc::new(error)))
+/// The file was found to be damaged while it was in use.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} is damaged: stop every server on it, and put a backup in its place, without the files -wal and -shm beside it",
+    path.display()
+)]
+struct Damaged {
+    path: PathBuf,
+    source: SharedError,
 }
 
-pub(super) fn shared_error(error: &SharedError) -> StoreError {
+pub(super) fn store_error(place: &Place, error: sqlx::Error) -> StoreError {
+    shared_error(place, &SharedError(Arc::new(error)))
+}
+
+pub(super) fn shared_error(place: &Place, error: &SharedError) -> StoreError {
     if is(&error.0, &[CORRUPT, NOTADB]) {
-        StoreError::Schema(error.clone().into())
+        StoreError::Schema(Damaged { path: place.name(), source: error.clone() }.into())
     } else {
         StoreError::unavailable(error.clone())
     }
+}
+
+/// What SQLite found when it looked through the file, in its words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Finding(pub(super) String);
+
+/// There is a log to a file without content.
+#[derive(Debug, thiserror::Error)]
+#[error("the file is empty, and its log -wal is not")]
+pub(super) struct Emptied;
+
+/// Others read the database just then, and the log could not be moved into the file.
+#[derive(Debug, thiserror::Error)]
+#[error("another process reads {}, which needs the file -wal beside it for now", path.display())]
+pub(super) struct StillRead {
+    pub(super) path: PathBuf,
 }
 
 /// Primary result codes (<https://www.sqlite.org/rescode.html>).

@@ -16,7 +16,7 @@ use countersign_storage_traits::{
     Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Item, Key, Page, Part, Record, ScanPage,
     StoreError, Swept,
 };
-use sqlx::SqliteConnection;
+use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
 use self::error::{closed, store_error};
@@ -42,6 +42,7 @@ pub(crate) struct Sqlite {
 struct Readers {
     idle: Mutex<Vec<SqliteConnection>>,
     turns: Semaphore,
+    most: u32,
 }
 
 impl std::fmt::Debug for Sqlite {
@@ -58,8 +59,26 @@ impl Sqlite {
         let transactions = Arc::new(AtomicU64::new(0));
         writer::start(Arc::clone(&place), connection, queue, Arc::clone(&transactions))
             .map_err(|source| place.unavailable(source))?;
-        let readers = Readers { idle: Mutex::default(), turns: Semaphore::new(place.options.readers) };
+        let most = u32::try_from(place.options.readers).unwrap_or(u32::MAX);
+        let readers = Readers { idle: Mutex::default(), turns: Semaphore::new(most as usize), most };
         Ok(Self { place, jobs, readers: Arc::new(readers), transactions })
+    }
+
+    /// Lets what was asked come to its end, and leaves the file whole by itself. What is asked later finds the store closed.
+    pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        // Those who wait for a turn have theirs first.
+        let Ok(turns) = self.readers.turns.acquire_many(self.readers.most).await else {
+            self.jobs.closed().await; // an earlier call is about it
+            return Ok(());
+        };
+        self.readers.turns.close();
+        drop(turns);
+        for connection in self.readers.idle.lock().await.drain(..) {
+            connection.close().await.map_err(|error| store_error(&self.place, error))?;
+        }
+        let (answer, answered) = oneshot::channel();
+        self.jobs.send(Job::Close { answer }).await.map_err(|_| closed())?;
+        answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
     pub(crate) fn transactions(&self) -> u64 {
@@ -163,10 +182,10 @@ impl Sqlite {
         let idle = self.readers.idle.lock().await.pop();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => self.place.connect().await.map_err(store_error)?,
+            None => self.place.connect().await.map_err(|error| store_error(&self.place, error))?,
         };
         // A connection that failed, or whose caller went away, is not used again.
-        let answer = read.run(&mut connection).await.map_err(store_error)?;
+        let answer = read.run(&mut connection).await.map_err(|error| store_error(&self.place, error))?;
         self.readers.idle.lock().await.push(connection);
         Ok(answer)
     }

@@ -1,15 +1,15 @@
 //! Finding out what a file is before anything is written to it.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use countersign_primitives::BoxError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
-use super::error::{BUSY, NOTADB, is};
+use super::error::{BUSY, CORRUPT, Emptied, Finding, NOTADB, is};
 use crate::{OpenError, SqlOptions};
 
 /// Where a database lies, and how it is opened.
@@ -25,6 +25,8 @@ const APPLICATION_ID: i32 = 0x4353_474e;
 /// The newest schema that this version knows.
 const SCHEMA: i32 = 1;
 const PAGE: u64 = 4_096;
+/// A file of no more pages than that (64 MB) is looked through at the start; what is wrong in a larger one is found as it is read.
+const LOOKED_THROUGH: i32 = 16_384;
 
 /// Why a database was not made ready.
 enum Trouble {
@@ -64,12 +66,16 @@ impl Place {
         OpenError::Unavailable { path: self.name(), source: source.into() }
     }
 
-    fn name(&self) -> PathBuf {
+    pub(super) fn name(&self) -> PathBuf {
         self.path.clone().unwrap_or_else(|| ":memory:".into())
     }
 
     pub(super) async fn connect(&self) -> Result<SqliteConnection, sqlx::Error> {
-        let options = SqliteConnectOptions::new()
+        self.connect_by(SqliteConnectOptions::new()).await
+    }
+
+    async fn connect_by(&self, options: SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+        let options = options
             .busy_timeout(self.options.busy_timeout)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(false)
@@ -101,6 +107,7 @@ impl Place {
                 Err(Trouble::Database(error)) if is(&error, &[NOTADB]) => {
                     return Err(OpenError::NotADatabase { path: self.name() });
                 }
+                Err(Trouble::Database(error)) if is(&error, &[CORRUPT]) => return Err(self.damaged(error)),
                 Err(Trouble::Database(error)) => return Err(self.unavailable(error)),
                 Err(Trouble::Content(error)) => return Err(error),
                 Ok(connection) => return Ok(connection),
@@ -109,20 +116,56 @@ impl Place {
     }
 
     async fn try_prepare(&self) -> Result<SqliteConnection, Trouble> {
+        if self.path.is_some() {
+            self.examine().await?;
+        }
         let mut connection = self.connect().await?;
-        // Looked at before anything is set: even the journal mode would be written into the file.
-        run(&mut connection, "BEGIN").await?;
-        self.look(&mut connection).await?;
-        run(&mut connection, "COMMIT").await?;
         // Readers then never wait for the writer.
         run(&mut connection, "PRAGMA journal_mode = WAL").await?;
         // Looked at again under the lock: another process may have made the tables meanwhile.
         run(&mut connection, "BEGIN IMMEDIATE").await?;
-        if let Content::Nothing = self.look(&mut connection).await? {
-            create_tables(&mut connection).await?;
+        match self.look(&mut connection).await? {
+            Content::Nothing => create_tables(&mut connection).await?,
+            // SQLite opens a file that may only be read without a word, and this write, which changes nothing, is the first that it refuses.
+            Content::Ours => run(&mut connection, "DELETE FROM rec WHERE 0").await?,
         }
         run(&mut connection, "COMMIT").await?;
         Ok(connection)
+    }
+
+    /// Looks before anything is set, for even the journal mode would be written into the file; and by a connection that can write
+    /// nothing, for any other would move the log into the file as it ends.
+    async fn examine(&self) -> Result<(), Trouble> {
+        if self.was_emptied() {
+            return Err(Trouble::Content(self.damaged(Emptied)));
+        }
+        let mut connection = self.connect_by(SqliteConnectOptions::new().read_only(true)).await?;
+        run(&mut connection, "BEGIN").await?;
+        if let Content::Ours = self.look(&mut connection).await?
+            && number(&mut connection, "PRAGMA page_count").await? <= LOOKED_THROUGH
+        {
+            let found: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut connection).await?;
+            if found != "ok" {
+                return Err(Trouble::Content(self.damaged(Finding(found))));
+            }
+        }
+        run(&mut connection, "COMMIT").await?;
+        Ok(connection.close().await?)
+    }
+
+    /// Whether the file is empty and its log is not: SQLite would take it for a new one, and throw the log away. A new file has its first
+    /// page before it has a log.
+    fn was_emptied(&self) -> bool {
+        let length = |path: &Path| fs::metadata(path).map_or(0, |found| found.len());
+        self.path.as_ref().is_some_and(|path| {
+            let mut log = path.clone().into_os_string();
+            log.push("-wal");
+            length(path) == 0 && length(log.as_ref()) > 0
+        })
+    }
+
+    fn damaged(&self, source: impl Into<BoxError>) -> OpenError {
+        OpenError::Damaged { path: self.name(), source: source.into() }
     }
 
     /// Makes an empty file that its owner alone may read, unless there is one. SQLite gives the files beside it the same mode.

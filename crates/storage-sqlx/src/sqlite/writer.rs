@@ -15,7 +15,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::error::{BUSY, SharedError, closed, is, shared_error};
+use super::error::{BUSY, SharedError, StillRead, closed, is, shared_error, store_error};
 use super::open::{Place, run};
 use super::sheet::Sheet;
 use super::{scan, write};
@@ -25,11 +25,32 @@ const PATIENCE: Duration = Duration::from_micros(200);
 
 /// What is asked of the writer. It answers every job; an asker who has gone away changes nothing.
 pub(super) enum Job {
-    Commit { batch: Batch, answer: oneshot::Sender<Result<(), CommitError>> },
-    Charge { charges: Vec<Charge>, now: UnixTime, answer: oneshot::Sender<Result<Vec<Charged>, StoreError>> },
-    Sweep { now: UnixTime, limit: u32, answer: oneshot::Sender<Result<Swept, StoreError>> },
-    Read { read: Read, answer: oneshot::Sender<Result<ReadAnswer, StoreError>> },
-    Restore { items: Vec<Item>, answer: oneshot::Sender<Result<(), StoreError>> },
+    Commit {
+        batch: Batch,
+        answer: oneshot::Sender<Result<(), CommitError>>,
+    },
+    Charge {
+        charges: Vec<Charge>,
+        now: UnixTime,
+        answer: oneshot::Sender<Result<Vec<Charged>, StoreError>>,
+    },
+    Sweep {
+        now: UnixTime,
+        limit: u32,
+        answer: oneshot::Sender<Result<Swept, StoreError>>,
+    },
+    Read {
+        read: Read,
+        answer: oneshot::Sender<Result<ReadAnswer, StoreError>>,
+    },
+    Restore {
+        items: Vec<Item>,
+        answer: oneshot::Sender<Result<(), StoreError>>,
+    },
+    /// The last one; what comes after it finds nobody.
+    Close {
+        answer: oneshot::Sender<Result<(), StoreError>>,
+    },
 }
 
 /// What readers ask.
@@ -118,33 +139,53 @@ impl Writer {
         let mut group = Vec::with_capacity(most);
         let mut sweeps = Sweeps::default();
         let mut last = 0;
-        loop {
+        let closing = loop {
             match sweeps.due_in() {
-                None if queue.recv_many(&mut group, most).await == 0 => break,
+                None if queue.recv_many(&mut group, most).await == 0 => break None,
                 None => gather(&mut queue, &mut group, last),
                 // Nobody asked for anything meanwhile, or nobody is left who waits for a sweep.
                 Some(due) => match timeout(due, queue.recv_many(&mut group, most)).await {
-                    Ok(0) => break,
+                    Ok(0) => break None,
                     Ok(_) => gather(&mut queue, &mut group, last),
                     Err(_) => {}
                 },
             }
             sweeps.take_from(&mut group);
+            let closing = group.extract_if(.., |job| matches!(job, Job::Close { .. })).next();
             if !group.is_empty() {
                 last = group.len();
                 self.serve_group(&mut group).await;
+            }
+            if closing.is_some() {
+                break closing;
             }
             if let Some(sweep) = sweeps.pop_due() {
                 let began = Instant::now();
                 self.serve_group(&mut vec![sweep]).await;
                 sweeps.rested_at = Some(Instant::now() + began.elapsed());
             }
+        };
+        let ended = self.end().await;
+        match (closing, ended) {
+            // An asker who has gone away hears nothing.
+            (Some(Job::Close { answer }), ended) => drop(answer.send(ended)),
+            (_, Err(error)) => tracing::debug!(%error, "the database was not closed in order"),
+            (_, Ok(())) => {}
         }
-        if let Some(connection) = self.connection {
-            // Everything answered is on disk already; this only tidies the log away.
-            if let Err(error) = connection.close().await {
-                tracing::debug!(%error, "the database was not closed in order");
-            }
+    }
+
+    /// Moves the log into the file, and closes both. Everything answered is on disk already; this leaves it in one place.
+    async fn end(&mut self) -> Result<(), StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.place.connect().await.map_err(|error| store_error(&self.place, error))?,
+        };
+        let moved: Result<i32, _> =
+            sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await;
+        connection.close().await.map_err(|error| store_error(&self.place, error))?;
+        match moved.map_err(|error| store_error(&self.place, error))? {
+            0 => Ok(()),
+            _ => Err(StoreError::unavailable(StillRead { path: self.place.name() })),
         }
     }
 
@@ -158,11 +199,11 @@ impl Writer {
                     let mut alone = vec![job];
                     match self.write(&alone).await {
                         Ok(outcomes) => answer(&mut alone, outcomes),
-                        Err(failure) => fail(&mut alone, failure),
+                        Err(failure) => fail(&self.place, &mut alone, failure),
                     }
                 }
             }
-            Err(failure) => fail(group, failure),
+            Err(failure) => fail(&self.place, group, failure),
         }
     }
 
@@ -239,6 +280,7 @@ async fn perform(connection: &mut SqliteConnection, group: &[Job]) -> Result<Vec
                 scan::restore(connection, items).await?;
                 Outcome::Restored
             }
+            Job::Close { .. } => continue, // never among them: the writer ends by it
         });
     }
     Ok(outcomes)
@@ -258,21 +300,21 @@ fn answer(group: &mut Vec<Job>, outcomes: Vec<Outcome>) {
     }
 }
 
-fn fail(group: &mut Vec<Job>, failure: Failure) {
+fn fail(place: &Place, group: &mut Vec<Job>, failure: Failure) {
     let (error, unknown) = match failure {
         Failure::Undone(error) => (error, false),
         Failure::Unknown(error) => (error, true),
     };
     let error = SharedError(Arc::new(error));
     for job in group.drain(..) {
-        let cause = shared_error(&error);
+        let cause = shared_error(place, &error);
         let _gone = match job {
             Job::Commit { answer, .. } if unknown => answer.send(Err(CommitError::Unknown(cause))).is_err(),
             Job::Commit { answer, .. } => answer.send(Err(CommitError::Refused(cause))).is_err(),
             Job::Charge { answer, .. } => answer.send(Err(cause)).is_err(),
             Job::Sweep { answer, .. } => answer.send(Err(cause)).is_err(),
             Job::Read { answer, .. } => answer.send(Err(cause)).is_err(),
-            Job::Restore { answer, .. } => answer.send(Err(cause)).is_err(),
+            Job::Restore { answer, .. } | Job::Close { answer } => answer.send(Err(cause)).is_err(),
         };
     }
 }

@@ -5,6 +5,8 @@
 #[path = "../folder/mod.rs"]
 mod folder;
 
+mod closing;
+mod damage;
 mod files;
 mod groups;
 mod sweeping;

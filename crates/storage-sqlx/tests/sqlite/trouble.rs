@@ -1,10 +1,11 @@
-//! Locks, full disks and damaged files.
+//! Locks and full disks.
 
-use std::fs::{self, OpenOptions};
-use std::io::{Seek as _, SeekFrom, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use countersign_storage_sqlx::{OpenError, SqlOptions, SqlStore};
+use countersign_storage_traits::testkit::block_on;
 use countersign_storage_traits::{Batch, Charge, CommitError, CounterKey, Expect, Store, StoreError};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -137,37 +138,55 @@ async fn a_batch_that_does_not_fit_fails_alone() {
     }
 }
 
-#[tokio::test]
-async fn a_damaged_file_is_an_error_and_never_a_wrong_answer() {
-    let folder = Folder::new();
-    let store = SqlStore::open(&folder.url("store.db")).await.unwrap();
-    for number in 0..200 {
-        store.commit(&batch(number, Expect::Absent, vec![1; 500])).await.unwrap();
+/// Names the database to the process that locks it.
+const LOCKED: &str = "COUNTERSIGN_TEST_LOCKED";
+
+/// The statements that lock it against writers, and against everybody.
+const LOCKS: [&[&str]; 2] =
+    [&["BEGIN IMMEDIATE"], &["PRAGMA locking_mode = EXCLUSIVE", "BEGIN EXCLUSIVE", "UPDATE rec SET version = version"]];
+
+#[test]
+fn promise_14_a_file_that_another_process_locks_is_told_and_opened_once_it_is_free() {
+    if let Ok(told) = std::env::var(LOCKED) {
+        let (lock, file) = told.split_once(' ').unwrap();
+        block_on(hold(LOCKS[lock.parse::<usize>().unwrap()], file));
     }
-    // A copy without the log, every page of which but the first is overwritten.
-    let mut checkpoint = SqliteConnectOptions::new().filename(folder.0.join("store.db")).connect().await.unwrap();
-    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut checkpoint).await.unwrap();
-    let damaged = folder.0.join("damaged.db");
-    fs::copy(folder.0.join("store.db"), &damaged).unwrap();
-    let length = fs::metadata(&damaged).unwrap().len();
-    let mut file = OpenOptions::new().write(true).open(&damaged).unwrap();
-    file.seek(SeekFrom::Start(4_096)).unwrap();
-    file.write_all(&vec![0xa5; usize::try_from(length - 4_096).unwrap()]).unwrap();
-    drop(file);
-    let store = SqlStore::open(&folder.url("damaged.db")).await.unwrap();
-    let read = store.get(&[key(1)], NOW).await;
-    assert!(matches!(read, Err(StoreError::Schema(_))), "{read:?}");
-    let commit = store.commit(&batch(1, Expect::Any, "over it")).await;
-    assert!(matches!(commit, Err(CommitError::Refused(StoreError::Schema(_)))), "{commit:?}");
-    let again = store.get(&[key(1)], NOW).await;
-    assert!(again.is_err(), "it answers errors, time and again: {again:?}");
+    let folder = Folder::new();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async { SqlStore::open(&folder.url("store.db")).await.unwrap().close().await.unwrap() });
+    let this = "trouble::promise_14_a_file_that_another_process_locks_is_told_and_opened_once_it_is_free";
+    for lock in 0..LOCKS.len() {
+        let mut holder = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", this, "--nocapture"])
+            .env(LOCKED, format!("{lock} {}", folder.0.join("store.db").display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap() == "locked"), "lock {lock}");
+        let opened = |patience| {
+            let options = SqlOptions::default().busy_timeout(patience);
+            runtime.block_on(SqlStore::open_with(&folder.url("store.db"), options))
+        };
+        let error = opened(Duration::from_millis(100)).unwrap_err();
+        assert!(matches!(error, OpenError::Unavailable { .. }), "{error:?}");
+        assert!(error.to_string().contains("store.db") && error.to_string().contains("no other process locks it"));
+        // Whoever is more patient gets it when the other is done.
+        holder.stdin.take().unwrap().write_all(b"done\n").unwrap();
+        let store = opened(Duration::from_secs(20)).unwrap();
+        runtime.block_on(store.close()).unwrap();
+        holder.wait().unwrap();
+    }
 }
 
-#[tokio::test]
-async fn a_file_cut_short_is_refused() {
-    let folder = Folder::new();
-    drop(SqlStore::open(&folder.url("store.db")).await.unwrap());
-    fs::write(folder.0.join("short.db"), b"SQLite format 3\0and then no more").unwrap();
-    let error = SqlStore::open(&folder.url("short.db")).await.unwrap_err();
-    assert!(matches!(error, OpenError::NotADatabase { .. } | OpenError::Unavailable { .. }), "{error:?}");
+/// Holds the lock until it is told to end.
+async fn hold(statements: &[&'static str], file: &str) -> ! {
+    let mut connection = SqliteConnectOptions::new().filename(file).connect().await.unwrap();
+    for statement in statements {
+        sqlx::query(*statement).execute(&mut connection).await.unwrap();
+    }
+    println!("locked");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    std::process::exit(0);
 }
