@@ -74,6 +74,19 @@ pub struct Resealed {
     pub next: Option<Cursor>,
 }
 
+impl Resealed {
+    /// Adds what a further step of the same walk did.
+    pub fn add(&mut self, step: &Self) {
+        self.looked_at += step.looked_at;
+        self.anew += step.anew;
+        self.left += step.left;
+        self.expiring += step.expiring;
+        self.last_expires_at = self.last_expires_at.max(step.last_expires_at);
+        self.unread += step.unread;
+        self.next.clone_from(&step.next);
+    }
+}
+
 /// The first byte of what is sealed.
 const FORMAT_SEALED: u8 = 2;
 /// Format, key id, nonce.

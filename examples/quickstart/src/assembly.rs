@@ -8,9 +8,7 @@ use countersign::mfa::{
 };
 use countersign::outbound::Channel;
 use countersign::pages::Pages;
-use countersign::store::{
-    Instrumented, MemoryStore, RedisOpenError, RedisOptions, RedisStore, SqlStore, Store, StoreMetrics,
-};
+use countersign::store::{Instrumented, Store};
 use countersign::{
     Client, Clock, ConfigError, Event, EventSink, MasterKey, Preset, Registration, Requirement, Resource, Scope,
     Server, ServerBuilder,
@@ -22,13 +20,14 @@ use crate::data::DataError;
 use crate::demo::{CALLBACK, Offer, SIGNED_OUT};
 use crate::device::Phone;
 use crate::outbox::Outbox;
-use crate::settings::{DatabaseUrl, PresetName, Settings, SettingsError, StoreChoice};
+use crate::settings::{PresetName, Settings, SettingsError};
 
 /// What the pages are headed with.
 const BRAND: &str = "Countersign quickstart";
 
 /// What a server is made of, beside its settings.
 pub(crate) struct Parts<W> {
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) key: MasterKey,
     /// In place of the system's.
     pub(crate) clock: Option<Arc<dyn Clock>>,
@@ -48,20 +47,9 @@ pub(crate) async fn assemble(
     origin: &str,
     parts: Parts<impl EventSink + 'static>,
 ) -> Result<(Server, Vec<Offer>), StartError> {
-    let Parts { key, clock, warnings, watched: Watched { events: recent, metrics }, outbox, phone } = parts;
-    let builder = match &settings.store {
-        StoreChoice::Memory => Server::builder(issuer, measured(MemoryStore::new(), &metrics), key),
-        StoreChoice::Sqlite(file) => {
-            let store = SqlStore::open(&format!("sqlite:{}", file.display())).await?;
-            Server::builder(issuer, measured(store, &metrics), key)
-        }
-        StoreChoice::Postgres(url) => {
-            Server::builder(issuer, measured(SqlStore::open(url.expose()).await?, &metrics), key)
-        }
-        StoreChoice::Redis(url) => {
-            Server::builder(issuer, measured(open_redis(url, settings.durable).await?, &metrics), key)
-        }
-    };
+    let Parts { store, key, clock, warnings, watched: Watched { events: recent, metrics }, outbox, phone } = parts;
+    // Measured for `/admin/health`.
+    let builder = Server::builder(issuer, Instrumented::new(store, metrics), key);
     let builder = match &settings.next_master_key {
         Some(file) => builder.next_master_key(&MasterKey::load(file).map_err(DataError::Key)?),
         None => builder,
@@ -92,28 +80,6 @@ pub(crate) async fn assemble(
     };
     let server = builder.build().await.map_err(|error| refused(settings, error))?;
     Ok((server, offers))
-}
-
-/// The store, and what it did, for `/admin/health`.
-fn measured<S: Store>(store: S, metrics: &Arc<StoreMetrics>) -> Instrumented<S> {
-    Instrumented::new(store, metrics.clone())
-}
-
-pub(crate) async fn open_redis(url: &DatabaseUrl, durable: Option<u32>) -> Result<RedisStore, RedisOpenError> {
-    let options = RedisOptions::default();
-    let options = if let Some(replicas) = durable { options.durable(replicas) } else { options };
-    RedisStore::open_with(url.expose(), options).await
-}
-
-/// Whether a store on Redis was refused for what its URL says, before any server was asked.
-pub(crate) fn is_a_setting(error: &RedisOpenError) -> bool {
-    matches!(
-        error,
-        RedisOpenError::Url
-            | RedisOpenError::File { .. }
-            | RedisOpenError::NoAuthorities
-            | RedisOpenError::ClientCertificate
-    )
 }
 
 fn messages_failed(error: MessageTextsError) -> ConfigError {

@@ -30,6 +30,7 @@ mod outbox;
 mod running;
 mod serve;
 mod settings;
+mod stores;
 #[cfg(test)]
 mod testing;
 mod tls;
@@ -38,7 +39,6 @@ mod users;
 mod warnings;
 
 use countersign::ConfigError;
-use countersign::store::{OpenError, RedisOpenError};
 
 pub use cli::{Cli, Command, ExportArgs, ImportArgs, MoveArgs};
 pub use config::{
@@ -52,6 +52,7 @@ pub use moving::{MovingError, move_store};
 pub use outbox::{Outbox, OutgoingMessage};
 pub use running::{Running, start, start_with_clock};
 pub use settings::{DatabaseUrl, DemoUser, Listen, PresetName, Settings, SettingsError, StoreChoice};
+pub use stores::StoreOpenError;
 pub use tls::{CertificateProblem, TlsChoice, TlsError};
 pub use transfer::{TransferError, export, import, reseal};
 pub use users::UsersError;
@@ -74,10 +75,7 @@ pub enum StartError {
     Tls(#[from] TlsError),
     /// The store cannot be opened.
     #[error(transparent)]
-    Store(#[from] OpenError),
-    /// The store on Redis cannot be opened.
-    #[error(transparent)]
-    Redis(#[from] RedisOpenError),
+    Store(#[from] StoreOpenError),
     /// The store or the keys in it cannot be used.
     #[error(transparent)]
     Server(ConfigError),
@@ -100,9 +98,9 @@ impl StartError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) | Self::Store(OpenError::Url | OpenError::Feature { .. }) => 2,
+            Self::Settings(_) => 2,
+            Self::Store(error) if error.is_a_setting() => 2,
             Self::Tls(error) if error.is_a_setting() => 2,
-            Self::Redis(error) if assembly::is_a_setting(error) => 2,
             Self::Move(error) if error.is_a_setting() => 2,
             Self::Transfer(error) if error.is_a_setting() => 2,
             _ => 1,

@@ -77,11 +77,7 @@ fn tell(error: &StartError) {
 fn with_reason(error: &StartError) -> String {
     let mut text = error.to_string();
     let mut source = match error {
-        StartError::Data(_)
-        | StartError::Store(_)
-        | StartError::Redis(_)
-        | StartError::Move(_)
-        | StartError::Transfer(_) => error.source(),
+        StartError::Data(_) | StartError::Store(_) | StartError::Move(_) | StartError::Transfer(_) => error.source(),
         _ => None,
     };
     while let Some(reason) = source {

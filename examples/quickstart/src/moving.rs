@@ -1,15 +1,14 @@
 //! `quickstart move`: a whole store, from one database to another.
 
 use std::io::{self, Write as _};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use countersign::store::{Move, MoveError, Moved, OpenError, Progress, RedisOpenError, SqlStore, Store, StoreError};
+use countersign::store::{Move, MoveError, Moved, Progress, Scan, StoreError};
 use countersign::{SystemClock, SystemRandom};
 
-use crate::assembly::{is_a_setting, open_redis};
 use crate::cli::MoveArgs;
 use crate::settings::StoreChoice;
+use crate::stores::{Opened, StoreOpenError};
 
 /// A store was not moved. The one to be moved is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -27,12 +26,9 @@ pub enum MovingError {
     /// `--durable` stands beside a target that is not Redis, or names no replica.
     #[error("--durable says for how many replicas of a Redis server to wait, at least one: leave it out")]
     Durable,
-    /// A database cannot be opened.
+    /// A store cannot be opened.
     #[error(transparent)]
-    Open(#[from] OpenError),
-    /// A Redis server cannot be used.
-    #[error(transparent)]
-    Redis(#[from] RedisOpenError),
+    Open(#[from] StoreOpenError),
     /// The database can be opened, and not walked.
     #[error(transparent)]
     Walk(StoreError),
@@ -48,8 +44,7 @@ impl MovingError {
     pub(crate) fn is_a_setting(&self) -> bool {
         match self {
             Self::Store(_) | Self::Memory(_) | Self::NoFile(_) | Self::Durable => true,
-            Self::Open(error) => matches!(error, OpenError::Url | OpenError::Feature { .. }),
-            Self::Redis(error) => is_a_setting(error),
+            Self::Open(error) => error.is_a_setting(),
             _ => false,
         }
     }
@@ -72,11 +67,17 @@ pub async fn move_store(args: &MoveArgs) -> Result<(), MovingError> {
     if args.durable.is_some_and(|least| least == 0 || !matches!(to, StoreChoice::Redis(_))) {
         return Err(MovingError::Durable);
     }
-    let (source, target) = (open(&from, None).await?, open(&to, args.durable).await?);
-    let (source, target) = (scannable(&source)?, scannable(&target)?);
-    let moving = Move::new(source, target, &SystemClock, &SystemRandom).at_once(args.at_once, COMPARED_AT_ONCE);
-    let moved = moving.run(teller(io::stderr())).await?;
-    tell(&moved).map_err(MovingError::Tell)
+    let (source, target) = (Opened::open(&from, None).await?, Opened::open(&to, args.durable).await?);
+    let moved = move_all(&source, &target, args.at_once).await;
+    source.close().await;
+    target.close().await;
+    tell(&moved?).map_err(MovingError::Tell)
+}
+
+async fn move_all(source: &Opened, target: &Opened, at_once: u16) -> Result<Moved, MovingError> {
+    let (source, target) = (scannable(source)?, scannable(target)?);
+    let moving = Move::new(source, target, &SystemClock, &SystemRandom).at_once(at_once, COMPARED_AT_ONCE);
+    Ok(moving.run(teller(io::stderr())).await?)
 }
 
 /// Some 64 MB.
@@ -90,17 +91,8 @@ fn choice(switch: &'static str, url: &str) -> Result<StoreChoice, MovingError> {
     }
 }
 
-async fn open(choice: &StoreChoice, durable: Option<u32>) -> Result<Arc<dyn Store>, MovingError> {
-    Ok(match choice {
-        StoreChoice::Memory => Arc::new(countersign::store::MemoryStore::new()),
-        StoreChoice::Sqlite(file) => Arc::new(SqlStore::open(&format!("sqlite:{}", file.display())).await?),
-        StoreChoice::Postgres(url) => Arc::new(SqlStore::open(url.expose()).await?),
-        StoreChoice::Redis(url) => Arc::new(open_redis(url, durable).await?),
-    })
-}
-
-fn scannable(store: &Arc<dyn Store>) -> Result<&dyn countersign::store::Scan, MovingError> {
-    store.scannable().map_err(MovingError::Walk)
+fn scannable(opened: &Opened) -> Result<&dyn Scan, MovingError> {
+    opened.store.scannable().map_err(MovingError::Walk)
 }
 
 /// Tells the first page at once, and later ones now and then.

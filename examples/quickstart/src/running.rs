@@ -24,6 +24,7 @@ use crate::listen::Bound;
 use crate::outbox::Outbox;
 use crate::serve::{self, Patience, Site};
 use crate::settings::{Listen, Settings, SettingsError};
+use crate::stores::Opened;
 use crate::tls::{Tls, TlsError};
 use crate::{StartError, admin, assembly, data, device, listen, users, warnings};
 
@@ -34,6 +35,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Running {
     server: Server,
+    store: Opened,
     data: PathBuf,
     outbox: PathBuf,
     stop: watch::Sender<bool>,
@@ -69,12 +71,20 @@ async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Run
     };
     data::make_folders(&settings)?;
     let key = data::master_key(&settings)?;
+    let opened = Opened::open(&settings.store, settings.durable).await?;
     let (sink, warnings) = warnings::channel();
     let watched = Watched { events: RecentEvents::new(SystemTime::now()), metrics: Arc::default() };
     let outbox = Outbox::new(&settings.outbox);
     let phone = Phone::open(&settings.data, outbox.clone())?;
-    let watching = watched.clone();
-    let parts = Parts { key, clock, warnings: sink, watched: watching, outbox: outbox.clone(), phone: phone.clone() };
+    let parts = Parts {
+        store: Arc::clone(&opened.store),
+        key,
+        clock,
+        warnings: sink,
+        watched: watched.clone(),
+        outbox: outbox.clone(),
+        phone: phone.clone(),
+    };
     let (server, offers) = assembly::assemble(&settings, &issuer, &origin, parts).await?;
     users::import(&server, &settings).await?;
     let users = settings.users.iter().map(|user| user.name.clone()).collect();
@@ -88,16 +98,17 @@ async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Run
         None => app,
     };
     let app = app.layer(middleware::from_fn(serve::in_time));
-    let mut running = serve(bound, &app, tls, server, settings)?;
+    let mut running = serve(bound, &app, tls, (server, opened), settings)?;
     running.upkeep.spawn(warnings.deliver(running.server.clone(), outbox));
     Ok(running)
 }
 
-/// The server that these settings describe, without its sockets, its demo users and its due work: for commands on its records.
+/// The server that these settings describe, without its sockets, its demo users and its due work, and its store: for commands on its
+/// records.
 ///
 /// # Errors
 /// As [`start`].
-pub(crate) async fn at_rest(settings: Settings) -> Result<Server, StartError> {
+pub(crate) async fn at_rest(settings: Settings) -> Result<(Server, Opened), StartError> {
     let port = match settings.listen {
         Listen::Localhost(port) => port,
         Listen::Address(address) => address.port(),
@@ -114,16 +125,18 @@ pub(crate) async fn at_rest(settings: Settings) -> Result<Server, StartError> {
     let (sink, _nobody_listens) = warnings::channel();
     let outbox = Outbox::new(&settings.outbox);
     let phone = Phone::open(&settings.data, outbox.clone())?;
-    let parts = Parts { key, clock: None, warnings: sink, watched, outbox, phone };
+    let opened = Opened::open(&settings.store, settings.durable).await?;
+    let store = Arc::clone(&opened.store);
+    let parts = Parts { store, key, clock: None, warnings: sink, watched, outbox, phone };
     let (server, _) = assembly::assemble(&settings, &issuer, &origin, parts).await?;
-    Ok(server)
+    Ok((server, opened))
 }
 
 fn serve(
     bound: Bound,
     app: &Router,
     tls: Option<Tls>,
-    server: Server,
+    (server, store): (Server, Opened),
     settings: Settings,
 ) -> Result<Running, TlsError> {
     let (stop, stopped) = watch::channel(false);
@@ -142,7 +155,8 @@ fn serve(
         upkeep.spawn(tls.renewals());
     }
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
-    Ok(Running { server, data: absolute(settings.data), outbox: absolute(settings.outbox), stop, serving, upkeep })
+    let (data, outbox) = (absolute(settings.data), absolute(settings.outbox));
+    Ok(Running { server, store, data, outbox, stop, serving, upkeep })
 }
 
 impl Running {
@@ -170,7 +184,8 @@ impl Running {
         &self.server
     }
 
-    /// Takes no more connections, lets requests under way come to their end, and returns.
+    /// Takes no more connections, lets requests under way come to their end, leaves the store in order, and returns: a copy of
+    /// `store.db` alone then has everything.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         let drained = async { while self.serving.join_next().await.is_some() {} };
@@ -178,6 +193,7 @@ impl Running {
             tracing::warn!("some requests took too long and were cut off");
         }
         self.upkeep.shutdown().await;
+        self.store.close().await;
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use countersign::store::{StoreError, TransferKey};
+use countersign::store::{Resealed, StoreError, TransferKey};
 use countersign::transfer::{Done, Existing, ExportError, ImportError, Transfer, What};
 use countersign::{MasterKey, Server};
 
@@ -60,13 +60,16 @@ pub async fn export(cli: &Cli, args: &ExportArgs) -> Result<(), StartError> {
         return Err(TransferError::Nothing.into());
     }
     let key = key(args.transfer_key.as_deref(), |path| MasterKey::load_or_create(path))?;
-    let server = server(cli).await?;
-    let transfer = Transfer::of(&server);
-    let transfer = if let Some(key) = &key { transfer.key(key) } else { transfer };
-    let file = |source| TransferError::File { path: args.file.clone(), source };
-    let mut out = BufWriter::new(create(&args.file).map_err(file)?);
-    let exported = transfer.export(what, &mut out).await.map_err(TransferError::from)?;
-    out.into_inner().map_err(|error| file(error.into_error()))?.sync_all().map_err(file)?;
+    let exported = with_server(cli, async |server| {
+        let transfer = Transfer::of(server);
+        let transfer = if let Some(key) = &key { transfer.key(key) } else { transfer };
+        let file = |source| TransferError::File { path: args.file.clone(), source };
+        let mut out = BufWriter::new(create(&args.file).map_err(file)?);
+        let exported = transfer.export(what, &mut out).await?;
+        out.into_inner().map_err(|error| file(error.into_error()))?.sync_all().map_err(file)?;
+        Ok(exported)
+    });
+    let exported = exported.await?;
     tell(&format!("exported users={} clients={} grants={}", exported.users, exported.clients, exported.grants))
 }
 
@@ -78,13 +81,14 @@ pub async fn import(cli: &Cli, args: &ImportArgs) -> Result<(), StartError> {
     let key = key(args.transfer_key.as_deref(), |path| MasterKey::load(path))?;
     let source = |source| TransferError::File { path: args.file.clone(), source };
     let mut lines = BufReader::new(File::open(&args.file).map_err(source)?);
-    let server = server(cli).await?;
-    let transfer = Transfer::of(&server);
-    let transfer = if let Some(key) = &key { transfer.key(key) } else { transfer };
     let existing = if args.replace { Existing::Replace } else { Existing::Keep };
-    let done = transfer.import(&mut lines, existing).await;
-    let Done { users, clients, authenticators } =
-        done.map_err(|source| TransferError::Import { path: args.file.clone(), source })?;
+    let done = with_server(cli, async |server| {
+        let transfer = Transfer::of(server);
+        let transfer = if let Some(key) = &key { transfer.key(key) } else { transfer };
+        let done = transfer.import(&mut lines, existing).await;
+        done.map_err(|source| TransferError::Import { path: args.file.clone(), source })
+    });
+    let Done { users, clients, authenticators } = done.await?;
     tell(&format!(
         "imported users={} replaced={} kept={} clients={} kept={} authenticators={authenticators}",
         users.created, users.replaced, users.kept, clients.created, clients.kept
@@ -96,22 +100,19 @@ pub async fn import(cli: &Cli, args: &ImportArgs) -> Result<(), StartError> {
 /// # Errors
 /// [`StartError`] says what is wrong; it can be begun again.
 pub async fn reseal(cli: &Cli) -> Result<(), StartError> {
-    let server = server(cli).await?;
-    let (mut after, mut anew, mut looked_at, mut waiting, mut last) = (None, 0, 0, 0, None);
-    let mut left = 0;
-    loop {
-        let step = server.reseal(after, PAGE).await.map_err(TransferError::Reseal)?;
-        anew += step.anew;
-        looked_at += step.looked_at;
-        waiting += step.expiring;
-        left += step.left;
-        last = last.max(step.last_expires_at);
-        after = step.next;
-        let _ = writeln!(io::stderr(), "looked at {looked_at} records, sealed {anew} anew");
-        if after.is_none() {
-            break;
+    let all = with_server(cli, async |server| {
+        let (mut after, mut all) = (None, Resealed::default());
+        loop {
+            let step = server.reseal(after, PAGE).await.map_err(TransferError::Reseal)?;
+            all.add(&step);
+            after = step.next;
+            let _ = writeln!(io::stderr(), "looked at {} records, sealed {} anew", all.looked_at, all.anew);
+            if after.is_none() {
+                return Ok(all);
+            }
         }
-    }
+    });
+    let Resealed { anew, left, expiring, last_expires_at: last, .. } = all.await?;
     let needed = match last {
         _ if left > 0 => "run it again for those that are left".to_owned(),
         None => "the earlier key is not needed any more".to_owned(),
@@ -120,14 +121,21 @@ pub async fn reseal(cli: &Cli) -> Result<(), StartError> {
             format!("the earlier key is needed until {last} at the latest")
         }
     };
-    tell(&format!("resealed records={anew} left={left} expiring={waiting}: {needed}"))
+    tell(&format!("resealed records={anew} left={left} expiring={expiring}: {needed}"))
 }
 
 /// How many records a step of sealing anew looks at.
 const PAGE: u16 = 512;
 
-async fn server(cli: &Cli) -> Result<Server, StartError> {
-    running::at_rest(Settings::from_cli(cli)?).await
+/// Does something with the records of the server that the switches describe, and leaves its store in order.
+async fn with_server<T>(
+    cli: &Cli,
+    work: impl AsyncFnOnce(&Server) -> Result<T, TransferError>,
+) -> Result<T, StartError> {
+    let (server, store) = running::at_rest(Settings::from_cli(cli)?).await?;
+    let done = work(&server).await;
+    store.close().await;
+    Ok(done?)
 }
 
 fn key<E: Into<DataError>>(
