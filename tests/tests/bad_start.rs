@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -36,13 +37,6 @@ impl Used {
 
     fn path(&self, name: &str) -> PathBuf {
         self.scratch.path().join("data").join(name)
-    }
-
-    /// Takes away what SQLite has not yet written into the file itself, where it would hide what is changed there.
-    fn without_log(&self) {
-        for name in ["store.db-wal", "store.db-shm"] {
-            fs::remove_file(self.path(name)).ok();
-        }
     }
 
     fn change(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
@@ -131,6 +125,38 @@ fn on_a_full_disk(folder: &Path) -> (Option<i32>, String) {
     (process.wait(PATIENCE).code(), process.output())
 }
 
+/// The same program by a user whom permissions bind, ended once it serves. The superuser may write anywhere.
+fn as_an_ordinary_user(scratch: &Scratch) -> (Option<i32>, String) {
+    let mut command = Quickstart::command(scratch.path());
+    if fs::metadata(Scratch::new().path()).unwrap().uid() == 0 {
+        let program = scratch.path().join("program");
+        fs::copy(command.get_program(), &program).unwrap(); // where that user can reach it
+        command = Command::new(program);
+        command.env_clear().current_dir(scratch.path()).uid(NOBODY).gid(NOBODY);
+        give_away(scratch.path());
+    }
+    let mut process = Process::start(command.args(["--listen", "localhost:0", "--data", "data"]).args(ISSUER));
+    let serves = process.wait_for(PATIENCE, |line| {
+        let failed = line.contains("quickstart: ");
+        (failed || line.starts_with("ready ")).then_some(!failed)
+    });
+    if serves {
+        process.terminate();
+    }
+    let status = process.wait(PATIENCE).code();
+    fs::remove_file(scratch.path().join("program")).ok();
+    (status, process.output())
+}
+
+const NOBODY: u32 = 65_534;
+
+fn give_away(path: &Path) {
+    chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    if path.is_dir() {
+        fs::read_dir(path).unwrap().for_each(|entry| give_away(&entry.unwrap().path()));
+    }
+}
+
 #[test]
 fn promise_14_a_start_on_a_full_disk_says_so_and_changes_nothing() {
     let used = Used::new();
@@ -147,15 +173,52 @@ fn promise_14_a_start_on_a_full_disk_says_so_and_changes_nothing() {
 #[test]
 fn promise_14_a_file_that_is_no_database_is_not_written_over() {
     let used = Used::new();
-    used.without_log();
     used.change("store.db", |bytes| bytes[..100].fill(b'x'));
     used.fails(&[], &["store.db is not a SQLite database", "restore this one from a backup"]);
 }
 
 #[test]
+fn promise_14_a_damaged_database_is_told_with_the_cure_and_not_written_over() {
+    type Damage = fn(&mut Vec<u8>);
+    let cut_short: Damage = |bytes| bytes.truncate(bytes.len() / 2);
+    let flipped: Damage = |bytes| {
+        let at = bytes.len() / 4_096 / 2 * 4_096;
+        bytes[at..at + 4_096].iter_mut().for_each(|byte| *byte = !*byte);
+    };
+    for damage in [cut_short, flipped] {
+        let used = Used::new();
+        let whole = fs::read(used.path("store.db")).unwrap();
+        used.change("store.db", damage);
+        used.fails(&[], &["store.db is damaged, and was left as it is", "put a backup in its place", ".backup COPY"]);
+        // The cure works.
+        fs::write(used.path("store.db"), whole).unwrap();
+        let output = serve(&used.scratch);
+        assert!(!output.contains("key.created"), "{output}");
+    }
+}
+
+#[test]
+fn promise_14_a_folder_or_a_file_that_may_not_be_written_to_is_told() {
+    let used = Used::new();
+    let (data, store) = (used.path(""), used.path("store.db"));
+    let words = ["store.db cannot be opened", "may be written to"];
+    for (path, mode, usual) in [(&data, 0o500, 0o700), (&store, 0o400, 0o600)] {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        let before = files(used.scratch.path());
+        let (status, output) = as_an_ordinary_user(&used.scratch);
+        fs::set_permissions(path, Permissions::from_mode(usual)).unwrap();
+        used.check(&before, status, &output, &words);
+    }
+    for name in ["store.db-wal", "store.db-shm"] {
+        fs::set_permissions(used.path(name), Permissions::from_mode(0o600)).ok(); // they were made with the file's rights
+    }
+    let (status, output) = as_an_ordinary_user(&used.scratch);
+    assert_eq!(status, Some(0), "with its rights it serves: {output}");
+}
+
+#[test]
 fn promise_14_a_database_of_a_newer_version_is_not_touched() {
     let used = Used::new();
-    used.without_log();
     fs::write(used.path("store.db"), empty_database(99)).unwrap();
     used.fails(&[], &["store.db has schema 99", "run the newer version"]);
 }
@@ -170,14 +233,7 @@ fn promise_4_a_master_key_that_will_not_do_is_told_and_not_replaced() {
     used.change("master.key", |bytes| bytes.truncate(20));
     used.fails(&[], &["master.key holds no master key", "put the right file there"]);
     fs::write(&key, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n").unwrap();
-    // This start gets as far as the store, and at its end SQLite may move its log into the file: that file's bytes say nothing.
-    let before = files(used.scratch.path());
-    let (status, output) = Quickstart::refused(used.scratch.path(), &[&["--data", "data"], &ISSUER[..]].concat());
-    let before = before.into_iter().map(|(path, bytes)| {
-        let bytes = if path.ends_with("store.db") { fs::read(&path).unwrap() } else { bytes };
-        (path, bytes)
-    });
-    used.check(&before.collect(), status, &output, &["written with another master key"]);
+    used.fails(&[], &["written with another master key"]);
     // With the right key everything is as it was: no signing key had to be made anew.
     fs::write(&key, &used.key).unwrap();
     let output = serve(&used.scratch);

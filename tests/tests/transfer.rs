@@ -1,11 +1,12 @@
-//! The quickstart's commands on its records: users and clients out and in as JSON lines, and a change of the master key to its end.
+//! The quickstart's records beyond one process: a copy of the store, users and clients out and in as JSON lines, and a change of the
+//! master key to its end.
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
 
 use std::fs;
 use std::process::Command;
 
-use countersign_tests::{Callback, FrontEnd, Quickstart, User};
+use countersign_tests::{Callback, FrontEnd, Http, Quickstart, User};
 
 const CLIENTS: &str = r#"
     [[client]]
@@ -41,6 +42,41 @@ fn key_file(quickstart: &Quickstart, name: &str) -> String {
     let made = Command::new("sh").args(["-c", script, "sh"]).arg(&path).status();
     assert!(made.unwrap().success());
     path.to_string_lossy().into_owned()
+}
+
+#[test]
+fn promise_3_after_an_orderly_stop_a_copy_of_store_db_alone_has_everything() {
+    let mut quickstart = Quickstart::configured(CLIENTS, &[]);
+    let callback = Callback::at("https://shop.example/callback");
+    let mut alice = User::alice();
+    let back = alice.sign_in(&mut FrontEnd::new(quickstart.issuer()), &request(&quickstart));
+    let tokens = callback.exchange(&back, quickstart.issuer(), "bank").answer;
+    assert!(quickstart.data().join("store.db-wal").exists(), "while it serves there is a log");
+    quickstart.stop(); // SIGTERM
+    let mut left: Vec<_> = fs::read_dir(quickstart.data()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.retain(|name| name.to_string_lossy().starts_with("store.db"));
+    assert_eq!(left, ["store.db"]);
+
+    // Taken to another place, it is served as if nothing had happened.
+    let copy = quickstart.folder().join("restored.db");
+    fs::copy(quickstart.data().join("store.db"), &copy).unwrap();
+    fs::remove_file(quickstart.data().join("store.db")).unwrap();
+    let key = quickstart.data().join("master.key").to_string_lossy().into_owned();
+    quickstart.switch("--store", &format!("sqlite:{}", copy.display()));
+    quickstart.switch("--master-key", &key);
+    quickstart.start_again();
+    let token = tokens["refresh_token"].as_str().unwrap();
+    let form = [("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", "bank")];
+    assert_eq!(Http::new().post(&quickstart.url("/oauth/token"), &form, &[]).status, 200);
+    let mut browser = FrontEnd::new(quickstart.issuer());
+    let login = browser.begin(&request(&quickstart));
+    assert_eq!(alice.walk(&mut browser, &login, "code")["type"], "totp", "the factor is known");
+
+    // Commands leave it as whole as a server does.
+    quickstart.stop();
+    let file = quickstart.folder().join("export").to_string_lossy().into_owned();
+    done(&quickstart, &["--store", &format!("sqlite:{}", copy.display()), "export", "--users", &file]);
+    assert!(!quickstart.folder().join("restored.db-wal").exists());
 }
 
 #[test]
