@@ -138,6 +138,9 @@ kinds! {
     RegistrationRefused => "registration.refused",
     /// A request to revoke a token was refused; the cause says why (RFC 7009).
     RevocationRefused => "revocation.refused",
+    /// It was judged how surely it is the owner who signs in. The cause says how surely (`confidence.high`, `.medium`, `.low`), the detail
+    /// why and what comes of it.
+    RiskJudged => "risk.judged",
     /// A session began.
     SessionStarted => "session.started",
     /// A session ended.
@@ -187,6 +190,8 @@ pub struct Event {
     cause: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     section: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
 }
 
 impl Event {
@@ -207,6 +212,7 @@ impl Event {
             message: None,
             cause: None,
             section: None,
+            detail: None,
         }
     }
 
@@ -278,6 +284,13 @@ impl Event {
     pub fn with_cause(mut self, cause: &'static str, section: &'static str) -> Self {
         self.cause = Some(cause);
         self.section = Some(section);
+        self
+    }
+
+    /// More of why, in a line for an operator to read. Alarms rest on the cause.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
         self
     }
 
@@ -357,6 +370,12 @@ impl Event {
     #[must_use]
     pub fn cause(&self) -> Option<&'static str> {
         self.cause
+    }
+
+    /// More of why, in a line for an operator to read.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
     }
 
     /// The section of the specification that asks for the check that failed.
