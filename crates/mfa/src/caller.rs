@@ -19,6 +19,8 @@ pub struct Caller {
     pub(crate) client: Option<String>,
     /// The languages that whoever calls reads.
     pub(crate) languages: Languages,
+    /// What the browser says of itself.
+    pub(crate) user_agent: Option<String>,
 }
 
 impl Caller {
@@ -32,6 +34,7 @@ impl Caller {
             session: None,
             client: None,
             languages: Languages::default(),
+            user_agent: None,
         }
     }
 
@@ -67,6 +70,14 @@ impl Caller {
     #[must_use]
     pub fn languages(mut self, languages: Languages) -> Self {
         self.languages = languages;
+        self
+    }
+
+    /// What the browser says of itself (`User-Agent`), for [risk signals](crate::risk) of the host's own. Anybody can say anything: nothing
+    /// of ours takes it for a proof. What goes beyond 512 characters is cut off.
+    #[must_use]
+    pub fn user_agent(mut self, text: &str) -> Self {
+        self.user_agent = Some(text.chars().take(512).collect());
         self
     }
 

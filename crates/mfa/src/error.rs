@@ -133,6 +133,17 @@ pub enum MfaConfigError {
     /// The policy leads users to a method that no factor has.
     #[error("the policy suggests {0:?}, which no factor here is: name one of those that are there")]
     Suggested(String),
+    /// A weight is given to a signal that the policy does not have.
+    #[error("the risk policy weighs {0:?}, which none of its signals is: name one of those that it has")]
+    RiskSignal(String),
+    /// The scores from which confidence is medium and low leave no high confidence, or no order.
+    #[error("the thresholds of the risk policy must be above 0, and low not below medium")]
+    RiskThresholds,
+    /// Passwords shall be looked up at logins, and nobody knows lost ones.
+    #[error(
+        "the risk policy looks for lost passwords, and nobody knows them: call .breached(…) on the password policy"
+    )]
+    RiskWithoutBreached,
     /// Nobody carries the messages of a factor.
     #[error("messages by {0} have no sender: give the factor one, or call .sender(…)")]
     NoSender(Channel),

@@ -30,6 +30,8 @@ pub(crate) const OPEN_PUSH: Kind = Kind(46);
 pub(crate) const LINK: Kind = Kind(37);
 /// What is known of a subject's links, in the subject's partition.
 pub(crate) const LINKS: Kind = Kind(38);
+/// What is remembered of a subject's logins, in the subject's partition.
+pub(crate) const RISK_HISTORY: Kind = Kind(56);
 
 /// The keys of one realm. Nothing derived here is the same in two realms (promise 16).
 pub(crate) struct Keys {

@@ -49,6 +49,7 @@
 //! | what is asked of whom | [`Policy`], [`PolicyRule`], and a [`Requirement`](countersign_primitives::Requirement) at each login; [`LoginHook`] |
 //! | ways to prove it | passwords ([`PasswordHasher`]), [`Totp`], [`Hotp`], [`SmsCodes`], [`EmailCodes`], [`VoiceCodes`], [`Push`], recovery codes, a host's own [`Factor`] |
 //! | passwords that may be chosen | [`PasswordPolicy`] |
+//! | how surely it is the owner | [`risk`] |
 //! | guessing | [`Limits`] |
 //! | users, where the host has no table | [`StoredAccounts`] |
 //! | a help desk's view | [`Authenticators`] |
@@ -64,7 +65,7 @@
 //! # What this crate does not do
 //! Without feature `oauth` it reads no cookie and speaks no HTTP: the host says which browser calls. It issues no token: the
 //! authorization server does, and checks the requirement again. It carries no messages: a
-//! [`MessageSender`](countersign_outbound::MessageSender) does. Passkeys, remembered devices and risk are not part of this version.
+//! [`MessageSender`](countersign_outbound::MessageSender) does. Passkeys and remembered devices are not part of this version.
 //!
 //! # Features
 //!
@@ -97,6 +98,7 @@ mod password;
 mod password_policy;
 mod policy;
 mod push;
+pub mod risk;
 mod screen;
 mod step;
 mod stored_accounts;

@@ -8,6 +8,8 @@ use async_trait::async_trait;
 use countersign_accounts::Account;
 use countersign_primitives::{AcrTable, BoxError, Requirement, Subject, UnixTime};
 
+use crate::risk::RiskPolicy;
+
 /// What is asked of everybody, of groups and of single users. Clients, scopes and resources state their own [`Requirement`] beside
 /// it, and clients may ask for more at a request (`acr_values`, an essential `acr`, `max_age`); the strictest counts, always.
 ///
@@ -39,6 +41,7 @@ pub struct Policy {
     grace: Option<Duration>,
     verified_contacts: bool,
     suggested: Option<String>,
+    risk: Option<Arc<RiskPolicy>>,
 }
 
 impl fmt::Debug for Policy {
@@ -52,21 +55,36 @@ impl fmt::Debug for Policy {
             .field("grace", &self.grace)
             .field("verified_contacts", &self.verified_contacts)
             .field("suggested", &self.suggested)
+            .field("risk", &self.risk)
             .finish()
     }
 }
 
-/// Two policies are equal if they say the same; a host's own rule is equal to itself alone.
+/// Two policies are equal if they say the same; a host's own rule is equal to itself alone, and so is what looks at risk.
 impl PartialEq for Policy {
     fn eq(&self, other: &Self) -> bool {
         let same_rules = self.rules.len() == other.rules.len()
             && self.rules.iter().zip(&other.rules).all(|(mine, theirs)| Arc::ptr_eq(mine, theirs));
+        let same_risk = match (&self.risk, &other.risk) {
+            (None, None) => true,
+            (Some(mine), Some(theirs)) => Arc::ptr_eq(mine, theirs),
+            _ => false,
+        };
         let said = |policy: &Self| {
-            let Self { everybody, groups, users, first_enrolment, grace, verified_contacts, suggested, rules: _ } =
-                policy.clone();
+            let Self {
+                everybody,
+                groups,
+                users,
+                first_enrolment,
+                grace,
+                verified_contacts,
+                suggested,
+                rules: _,
+                risk: _,
+            } = policy.clone();
             (everybody, groups, users, first_enrolment, grace, verified_contacts, suggested)
         };
-        same_rules && said(self) == said(other)
+        same_rules && same_risk && said(self) == said(other)
     }
 }
 
@@ -212,6 +230,14 @@ impl Policy {
         Self::of_everybody(Requirement::MFA)
     }
 
+    /// A second factor wherever it is not sure enough that it is the owner who signs in: [`RiskPolicy::new`], beside what a client, a
+    /// scope, a resource, a group, a user or the request asks for. What is asked for risk is judged once a login; grants and
+    /// refreshes that rest on it are not judged again.
+    #[must_use]
+    pub fn adaptive() -> Self {
+        Self::never().risk(RiskPolicy::new())
+    }
+
     /// A factor that cannot be phished from everybody, always: nothing else lets anybody in.
     #[must_use]
     pub fn phishing_resistant() -> Self {
@@ -230,6 +256,7 @@ impl Policy {
             grace: None,
             verified_contacts: false,
             suggested: None,
+            risk: None,
         }
     }
 
@@ -263,6 +290,18 @@ impl Policy {
     pub fn grace(mut self, period: Duration) -> Self {
         self.grace = Some(period);
         self
+    }
+
+    /// Looks at how surely it is the owner who signs in, and asks for more where that is in doubt. It only adds: what all else asks is
+    /// asked at any confidence, and at low confidence nobody sets up a first factor.
+    #[must_use]
+    pub fn risk(mut self, risk: RiskPolicy) -> Self {
+        self.risk = Some(Arc::new(risk));
+        self
+    }
+
+    pub(crate) fn risk_policy(&self) -> Option<&RiskPolicy> {
+        self.risk.as_deref()
     }
 
     /// When a user without a second factor may set up the first one.
@@ -357,7 +396,8 @@ impl Policy {
         let overdue = self.grace.map(|_| const { &Requirement::MFA });
         let groups = self.groups.iter().map(|(_, requirement)| requirement);
         let users = self.users.iter().map(|(_, requirement)| requirement);
-        std::iter::once(&self.everybody).chain(overdue).chain(groups).chain(users)
+        let risk = self.risk.iter().flat_map(|risk| risk.requirements());
+        std::iter::once(&self.everybody).chain(overdue).chain(groups).chain(users).chain(risk)
     }
 }
 

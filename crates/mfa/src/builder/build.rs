@@ -92,6 +92,9 @@ impl MfaBuilder<'_> {
             clock: self.clock,
             random: self.random,
         };
+        if let Some(risk) = inner.policy.risk_policy() {
+            risk.check(inner.passwords.knows_lost_passwords())?;
+        }
         let nowhere = match inner.policy.enrolment() {
             FirstEnrolment::Closed => true,
             FirstEnrolment::VerifiedChannel => !inner.factors.iter().any(|(_, factor)| factor.works_on_file()),

@@ -201,7 +201,7 @@ impl Inner {
                 Ok(())
             }
             Ok(_) => {
-                self.failed_guess(paid, Guess::Password, Some(subject), caller).await?;
+                self.failed_guess(paid, Guess::Password, (partition, Some(subject)), caller).await?;
                 Err(PasswordChangeError::WrongPassword)
             }
             Err(error) => {

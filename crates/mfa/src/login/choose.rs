@@ -7,12 +7,12 @@ use super::engine::{Looked, Situation, Turn};
 use super::machine::{self, Stage};
 use crate::limits::PASSWORD;
 use crate::mfa::Inner;
-use crate::{LoginError, StepError};
+use crate::{Caller, LoginError, StepError};
 
 impl Inner {
     /// Takes a choice, if it is one of those that stand to choice.
-    pub(super) async fn choose(&self, turn: &mut Turn, id: &str) -> Result<Looked, LoginError> {
-        let (stage, situation) = self.settle(turn.id, &mut turn.login, None, turn.now).await?;
+    pub(super) async fn choose(&self, turn: &mut Turn, id: &str, caller: &Caller) -> Result<Looked, LoginError> {
+        let (stage, situation) = self.settle(turn.id, &mut turn.login, None, caller, turn.now).await?;
         if let (Stage::Enrol { method, .. }, Some(situation)) = (&stage, &situation)
             && id.strip_prefix(machine::ENROL) == Some(method)
             && turn.login.contact.is_some()
@@ -45,8 +45,8 @@ impl Inner {
     }
 
     /// Puts off what was to be set up, where that may be.
-    pub(super) async fn skip(&self, turn: &mut Turn) -> Result<Looked, LoginError> {
-        let (_, situation) = self.settle(turn.id, &mut turn.login, None, turn.now).await?;
+    pub(super) async fn skip(&self, turn: &mut Turn, caller: &Caller) -> Result<Looked, LoginError> {
+        let (_, situation) = self.settle(turn.id, &mut turn.login, None, caller, turn.now).await?;
         if !situation.is_some_and(|situation| situation.may_skip) {
             return Ok(Looked::Elsewhere);
         }

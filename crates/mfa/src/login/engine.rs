@@ -120,19 +120,22 @@ impl Mfa {
         if let Some(subject) = &login.subject {
             login.epoch = inner.epoch(subject).await?;
         }
-        let (mut stage, mut situation) = inner.settle(id, &mut login, None, now).await?;
+        let (mut stage, mut situation) = inner.settle(id, &mut login, None, caller, now).await?;
         // Whoever finds a browser signed in must not set up a factor of his own: the password is asked again.
         let enrols = matches!(stage, Stage::Enrol { .. } | Stage::Contact { .. } | Stage::ChooseEnrolment(_))
             || situation.as_ref().is_some_and(|situation| situation.is_gate(&stage));
         if enrols && inner.accounts.is_some() && !login.is_young(now) {
             login = Login::begin(anew, caller, &Requirement::NONE, &inner.table, now);
-            (stage, situation) = inner.settle(id, &mut login, None, now).await?;
+            (stage, situation) = inner.settle(id, &mut login, None, caller, now).await?;
         }
         inner.meet_browser(&mut login, caller, now).await?;
         let mut batch = Batch::new(key.partition, now, &*inner.random)?;
         batch.put_value(key, expect, now.plus(Login::LIFETIME), &login)?;
         match inner.store.commit_surely(&batch).await {
             Ok(()) => {
+                if let Some(report) = &login.risk {
+                    inner.tell_risk(report);
+                }
                 inner.settled(id, &login, &stage, caller, now).await;
                 let sent = inner.send((id, &login, situation.as_ref()), None, caller, now).await?;
                 Ok(sent.on(inner.show(id, &login, &stage, situation.as_ref(), caller)))
@@ -165,16 +168,16 @@ impl Mfa {
             Answer::Password { login, password } => inner.password(&mut turn, login, password, caller).await?,
             Answer::SendLink { login } => inner.send_magic_link(&mut turn, login, caller).await?,
             Answer::MagicLink { link } => inner.magic_link(&mut turn, link, caller).await?,
-            Answer::Choose { id } => inner.choose(&mut turn, id).await?,
+            Answer::Choose { id } => inner.choose(&mut turn, id, caller).await?,
             Answer::Code { .. } | Answer::Enrol { .. } | Answer::Poll => inner.code(&mut turn, answer, caller).await?,
-            Answer::Contact { to } => inner.contact(&mut turn, to).await?,
+            Answer::Contact { to } => inner.contact(&mut turn, to, caller).await?,
             Answer::Resend => inner.resend(&mut turn, caller).await?,
             Answer::RecoveryCodes if turn.login.to_keep.is_empty() => Looked::Elsewhere,
             Answer::RecoveryCodes => {
                 turn.login.to_keep.clear();
                 Looked::On(None)
             }
-            Answer::Skip => inner.skip(&mut turn).await?,
+            Answer::Skip => inner.skip(&mut turn, caller).await?,
             Answer::Consent(_) => return Err(LoginError::NotALoginAnswer),
         };
         match looked {
@@ -210,7 +213,7 @@ impl Mfa {
     async fn present(&self, id: LoginId, caller: &Caller, said: Sent) -> Result<Step, LoginError> {
         let mut turn = self.0.turn(id, caller).await?;
         let before = turn.login.standing();
-        let (stage, situation) = self.0.settle(turn.id, &mut turn.login, None, turn.now).await?;
+        let (stage, situation) = self.0.settle(turn.id, &mut turn.login, None, caller, turn.now).await?;
         if turn.login.standing() != before && !self.0.keep(&mut turn, (&stage, situation.as_ref()), caller).await? {
             return Err(LoginError::Contended);
         }
@@ -220,7 +223,7 @@ impl Mfa {
 
     /// Writes the login as the answer left it, and shows what comes next. If another request was first, its outcome is shown.
     async fn advance(&self, mut turn: Turn, caller: &Caller) -> Result<Step, LoginError> {
-        let (stage, situation) = self.0.settle(turn.id, &mut turn.login, None, turn.now).await?;
+        let (stage, situation) = self.0.settle(turn.id, &mut turn.login, None, caller, turn.now).await?;
         if self.0.keep(&mut turn, (&stage, situation.as_ref()), caller).await? {
             return Ok(turn.sent.on(self.0.show(turn.id, &turn.login, &stage, situation.as_ref(), caller)));
         }
@@ -279,6 +282,9 @@ impl Inner {
         batch.put_value(found.key, found.unchanged(), found.expires_at, login)?;
         match self.store.commit_surely(&batch).await {
             Ok(()) => {
+                if let (None, Some(report)) = (&found.value.risk, &login.risk) {
+                    self.tell_risk(report);
+                }
                 if found.value.done_at.is_none() {
                     self.settled(*id, login, stage, caller, *now).await;
                 }
@@ -325,6 +331,7 @@ impl Inner {
         id: LoginId,
         login: &mut Login,
         account: Option<Account>,
+        caller: &Caller,
         now: UnixTime,
     ) -> Result<(Stage, Option<Situation>), LoginError> {
         let mut situation = match &login.subject {
@@ -332,6 +339,7 @@ impl Inner {
             None => None,
         };
         if let Some(situation) = situation.as_mut().filter(|situation| !situation.barred) {
+            self.judge_risk(login, situation, caller, now).await?;
             self.heed_hooks(login, situation, now).await?;
         }
         let mut situation = situation.filter(|_| login.subject.is_some());
@@ -360,7 +368,7 @@ impl Inner {
         let known = usable.into_iter().filter_map(|one| self.factor(&one.method).map(|(method, _)| (one.id, method)));
         let ways = known.collect();
         let gate = self.gate(login, enrolments, now);
-        let open = gate.is_some() && enrolments.is_some_and(|all| !all.has_factor());
+        let open = gate.is_some() && login.may_enrol() && enrolments.is_some_and(|all| !all.has_factor());
         let gate = gate.unwrap_or(Gate::Open);
         let enrolable = if open { self.enrolable().collect() } else { Vec::new() };
         let floor = situation.map_or(const { &Requirement::NONE }, |situation| &situation.floor);
@@ -382,13 +390,21 @@ impl Inner {
         match stage {
             Stage::Done(_) => {
                 self.tell(EventKind::LoginSucceeded, Some(caller), |event| event.with_subject(subject));
-                if let Err(error) = self.remember_browser(id, login, subject, caller, now).await {
+                let remembered = match self.remember_browser(id, login, subject, caller, now).await {
+                    Ok(browser) => self.remember_risk(login, subject, browser, caller, now).await,
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = remembered {
                     tracing::warn!(%error, "the browser of a login will not be known again");
                     self.failed("browser_not_marked", Some(subject));
                 }
             }
             Stage::Unmet => self.tell(EventKind::LoginFailed, Some(caller), |event| {
-                let cause = if login.is_denied() { "denied_by_hook" } else { "requirement_out_of_reach" };
+                let cause = match () {
+                    () if login.is_too_risky() => "denied_for_risk",
+                    () if login.is_denied() => "denied_by_hook",
+                    () => "requirement_out_of_reach",
+                };
                 event.with_subject(subject).with_cause(cause, "OpenID Connect Core §5.5.1.1")
             }),
             _ => {}

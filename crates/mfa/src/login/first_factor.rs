@@ -60,6 +60,7 @@ impl Inner {
                 turn.login.subject = Some(account.subject().clone());
                 turn.login.epoch = epoch;
                 let by_mail = self.links(partition, turn.now).await?.password_by_mail;
+                turn.login.password_seen = self.look_up_password(password).await;
                 turn.login.prove(if by_mail { Proven::password_by_mail(turn.now) } else { Proven::password(turn.now) });
                 Ok(Looked::On(None))
             }
@@ -71,7 +72,7 @@ impl Inner {
                         None => event,
                     }
                 });
-                self.failed_guess(paid, Guess::Password, subject.as_ref(), caller).await?;
+                self.failed_guess(paid, Guess::Password, (partition, subject.as_ref()), caller).await?;
                 Ok(Looked::On(Some(StepError::WrongPassword)))
             }
             Err(error) => {
@@ -94,15 +95,20 @@ impl Inner {
         caller: &Caller,
         now: UnixTime,
     ) -> Result<Option<KnownBrowser>, LoginError> {
-        let marks = match self.client_of(partition, caller) {
-            Some(client) => vec![client],
-            None => caller.marks.iter().map(|mark| self.mark_id(partition, mark)).collect(),
-        };
+        let marks = self.marks_of(partition, caller);
         if marks.is_empty() {
             return Ok(None);
         }
         let found: Option<Found<KnownBrowsers>> = self.store.find(Key::root(KNOWN_BROWSER, partition), now).await?;
         Ok(found.and_then(|found| found.value.find(&marks, now).cloned()))
+    }
+
+    /// What an account may remember of whoever calls: of a browser by its marks, of a client by its address.
+    pub(crate) fn marks_of(&self, partition: Id, caller: &Caller) -> Vec<Id> {
+        match self.client_of(partition, caller) {
+            Some(client) => vec![client],
+            None => caller.marks.iter().map(|mark| self.mark_id(partition, mark)).collect(),
+        }
     }
 
     /// What the account remembers of a client that called from this address.
@@ -120,7 +126,7 @@ impl Inner {
         self.keys.id("mark of login", &[login.0.as_bytes()])
     }
 
-    /// Remembers the browser of a login that is done: by the mark that it has, or by a new one.
+    /// Remembers the browser of a login that is done, by the mark that it has or by a new one, and says which.
     pub(super) async fn remember_browser(
         &self,
         id: LoginId,
@@ -128,11 +134,11 @@ impl Inner {
         subject: &Subject,
         caller: &Caller,
         now: UnixTime,
-    ) -> Result<(), LoginError> {
+    ) -> Result<Id, LoginError> {
         let partition = self.subjects.partition(subject);
-        let second_factor = login.proven.iter().any(|proven| !proven.first && !proven.brought);
+        let second_factor = login.proved_second_factor();
         let browser = match self.known_browser(partition, caller, now).await?.filter(|_| !login.marks_browser) {
-            Some(known) if known.second_factor || !second_factor => return Ok(()),
+            Some(known) if known.second_factor || !second_factor => return Ok(known.id),
             Some(known) => known.id,
             None => {
                 let client = self.client_of(partition, caller);
@@ -148,7 +154,7 @@ impl Inner {
             let mut batch = Batch::new(partition, now, &*self.random)?;
             batch.put_value(key, expect, now.plus(BROWSER_KNOWN), &browsers)?;
             match self.store.commit_surely(&batch).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(browser),
                 Err(CommitError::Conflict(_)) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -58,10 +58,11 @@ impl Inner {
         &self,
         paid: Paid,
         guess: Guess<'_>,
-        subject: Option<&Subject>,
+        (account, subject): (Id, Option<&Subject>),
         caller: &Caller,
     ) -> Result<(), LoginError> {
         let note = paid.failed(&self.limits, &*self.store, self.now()).await?;
+        self.count_failure(account, caller, self.now()).await?;
         self.tell_note(note, guess, subject, caller).await;
         Ok(())
     }

@@ -13,7 +13,7 @@ mod on_file;
 mod policed;
 mod prepare;
 pub(crate) mod record;
-mod second_factor;
+pub(crate) mod second_factor;
 mod sending;
 mod show;
 

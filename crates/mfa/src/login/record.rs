@@ -17,6 +17,7 @@ use super::{LoginRequest, MAGIC_LINK, Ordered};
 use crate::contact::Contact;
 use crate::factor::{Challenge, Kind as FactorKind, Kinds, Prompt, State};
 use crate::keys::LOGIN;
+use crate::risk::{PasswordSeen, RiskReport};
 use crate::step::Shown;
 use crate::{Answer, Caller, Languages, Method};
 
@@ -69,6 +70,12 @@ pub(crate) struct Login {
     /// What hooks ordered after the first factor; none before they were asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ordered: Option<Ordered>,
+    /// What was found when it was known who signs in, where the policy looks at risk; none before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) risk: Option<RiskReport>,
+    /// Whether the password that was typed is known to be lost.
+    #[serde(default)]
+    pub(crate) password_seen: PasswordSeen,
     /// What opened the way to set up a first factor: a contact on file, or an invitation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) opened: Option<Id>,
@@ -251,6 +258,8 @@ impl Login {
             marks_browser: false,
             client_id,
             ordered: None,
+            risk: None,
+            password_seen: PasswordSeen::default(),
             opened: None,
             skipped: false,
         };
@@ -289,21 +298,49 @@ impl Login {
         self.subject.is_some() && (self.who.is_some() || self.proven.iter().any(|proven| proven.first))
     }
 
-    /// Takes no account of what was proven before this. Without a first factor nothing is left, and nobody is known.
+    /// Takes no account of what was proven before this.
     pub(crate) fn forget_before(&mut self, since: UnixTime) {
         self.proven.retain(|proven| proven.at >= since);
         self.who = self.who.take().filter(|who| who.auth_time() >= since);
+        self.begin_anew_without_first();
+    }
+
+    /// Without a first factor nothing is left, and nobody is known.
+    fn begin_anew_without_first(&mut self) {
         if !self.has_first() {
             self.subject = None;
             self.who = None;
             self.proven.clear();
             self.ordered = None;
+            self.risk = None;
         }
     }
 
-    /// Whether a hook said no.
+    /// Takes no account of what confirmed before this who signs in: it is confirmed anew.
+    pub(crate) fn forget_second_factors_before(&mut self, since: UnixTime) {
+        self.proven.retain(|proven| proven.first || proven.at >= since);
+        self.who = self.who.take().filter(|who| who.auth_time() >= since);
+        self.begin_anew_without_first();
+    }
+
+    /// Whether a hook or the risk said no.
     pub(crate) fn is_denied(&self) -> bool {
-        self.ordered.as_ref().is_some_and(|ordered| ordered.denied)
+        self.ordered.as_ref().is_some_and(|ordered| ordered.denied) || self.is_too_risky()
+    }
+
+    /// Whether it is refused for what speaks against it.
+    pub(crate) fn is_too_risky(&self) -> bool {
+        self.risk.as_ref().is_some_and(RiskReport::refuses)
+    }
+
+    /// Whether a first factor may be set up, as far as risk goes.
+    pub(crate) fn may_enrol(&self) -> bool {
+        !self.risk.as_ref().is_some_and(RiskReport::bars_enrolment)
+    }
+
+    /// Whether a second factor was proven in it.
+    pub(crate) fn proved_second_factor(&self) -> bool {
+        self.proven.iter().any(|proven| !proven.first && !proven.brought)
     }
 
     /// What it is to tell beside who signed in: what a session learnt, and what hooks added.
@@ -324,10 +361,10 @@ impl Login {
     }
 
     /// What a settled login was given to go on with.
-    pub(crate) fn standing(&self) -> (Option<Id>, Option<Id>, bool, bool) {
+    pub(crate) fn standing(&self) -> (Option<Id>, Option<Id>, bool, bool, bool) {
         let asked = self.asked.as_ref().map(|asked| asked.challenge.id);
         let enrolling = self.enrolling.as_ref().map(|enrolling| enrolling.id);
-        (asked, enrolling, self.done_at.is_some(), self.ordered.is_some())
+        (asked, enrolling, self.done_at.is_some(), self.ordered.is_some(), self.risk.is_some())
     }
 
     /// Whether what says who signs in was proven lately: young enough to set up a first factor.

@@ -18,12 +18,12 @@ use crate::{Answer, Caller, LoginError, Method, Notice, StepError};
 
 /// How often a commit that lost to another is tried again. Of answers to one challenge one wins at once, so that only answers
 /// to different challenges of one user keep each other busy.
-pub(super) const TRIES: usize = 4;
+pub(crate) const TRIES: usize = 4;
 
 impl Inner {
     /// Takes a code: the answer of an authenticator, or the first of one that is being set up.
     pub(super) async fn code(&self, turn: &mut Turn, answer: &Answer, caller: &Caller) -> Result<Looked, LoginError> {
-        let (stage, situation) = self.settle(turn.id, &mut turn.login, None, turn.now).await?;
+        let (stage, situation) = self.settle(turn.id, &mut turn.login, None, caller, turn.now).await?;
         let (Some(situation), Some(subject)) = (situation, turn.login.subject.clone()) else {
             return Ok(Looked::Elsewhere);
         };
@@ -170,7 +170,8 @@ impl Inner {
             let event = event.with_subject(subject).with_method(method.name());
             event.with_cause("wrong_code", SECTION)
         });
-        self.failed_guess(paid, Guess::SecondFactor(method), Some(subject), caller).await?;
+        let account = self.subjects.partition(subject);
+        self.failed_guess(paid, Guess::SecondFactor(method), (account, Some(subject)), caller).await?;
         Ok(Looked::On(Some(StepError::WrongCode)))
     }
 

@@ -41,8 +41,8 @@ impl Sent {
 
 impl Inner {
     /// Takes the number or address of what is to be set up.
-    pub(super) async fn contact(&self, turn: &mut Turn, typed: &str) -> Result<Looked, LoginError> {
-        let (stage, _) = self.settle(turn.id, &mut turn.login, None, turn.now).await?;
+    pub(super) async fn contact(&self, turn: &mut Turn, typed: &str, caller: &Caller) -> Result<Looked, LoginError> {
+        let (stage, _) = self.settle(turn.id, &mut turn.login, None, caller, turn.now).await?;
         let Stage::Contact { method, channel, .. } = stage else { return Ok(Looked::Elsewhere) };
         let Some(contact) = Contact::parse(channel, typed) else {
             return Ok(Looked::On(Some(StepError::InvalidContact)));
@@ -53,7 +53,7 @@ impl Inner {
 
     /// Makes another challenge in place of the present one, if it is time for another message. What was sent before is void.
     pub(super) async fn resend(&self, turn: &mut Turn, caller: &Caller) -> Result<Looked, LoginError> {
-        let (_, situation) = self.settle(turn.id, &mut turn.login, None, turn.now).await?;
+        let (_, situation) = self.settle(turn.id, &mut turn.login, None, caller, turn.now).await?;
         let Some(subject) = turn.login.subject.clone() else { return Ok(Looked::Elsewhere) };
         let resendable = turn.login.challenge().is_some_and(Challenge::can_be_sent_again);
         let addressee = turn.login.addressee(situation.as_ref()).filter(|_| resendable);

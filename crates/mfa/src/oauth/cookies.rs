@@ -22,6 +22,10 @@ pub(super) fn caller(server: &Server, browser: &Browser, who: Option<&SignedIn>,
     let accepted = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let languages = accepted.map(Languages::accept).unwrap_or_default();
     let caller = Caller::new(browser.id()).marks(marks).languages(languages);
+    let caller = match parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()) {
+        Some(user_agent) => caller.user_agent(user_agent),
+        None => caller,
+    };
     let caller = match who.and_then(SignedIn::session_id) {
         Some(session) => caller.session(session.clone()),
         None => caller,

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use countersign_accounts::Account;
-use countersign_primitives::SecretString;
+use countersign_primitives::{BoxError, SecretString};
 
 pub use breached::BreachedPasswords;
 use context::{Blocklist, is_derived, is_pattern};
@@ -239,6 +239,17 @@ impl PasswordPolicy {
             lower if is_derived(lower, &names) => Err(PasswordRefused::Names),
             _ => self.ask(&password).await,
         }
+    }
+
+    /// Whether a password was lost elsewhere, where somebody is there to ask.
+    pub(crate) async fn was_lost(&self, password: &SecretString) -> Option<Result<bool, BoxError>> {
+        let source = self.breached.as_ref()?;
+        Some(breached::was_lost(&**source, &normalised(password)).await)
+    }
+
+    /// Whether there is somebody to ask.
+    pub(crate) fn knows_lost_passwords(&self) -> bool {
+        self.breached.is_some()
     }
 
     async fn ask(&self, password: &SecretString) -> Result<Judged, PasswordRefused> {

@@ -10,6 +10,7 @@ use crate::Method;
 use crate::limits::PASSWORD;
 use crate::login::record::{Login, Proven};
 use crate::login::{FirstMethods, MAGIC_LINK};
+use crate::risk::RiskReport;
 
 /// What the machine looks at besides the login.
 #[derive(Debug)]
@@ -169,13 +170,14 @@ pub(crate) fn may_skip(login: &Login, view: &View<'_>) -> bool {
 
 fn goal(login: &Login, view: &View<'_>, have: &SignedIn) -> Goal {
     let ordered = login.ordered.as_ref().map_or(const { &Requirement::NONE }, |ordered| &ordered.requirement);
-    let must = view.floor.clone().and(&login.requirement, view.table).and(ordered, view.table);
+    let risk = login.risk.as_ref().map_or(const { &Requirement::NONE }, RiskReport::requirement);
+    let must = [&login.requirement, ordered, risk].iter().fold(view.floor.clone(), |all, one| all.and(one, view.table));
     let met = |need: &Requirement, who: &SignedIn| need.class_met_by(who, view.table, view.now);
     let best = best_of_enrolled(login, view);
     let reachable = |need: &Requirement| best.as_ref().is_some_and(|best| met(need, best));
     let enrolable = |need: &Requirement| !reaching_by_enrolment(login, view, need).is_empty();
     // Of two classes that no table compares each must be met.
-    for need in [&must, view.floor, &login.requirement, ordered] {
+    for need in [&must, view.floor, &login.requirement, ordered, risk] {
         if !met(need, have) {
             return match () {
                 () if reachable(need) => Goal::Ask(need.clone()),
