@@ -3,7 +3,7 @@
 use countersign_outbound::Message;
 use lettre::Address;
 use lettre::message::header::{ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, SinglePart};
+use lettre::message::{Body, Mailbox, SinglePart};
 
 use crate::SmtpError;
 
@@ -73,12 +73,13 @@ impl Letter {
         }
         // Seven bits whatever the server can do; lines end as mails want it.
         let text = message.text().replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
-        let encoding = if text.is_ascii() && text.lines().all(|line| line.len() <= 900) {
-            ContentTransferEncoding::SevenBit
-        } else {
-            ContentTransferEncoding::QuotedPrintable
+        let plain = Body::new_with_encoding(text.clone(), ContentTransferEncoding::SevenBit).ok();
+        let body = match plain {
+            Some(body) => body,
+            // Other letters, or lines longer than RFC 2045 §6.7 likes them.
+            None => Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable)
+                .map_err(|_| SmtpError::Content)?,
         };
-        let body = lettre::message::Body::new_with_encoding(text, encoding).map_err(|_| SmtpError::Content)?;
         let part = SinglePart::builder().header(ContentType::TEXT_PLAIN).body(body);
         let bytes = builder.singlepart(part).map_err(|_| SmtpError::Content)?.formatted();
         Ok(Some(Self { to, bytes }))
@@ -123,6 +124,17 @@ mod tests {
         );
         assert!(head.contains(&format!("Message-ID: <{}@example.com>", Id::from_bytes([1; 16]))));
         assert!(text.is_ascii() && body.starts_with("747723 ist Ihr Code.\r\nGr"), "{body}");
+    }
+
+    #[test]
+    fn rfc2045_6_7_a_text_of_long_lines_is_a_mail_of_short_ones() {
+        for length in [70, 75, 76, 77, 200, 900, 5_000] {
+            let line = "word ".repeat(length / 5);
+            let text = written(&mail("alice@example.org", "a", &format!("{line}\n747723\n"))).unwrap().unwrap();
+            let (_, body) = text.split_once("\r\n\r\n").unwrap();
+            assert!(body.split("\r\n").all(|line| line.len() <= 76) && body.contains("\r\n747723"), "{body}");
+            assert_eq!(body.replace("=\r\n", "").replace("=20", " ").lines().next(), Some(line.as_str()), "{length}");
+        }
     }
 
     #[test]

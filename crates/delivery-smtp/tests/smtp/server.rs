@@ -35,9 +35,8 @@ impl Server {
         std::fs::create_dir_all(&folder).unwrap();
         let authority = certificates(&folder, names);
         let python = std::env::var_os("COUNTERSIGN_TEST_PYTHON").expect("COUNTERSIGN_TEST_PYTHON names a Python");
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/smtp/server.py");
         let mut command = Command::new(python);
-        command.arg(script).arg("--tls").arg(match tls {
+        command.args(["-c", include_str!("server.py")]).arg("--tls").arg(match tls {
             Tls::None => "none",
             Tls::Starttls => "starttls",
             Tls::Wrapped => "wrapped",
