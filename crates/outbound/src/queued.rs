@@ -212,6 +212,9 @@ impl Held {
         self.settled = true;
         if let Err(error) = sent {
             let expired = error.source().is_some_and(|source| source.is::<Expired>());
+            // No error quotes a message, so operators may read all of it.
+            let why = error.source().map(tracing::field::display);
+            tracing::warn!(channel = self.message.channel().as_str(), %error, why, "a message is lost");
             self.tell_lost(if expired { "message.expired" } else { error.id() });
         }
     }
