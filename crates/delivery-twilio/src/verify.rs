@@ -1,6 +1,7 @@
 //! Twilio Verify, with codes of ours.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_outbound::{Channel, Fetcher, Message, MessageSender, Purpose, SendError};
@@ -12,7 +13,8 @@ use crate::{TwilioConfigError, TwilioError};
 /// Codes through Twilio Verify: it chooses route and text, and watches for fraud; the code is ours, and so is the check.
 ///
 /// The service must allow custom codes (Twilio's support switches that on). It carries codes alone
-/// ([`Purpose::Code`], [`Purpose::VerifyAddress`]): for notices take [`Twilio`](crate::Twilio).
+/// ([`Purpose::Code`], [`Purpose::VerifyAddress`]): give it a [`Twilio`](crate::Twilio) by [`otherwise`](Self::otherwise) for
+/// notices.
 ///
 /// ```
 /// use countersign_delivery_twilio::{TwilioConfigError, TwilioVerify};
@@ -28,6 +30,7 @@ pub struct TwilioVerify {
     account: Account,
     service: String,
     base: String,
+    otherwise: Option<Arc<dyn MessageSender>>,
 }
 
 impl fmt::Debug for TwilioVerify {
@@ -52,7 +55,7 @@ impl TwilioVerify {
     ) -> Result<Self, TwilioConfigError> {
         is_sid("VA", service).then_some(()).ok_or(TwilioConfigError::Service)?;
         let base = "https://verify.twilio.com".to_owned();
-        Ok(Self { account: Account::new(client, account, token)?, service: service.to_owned(), base })
+        Ok(Self { account: Account::new(client, account, token)?, service: service.to_owned(), base, otherwise: None })
     }
 
     /// Calls with a key (`SK…`) and its secret, which can be revoked alone.
@@ -73,6 +76,13 @@ impl TwilioVerify {
         Ok(self)
     }
 
+    /// Who carries what is no code: notices, above all. Without one they are refused.
+    #[must_use]
+    pub fn otherwise(mut self, sender: impl MessageSender + 'static) -> Self {
+        self.otherwise = Some(Arc::new(sender));
+        self
+    }
+
     async fn deliver(&self, message: &Message) -> Result<(), TwilioError> {
         let channel = match message.channel() {
             Channel::Sms => "sms",
@@ -80,8 +90,7 @@ impl TwilioVerify {
             Channel::Email => "email",
             _ => return Err(TwilioError::Channel),
         };
-        let purpose = matches!(message.purpose(), Purpose::Code | Purpose::VerifyAddress);
-        let code = message.code_text().filter(|_| purpose).ok_or(TwilioError::Channel)?;
+        let code = code_of(message).ok_or(TwilioError::Channel)?;
         let mut form = vec![("To", message.to()), ("Channel", channel), ("CustomCode", code)];
         form.extend(message.language().map(|tag| ("Locale", tag)));
         let url = format!("{}/v2/Services/{}/Verifications", self.base, self.service);
@@ -92,6 +101,15 @@ impl TwilioVerify {
 #[async_trait]
 impl MessageSender for TwilioVerify {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
-        self.deliver(message).await.map_err(TwilioError::into_send_error)
+        match &self.otherwise {
+            Some(other) if code_of(message).is_none() => other.send(message).await,
+            _ => self.deliver(message).await.map_err(TwilioError::into_send_error),
+        }
     }
+}
+
+/// The code that a message is there for.
+fn code_of(message: &Message) -> Option<&str> {
+    let is_for_it = matches!(message.purpose(), Purpose::Code | Purpose::VerifyAddress);
+    message.code_text().filter(|_| is_for_it)
 }

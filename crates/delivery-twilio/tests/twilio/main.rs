@@ -145,6 +145,11 @@ async fn verify_sends_a_code_of_ours_and_nothing_else() {
     let notice = Message::new(Channel::Sms, Purpose::Notice, "+4915112345678", "x");
     assert!(matches!(verify.send(&notice).await, Err(SendError::Rejected(_))));
     assert!(server.arrived.lock().unwrap().is_empty());
+    let verify = verify.otherwise(server.twilio());
+    verify.send(&notice).await.unwrap();
+    assert!(server.last().path.ends_with("/Messages.json"), "what is no code goes by another way");
+    verify.send(&message(Channel::Sms)).await.unwrap();
+    assert!(server.last().path.ends_with("/Verifications"));
 }
 
 #[tokio::test]
