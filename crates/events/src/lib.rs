@@ -92,6 +92,12 @@ kinds! {
     GuessingUnlocked => "guessing.unlocked",
     /// A question what a token is worth was refused; the cause says why (RFC 7662).
     IntrospectionRefused => "introspection.refused",
+    /// A user's invitation to set up a first factor was not used in time. Comes once, when its user signs in.
+    InvitationExpired => "invitation.expired",
+    /// A user was invited to set up a first factor; an invitation from before is void.
+    InvitationIssued => "invitation.issued",
+    /// A user set up a first factor by an invitation, which serves no other.
+    InvitationUsed => "invitation.used",
     /// A signing key was made.
     KeyCreated => "key.created",
     /// A signing key was revoked; every token it signed is void.

@@ -1,17 +1,12 @@
 //! The authenticators of users, as the host's administration and help desk see them.
 
-use std::time::Duration;
-
 use countersign_events::EventKind;
-use countersign_mfa_otp::{
-    Digits, HotpSecret, OtpAlgorithm, OtpauthError, RecoveryCode, SecretError, TotpParameters, TotpSecret,
-};
+use countersign_mfa_otp::{Digits, HotpSecret, OtpAlgorithm, OtpauthError, SecretError, TotpParameters, TotpSecret};
 use countersign_primitives::{BoxError, RandomError, Subject, UnixTime};
 use countersign_storage_traits::{Batch, CommitError, StoreError, TransferKeyError};
 
-use crate::enrolments::{Authenticator, AuthenticatorId, Enrolments, Invitation, Read};
+use crate::enrolments::{Authenticator, AuthenticatorId, Enrolments, Read};
 use crate::factor::{FactorError, HOTP, RECOVERY_CODE, RecoveryFactor, State, TOTP, imported_hotp, imported_totp};
-use crate::login::gate::invitation_context;
 use crate::mfa::Inner;
 use crate::step::Shown;
 use crate::{Changed, Mfa, Notice};
@@ -72,6 +67,12 @@ pub enum AuthenticatorsError {
     /// The source of randomness failed.
     #[error(transparent)]
     Random(#[from] RandomError),
+    /// An invitation cannot be mailed: the account has no verified mail address, or mails have no sender here.
+    #[error("the user has no verified mail address, or no sender of mails is set")]
+    NoAddress,
+    /// An invitation stands, and its mail was not taken: invite again.
+    #[error("the invitation could not be mailed")]
+    NotSent(#[source] BoxError),
     /// Others changed the same user's authenticators again and again.
     #[error("others were first, again and again")]
     Contended,
@@ -189,36 +190,6 @@ impl Authenticators {
         Ok(named)
     }
 
-    /// Invites a user to set up a first factor in a login, within this time. The code is handed out this once, for the host to
-    /// carry to the user in a way that it trusts: a letter, a counter, an officer. It serves one enrolment, replaces any invitation
-    /// from before, and opens nothing without the password ([`FirstEnrolment::Invitation`](crate::FirstEnrolment::Invitation)).
-    ///
-    /// # Errors
-    /// When the user has a factor already, or the store fails.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use countersign_mfa::{Authenticators, AuthenticatorsError};
-    /// # async fn example(authenticators: Authenticators) -> Result<(), AuthenticatorsError> {
-    /// let code = authenticators.invite(&"u-1".into(), Duration::from_secs(7 * 86_400)).await?;
-    /// println!("Your code: {}", code.expose());
-    /// # Ok(()) }
-    /// ```
-    pub async fn invite(&self, subject: &Subject, lasts: Duration) -> Result<Shown, AuthenticatorsError> {
-        let inner = self.inner();
-        let code = RecoveryCode::generate(&*inner.random)?;
-        let (id, hash) = (inner.random.id()?, code.hash(inner.keys.codes(), &invitation_context(subject)));
-        self.change(subject, |enrolments, now| {
-            if enrolments.has_factor() {
-                return Err(AuthenticatorsError::HasFactor);
-            }
-            enrolments.invitation = Some(Invitation { id, hash: hash.clone(), until: now.plus(lasts) });
-            Ok(Some(Changed::Invited))
-        })
-        .await?;
-        Ok(Shown::new(code.expose()))
-    }
-
     /// Removes one, and says whether it was there. With the last factor the recovery codes go too.
     ///
     /// # Errors
@@ -294,7 +265,7 @@ impl Authenticators {
 
     /// Changes a user's authenticators by compare-and-set, with what must change with them in the same commit. Says whether
     /// anything changed.
-    async fn change(
+    pub(crate) async fn change(
         &self,
         subject: &Subject,
         change: impl Fn(&mut Enrolments, UnixTime) -> Result<Option<Changed>, AuthenticatorsError>,

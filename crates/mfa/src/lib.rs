@@ -86,6 +86,7 @@ mod enrolments;
 mod error;
 mod export;
 mod factor;
+mod invitations;
 mod keys;
 mod limits;
 mod links;

@@ -53,6 +53,8 @@ pub enum Purpose {
     VerifyAddress,
     /// A link that lets its user choose a new password.
     ResetPassword,
+    /// A code that lets its user set up a first factor.
+    Invitation,
     /// A note that something happened to the account; nothing in it is secret.
     Notice,
 }

@@ -219,7 +219,7 @@ impl Inner {
     }
 
     /// The languages of an account's owner: what the account says, then what the browser asks for.
-    pub(super) fn languages_of(&self, account: &Account, asked: &Languages) -> Languages {
+    pub(crate) fn languages_of(&self, account: &Account, asked: &Languages) -> Languages {
         let own = account.claims().get("locale").and_then(serde_json::Value::as_str).map(Languages::of);
         own.unwrap_or_default().then(asked.clone())
     }

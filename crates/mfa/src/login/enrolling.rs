@@ -101,6 +101,10 @@ impl Inner {
             let state = state.unwrap_or_else(|| enrolling.state.clone());
             if self.enrol(&read, answered, enrolling, state).await? {
                 self.tell_enrolled(answered.subject, enrolling, caller);
+                let invitation = read.value.invitation.as_ref();
+                if invitation.is_some_and(|invitation| answered.turn.login.opened == Some(invitation.id)) {
+                    self.tell_invitation(EventKind::InvitationUsed, answered.subject);
+                }
                 self.tell_owner(answered.subject, Notice::FactorEnrolled(self.title(&enrolling.method))).await;
                 return Ok(Confirmed::Yes);
             }

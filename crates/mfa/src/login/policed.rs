@@ -1,6 +1,7 @@
 //! What policy and hooks have to say of a login.
 
 use countersign_accounts::Account;
+use countersign_events::EventKind;
 use countersign_primitives::{BoxError, Requirement, Subject, UnixTime};
 use countersign_storage_traits::{Batch, CommitError};
 
@@ -44,19 +45,32 @@ impl Inner {
         self.policy.requirement(&input, &self.table).await.map_err(LoginError::Policy)
     }
 
-    /// What a user has. Notes when a policy that wants everybody to have a factor first met one who has none.
+    /// What a user has. Notes when a policy that wants everybody to have a factor first met one who has none, and takes away an invitation
+    /// that is over, so that it is told once.
     pub(super) async fn met(&self, subject: &Subject, now: UnixTime) -> Result<Enrolments, LoginError> {
         for _ in 0..TRIES {
             let read = Read::of(&*self.store, &*self.subjects, subject, now).await?;
             let known = !self.policy.has_grace() || read.value.has_factor() || read.value.met_at.is_some();
-            if known {
+            let over = read.value.invitation_is_over(now);
+            if known && !over {
                 return Ok(read.value);
             }
-            let met = Enrolments { met_at: Some(now), ..read.value.clone() };
+            let mut met = read.value.clone();
+            if !known {
+                met.met_at = Some(now);
+            }
+            if over {
+                met.invitation = None;
+            }
             let mut batch = Batch::new(read.key.partition, now, &*self.random)?;
             read.put(&mut batch, &met)?;
             match self.store.commit_surely(&batch).await {
-                Ok(()) => return Ok(met),
+                Ok(()) => {
+                    if over {
+                        self.tell_invitation(EventKind::InvitationExpired, subject);
+                    }
+                    return Ok(met);
+                }
                 Err(CommitError::Conflict(_)) => {}
                 Err(error) => return Err(error.into()),
             }

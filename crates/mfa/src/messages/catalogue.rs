@@ -98,8 +98,9 @@ impl Catalogue {
     pub(super) fn lasts(&self, language: &str, minutes: u64) -> Result<String, MessageError> {
         let language =
             if self.languages.get(language).is_some_and(|keys| keys.contains(LASTS)) { language } else { "en" };
-        let hours = if minutes.is_multiple_of(60) { minutes / 60 } else { 0 };
-        self.write(language, LASTS, context! { minutes, hours })
+        let whole = |unit: u64| if minutes.is_multiple_of(unit) { minutes / unit } else { 0 };
+        let (hours, days) = (whole(60), whole(24 * 60));
+        self.write(language, LASTS, context! { minutes, hours, days })
     }
 
     fn render(&self, language: &str, key: &str, values: Value) -> Result<String, minijinja::Error> {
@@ -136,8 +137,8 @@ impl Sample {
     /// Every set of values that a text may be given.
     fn of(key: &str) -> Vec<Self> {
         if key == LASTS {
-            let of = |hours, minutes| Self { values: context! { hours, minutes }, shows: None };
-            return vec![of(0, 1), of(0, 10), of(24, 1_440)];
+            let of = |days, hours, minutes| Self { values: context! { days, hours, minutes }, shows: None };
+            return vec![of(0, 0, 1), of(0, 0, 10), of(0, 2, 120), of(7, 168, 10_080)];
         }
         let names = [context! {}, context! { account => "\"alice\"", client => "\"Shop\"" }];
         let (code, spoken, link) = (("code", Self::CODE), ("spoken", Self::SPOKEN), ("link", Self::LINK));
@@ -146,6 +147,7 @@ impl Sample {
             _ if key.starts_with("notice.") => &[&[]],
             _ if key.ends_with(".voice") => &[&[spoken, code]],
             _ if key.starts_with("magic_link.") => &[&[link]],
+            _ if key.starts_with("invitation.") => &[&[code, spoken]],
             _ if key.ends_with(".email") && !key.starts_with("code.") => &[&[link], &[code, spoken]],
             _ => &[&[code, spoken]],
         };

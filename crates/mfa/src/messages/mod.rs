@@ -255,6 +255,14 @@ impl MessageTexts {
         self.with_ticket(to, (Purpose::ResetPassword, "reset_password"), ticket, lasts)
     }
 
+    /// An invitation to set up a first factor, by the code that opens the way.
+    ///
+    /// # Errors
+    /// [`MessageError`] where recipient or code are malformed, and for another channel than mail.
+    pub fn invitation(&self, to: &Envelope<'_>, code: &str, lasts: Duration) -> Result<Message, MessageError> {
+        self.with_ticket(to, (Purpose::Invitation, "invitation"), Ticket::Code(code), lasts)
+    }
+
     /// Tells what happened. It is worth delivering for a day.
     ///
     /// # Errors
@@ -331,7 +339,8 @@ impl Ticket<'_> {
     fn check(self, channel: Channel) -> Result<(), MessageError> {
         match self {
             Self::Code(code) => {
-                let good = (1..=32).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+                let good = (1..=32).contains(&code.len())
+                    && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
                 good.then_some(()).ok_or(MessageError::Code)
             }
             Self::Link(_) if channel != Channel::Email => Err(MessageError::Channel),
