@@ -9,13 +9,25 @@ use std::thread;
 pub struct Asked {
     /// The method and the target, such as `GET /page?a=b`.
     pub line: String,
+    /// The header fields, names in lower case.
+    pub fields: Vec<(String, String)>,
     /// The body.
     pub body: String,
+}
+
+impl Asked {
+    /// The first value of a header field; `name` in lower case.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// What a [`site`] answers: HTML, and header fields beside those that every page has.
 #[derive(Debug)]
 pub struct Page {
+    /// The status code.
+    pub status: u16,
     /// The HTML.
     pub html: String,
     /// Further header fields.
@@ -26,7 +38,7 @@ impl Page {
     /// A page without further header fields.
     #[must_use]
     pub fn new(html: impl Into<String>) -> Self {
-        Self { html: html.into(), headers: Vec::new() }
+        Self { status: 200, html: html.into(), headers: Vec::new() }
     }
 }
 
@@ -50,20 +62,21 @@ pub fn site(answer: impl Fn(&Asked) -> Page + Send + 'static) -> String {
 
 fn read(stream: &mut BufReader<TcpStream>) -> Option<Asked> {
     let first = line(stream)?;
+    let mut fields = Vec::new();
     let mut length = 0;
     loop {
-        let field = line(stream)?.to_lowercase();
-        if field.is_empty() {
-            break;
+        let field = line(stream)?;
+        let Some((name, value)) = field.split_once(':') else { break };
+        let (name, value) = (name.to_lowercase(), value.trim().to_owned());
+        if name == "content-length" {
+            length = value.parse().ok()?;
         }
-        if let Some(value) = field.strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        }
+        fields.push((name, value));
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body).ok()?;
     let line = first.rsplit_once(' ')?.0.to_owned();
-    Some(Asked { line, body: String::from_utf8(body).ok()? })
+    Some(Asked { line, fields, body: String::from_utf8(body).ok()? })
 }
 
 /// A line without its end; nothing where the connection ends.
@@ -74,7 +87,8 @@ fn line(stream: &mut BufReader<TcpStream>) -> Option<String> {
 }
 
 fn write(mut stream: TcpStream, page: &Page) {
-    let mut head = String::from("HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-8\r\nconnection: close\r\n");
+    let mut head =
+        format!("HTTP/1.1 {} Answered\r\ncontent-type: text/html; charset=utf-8\r\nconnection: close\r\n", page.status);
     for (name, value) in &page.headers {
         head.extend([name, ": ", value, "\r\n"]);
     }

@@ -99,7 +99,7 @@ pub use pool::TokioPool;
 pub use server::{Server, ServerBuilder};
 
 pub use countersign_accounts::{Account, Accounts, PasswordCheck, PasswordHash};
-pub use countersign_events::{Event, EventKind, EventSink};
+pub use countersign_events::{Event, EventKind, EventSink, Events};
 pub use countersign_mfa::StoredAccounts;
 pub use countersign_oauth_core::{
     Ask, AssertionAudience, Client, ClientId, ClientKeys, ClientKeysError, Clients, ConfigError, Consent, ConsentRule,

@@ -10,13 +10,15 @@ use countersign::outbound::Channel;
 use countersign::pages::Pages;
 use countersign::store::{Instrumented, Store};
 use countersign::{
-    Client, Clock, ConfigError, Event, EventSink, MasterKey, Preset, Registration, Requirement, Resource, Scope,
-    Server, ServerBuilder,
+    Client, Clock, ConfigError, Event, Events, MasterKey, Preset, Registration, Requirement, Resource, Scope, Server,
+    ServerBuilder, SystemClock,
 };
 
 use crate::StartError;
 use crate::admin::Watched;
+use crate::config::Delivery;
 use crate::data::DataError;
+use crate::delivery::{Around, Carriers};
 use crate::demo::{CALLBACK, Offer, SIGNED_OUT};
 use crate::device::Phone;
 use crate::outbox::Outbox;
@@ -26,13 +28,11 @@ use crate::settings::{PresetName, Settings, SettingsError};
 const BRAND: &str = "Countersign quickstart";
 
 /// What a server is made of, beside its settings.
-pub(crate) struct Parts<W> {
+pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) key: MasterKey,
     /// In place of the system's.
     pub(crate) clock: Option<Arc<dyn Clock>>,
-    /// Hears whom to warn.
-    pub(crate) warnings: W,
     pub(crate) watched: Watched,
     /// Where messages go.
     pub(crate) outbox: Outbox,
@@ -40,14 +40,27 @@ pub(crate) struct Parts<W> {
     pub(crate) phone: Phone,
 }
 
-/// A server as the settings want it, and what its start page offers.
+/// A server as the settings want it, what its start page offers, and who carries its messages.
+pub(crate) struct Assembled {
+    pub(crate) server: Server,
+    pub(crate) offers: Vec<Offer>,
+    pub(crate) carriers: Carriers,
+}
+
+/// Makes the server that the settings describe.
 pub(crate) async fn assemble(
     settings: &Settings,
     issuer: &str,
     origin: &str,
-    parts: Parts<impl EventSink + 'static>,
-) -> Result<(Server, Vec<Offer>), StartError> {
-    let Parts { store, key, clock, warnings, watched: Watched { events: recent, metrics }, outbox, phone } = parts;
+    parts: Parts,
+) -> Result<Assembled, StartError> {
+    let Parts { store, key, clock, watched: Watched { events: recent, metrics }, outbox, phone } = parts;
+    let clock = clock.unwrap_or_else(|| Arc::new(SystemClock));
+    let events = Events::none().and(log).and(move |event: &Event| recent.add(event));
+    let around = Around { origin, events: events.clone(), clock: Arc::clone(&clock) };
+    let everything_to_the_outbox = Delivery::default();
+    let delivery = settings.file.as_ref().map_or(&everything_to_the_outbox, |file| &file.delivery);
+    let carriers = Carriers::start(delivery, &outbox, &around)?;
     // Measured for `/admin/health`.
     let builder = Server::builder(issuer, Instrumented::new(store, metrics), key);
     let builder = match &settings.next_master_key {
@@ -62,24 +75,27 @@ pub(crate) async fn assemble(
         .preset(preset(settings))
         .stored_accounts()
         .limits(if settings.throttle { Limits::default() } else { Limits::off() })
-        .message_budget(if settings.throttle { MessageBudget::default() } else { MessageBudget::off() })
+        .message_budget(message_budget(settings))
+        .notices(settings.file.as_ref().is_none_or(|file| file.messages.notices()))
         .messages(MessageTexts::new(BRAND).map_err(|error| refused(settings, messages_failed(error)))?)
         .pages(Pages::new(BRAND))
         .registration(Registration::open())
-        .events(log)
-        .events(warnings)
-        .events(move |event: &Event| recent.add(event));
+        .events(move |event: &Event| events.record(event))
+        .clock(clock);
     let builder = if settings.throttle { builder } else { builder.requests_per_address(u32::MAX) };
-    let builder = match clock {
-        Some(clock) => builder.clock(clock),
-        None => builder,
-    };
     let (builder, offers) = match &settings.file {
-        Some(_) => configured(builder, settings, origin, (&outbox, phone)),
-        None => demo(builder, origin, (&outbox, phone)),
+        Some(_) => configured(builder, settings, origin, (&carriers, phone)),
+        None => demo(builder, origin, (&carriers, phone)),
     };
     let server = builder.build().await.map_err(|error| refused(settings, error))?;
-    Ok((server, offers))
+    Ok(Assembled { server, offers, carriers })
+}
+
+fn message_budget(settings: &Settings) -> MessageBudget {
+    if !settings.throttle {
+        return MessageBudget::off();
+    }
+    settings.file.as_ref().map_or_else(MessageBudget::default, |file| file.messages.budget())
 }
 
 fn messages_failed(error: MessageTextsError) -> ConfigError {
@@ -98,14 +114,14 @@ fn preset(settings: &Settings) -> Preset {
 }
 
 /// The demo's own clients and scopes.
-fn demo(builder: ServerBuilder, origin: &str, (outbox, phone): (&Outbox, Phone)) -> (ServerBuilder, Vec<Offer>) {
+fn demo(builder: ServerBuilder, origin: &str, (carriers, phone): (&Carriers, Phone)) -> (ServerBuilder, Vec<Offer>) {
     let builder = builder
         .factor(Totp::new(BRAND))
-        .factor(SmsCodes::new(outbox.clone()))
-        .factor(EmailCodes::new(outbox.clone()))
-        .factor(VoiceCodes::new(outbox.clone()))
+        .factor(SmsCodes::new(carriers.of(Channel::Sms)))
+        .factor(EmailCodes::new(carriers.of(Channel::Email)))
+        .factor(VoiceCodes::new(carriers.of(Channel::Voice)))
         .push(push(phone))
-        .sender(Channel::Email, outbox.clone())
+        .sender(Channel::Email, carriers.of(Channel::Email))
         .first_factors([FirstMethod::Password, FirstMethod::MagicLink])
         .policy(Policy::never().first_enrolment(FirstEnrolment::ThisLogin).suggest("totp"))
         .scope(Scope::new("payments", "Make payments").requires(Requirement::MFA))
@@ -135,7 +151,7 @@ fn configured(
     mut builder: ServerBuilder,
     settings: &Settings,
     origin: &str,
-    (outbox, phone): (&Outbox, Phone),
+    (carriers, phone): (&Carriers, Phone),
 ) -> (ServerBuilder, Vec<Offer>) {
     let Some(file) = &settings.file else { return (builder, Vec::new()) };
     if file.mfa.has_totp() {
@@ -145,18 +161,20 @@ fn configured(
         builder = builder.factor(Hotp::new(BRAND));
     }
     if let Some(code) = file.mfa.sms() {
-        builder = builder.factor(SmsCodes::new(outbox.clone()).format(code.format).lifetime(code.lifetime));
+        builder = builder.factor(SmsCodes::new(carriers.of(Channel::Sms)).format(code.format).lifetime(code.lifetime));
     }
     if let Some(code) = file.mfa.email() {
-        builder = builder.factor(EmailCodes::new(outbox.clone()).format(code.format).lifetime(code.lifetime));
+        builder =
+            builder.factor(EmailCodes::new(carriers.of(Channel::Email)).format(code.format).lifetime(code.lifetime));
     }
     if let Some(code) = file.mfa.voice() {
-        builder = builder.factor(VoiceCodes::new(outbox.clone()).format(code.format).lifetime(code.lifetime));
+        builder =
+            builder.factor(VoiceCodes::new(carriers.of(Channel::Voice)).format(code.format).lifetime(code.lifetime));
     }
     if let Some(push) = file.mfa.push(push(phone)) {
         builder = builder.push(push);
     }
-    builder = builder.sender(Channel::Email, outbox.clone()).first_factors(file.mfa.first_factors());
+    builder = builder.sender(Channel::Email, carriers.of(Channel::Email)).first_factors(file.mfa.first_factors());
     builder = builder.policy(file.mfa.policy());
     if let Some(table) = file.mfa.acr_table() {
         builder = builder.acr_table(table);

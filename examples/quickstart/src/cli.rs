@@ -126,6 +126,24 @@ pub enum Command {
     Import(ImportArgs),
     /// Seals what an earlier master key sealed and never expires under the present one
     Reseal,
+    /// Invites a user to set up a first factor (first_enrolment = "invitation"), and prints the code to hand over
+    Invite(InviteArgs),
+}
+
+/// Whom to invite.
+#[derive(Debug, Args)]
+pub struct InviteArgs {
+    /// The name that the user signs in with
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// How long the invitation lasts: 12h, 7d; by default 7 days, at most 90
+    #[arg(long, env = "COUNTERSIGN_INVITE_LASTS", value_name = "TIME")]
+    pub(crate) lasts: Option<String>,
+
+    /// Mails the code to the user's verified address instead
+    #[arg(long, env = "COUNTERSIGN_INVITE_MAIL", value_parser = FalseyValueParser::new())]
+    pub(crate) mail: bool,
 }
 
 /// What is exported, and where it goes.
@@ -214,6 +232,7 @@ impl std::fmt::Debug for Command {
             Self::Export(args) => args.fmt(f),
             Self::Import(args) => args.fmt(f),
             Self::Reseal => f.write_str("Reseal"),
+            Self::Invite(args) => args.fmt(f),
         }
     }
 }

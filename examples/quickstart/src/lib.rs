@@ -22,8 +22,10 @@ mod assembly;
 mod cli;
 mod config;
 mod data;
+mod delivery;
 mod demo;
 mod device;
+mod invite;
 mod listen;
 mod moving;
 mod outbox;
@@ -36,17 +38,17 @@ mod testing;
 mod tls;
 mod transfer;
 mod users;
-mod warnings;
 
 use countersign::ConfigError;
 
-pub use cli::{Cli, Command, ExportArgs, ImportArgs, MoveArgs};
+pub use cli::{Cli, Command, ExportArgs, ImportArgs, InviteArgs, MoveArgs};
 pub use config::{
     ClientEntry, ConfigFileError, FileConfig, LifetimesEntry, MfaEntry, ResourceEntry, ScopeEntry, UserEntry,
 };
 pub use data::DataError;
 pub use demo::{DemoError, Offer, Provider};
 pub use device::PhoneError;
+pub use invite::{InviteError, invite};
 pub use listen::ListenError;
 pub use moving::{MovingError, move_store};
 pub use outbox::{Outbox, OutgoingMessage};
@@ -88,6 +90,9 @@ pub enum StartError {
     /// What was asked for instead of serving was not done.
     #[error(transparent)]
     Transfer(#[from] TransferError),
+    /// Nobody was invited.
+    #[error(transparent)]
+    Invite(#[from] InviteError),
     /// The demo users cannot be written.
     #[error(transparent)]
     Users(#[from] UsersError),
@@ -103,6 +108,7 @@ impl StartError {
             Self::Tls(error) if error.is_a_setting() => 2,
             Self::Move(error) if error.is_a_setting() => 2,
             Self::Transfer(error) if error.is_a_setting() => 2,
+            Self::Invite(error) if error.is_a_setting() => 2,
             _ => 1,
         }
     }

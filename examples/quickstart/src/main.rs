@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use quickstart::{Cli, Command, Running, Settings, StartError, export, import, move_store, reseal, start};
+use quickstart::{Cli, Command, Running, Settings, StartError, export, import, invite, move_store, reseal, start};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -17,6 +17,7 @@ async fn main() -> ExitCode {
         Some(Command::Export(args)) => export(&cli, args).await,
         Some(Command::Import(args)) => import(&cli, args).await,
         Some(Command::Reseal) => reseal(&cli).await,
+        Some(Command::Invite(args)) => invite(&cli, args).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -77,7 +78,11 @@ fn tell(error: &StartError) {
 fn with_reason(error: &StartError) -> String {
     let mut text = error.to_string();
     let mut source = match error {
-        StartError::Data(_) | StartError::Store(_) | StartError::Move(_) | StartError::Transfer(_) => error.source(),
+        StartError::Data(_)
+        | StartError::Store(_)
+        | StartError::Move(_)
+        | StartError::Transfer(_)
+        | StartError::Invite(_) => error.source(),
         _ => None,
     };
     while let Some(reason) = source {

@@ -17,7 +17,8 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::admin::{RecentEvents, Watched};
-use crate::assembly::Parts;
+use crate::assembly::{Assembled, Parts};
+use crate::delivery::Carriers;
 use crate::demo::{self, Provider as _};
 use crate::device::Phone;
 use crate::listen::Bound;
@@ -26,9 +27,9 @@ use crate::serve::{self, Patience, Site};
 use crate::settings::{Listen, Settings, SettingsError};
 use crate::stores::Opened;
 use crate::tls::{Tls, TlsError};
-use crate::{StartError, admin, assembly, data, device, listen, users, warnings};
+use crate::{StartError, admin, assembly, data, device, listen, users};
 
-/// How long requests under way may take when it ends.
+/// How long requests under way may take when it ends, and then messages.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// A quickstart that serves.
@@ -40,6 +41,7 @@ pub struct Running {
     outbox: PathBuf,
     stop: watch::Sender<bool>,
     serving: JoinSet<()>,
+    carriers: Carriers,
     /// What goes on beside the requests; it ends with this value.
     upkeep: JoinSet<()>,
 }
@@ -72,7 +74,6 @@ async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Run
     data::make_folders(&settings)?;
     let key = data::master_key(&settings)?;
     let opened = Opened::open(&settings.store, settings.durable).await?;
-    let (sink, warnings) = warnings::channel();
     let watched = Watched { events: RecentEvents::new(SystemTime::now()), metrics: Arc::default() };
     let outbox = Outbox::new(&settings.outbox);
     let phone = Phone::open(&settings.data, outbox.clone())?;
@@ -80,27 +81,26 @@ async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Run
         store: Arc::clone(&opened.store),
         key,
         clock,
-        warnings: sink,
         watched: watched.clone(),
         outbox: outbox.clone(),
         phone: phone.clone(),
     };
-    let (server, offers) = assembly::assemble(&settings, &issuer, &origin, parts).await?;
+    let Assembled { server, offers, carriers } = assembly::assemble(&settings, &issuer, &origin, parts).await?;
     users::import(&server, &settings).await?;
     let users = settings.users.iter().map(|user| user.name.clone()).collect();
     let provider: Arc<dyn demo::Provider> = Arc::new(server.clone());
     let own = demo::routes(Arc::clone(&provider), offers, users).merge(outbox.routes());
-    let own = own.merge(device::routes(phone, provider));
+    let own = own.merge(device::routes(phone, provider)).merge(carriers.routes());
     let app = own.layer(middleware::from_fn_with_state(server.clone(), only_our_host));
     let app = app.merge(countersign::axum::router(&server));
     let app = match &settings.admin_token {
-        Some(token) => app.merge(admin::routes(server.clone(), watched, SecretString::new(token.expose()))),
+        Some(token) => {
+            app.merge(admin::routes(server.clone(), watched, settings.invites(), SecretString::new(token.expose())))
+        }
         None => app,
     };
     let app = app.layer(middleware::from_fn(serve::in_time));
-    let mut running = serve(bound, &app, tls, (server, opened), settings)?;
-    running.upkeep.spawn(warnings.deliver(running.server.clone(), outbox));
-    Ok(running)
+    Ok(serve(bound, &app, tls, (server, opened, carriers), settings)?)
 }
 
 /// The server that these settings describe, without its sockets, its demo users and its due work, and its store: for commands on its
@@ -108,7 +108,7 @@ async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Run
 ///
 /// # Errors
 /// As [`start`].
-pub(crate) async fn at_rest(settings: Settings) -> Result<(Server, Opened), StartError> {
+pub(crate) async fn at_rest(settings: Settings) -> Result<(Assembled, Opened), StartError> {
     let port = match settings.listen {
         Listen::Localhost(port) => port,
         Listen::Address(address) => address.port(),
@@ -122,21 +122,19 @@ pub(crate) async fn at_rest(settings: Settings) -> Result<(Server, Opened), Star
     let key = data::master_key(&settings)?;
     let watched = Watched { events: RecentEvents::new(SystemTime::now()), metrics: Arc::default() };
     let origin = origin_of(&issuer).to_owned();
-    let (sink, _nobody_listens) = warnings::channel();
     let outbox = Outbox::new(&settings.outbox);
     let phone = Phone::open(&settings.data, outbox.clone())?;
     let opened = Opened::open(&settings.store, settings.durable).await?;
     let store = Arc::clone(&opened.store);
-    let parts = Parts { store, key, clock: None, warnings: sink, watched, outbox, phone };
-    let (server, _) = assembly::assemble(&settings, &issuer, &origin, parts).await?;
-    Ok((server, opened))
+    let parts = Parts { store, key, clock: None, watched, outbox, phone };
+    Ok((assembly::assemble(&settings, &issuer, &origin, parts).await?, opened))
 }
 
 fn serve(
     bound: Bound,
     app: &Router,
     tls: Option<Tls>,
-    (server, store): (Server, Opened),
+    (server, store, carriers): (Server, Opened, Carriers),
     settings: Settings,
 ) -> Result<Running, TlsError> {
     let (stop, stopped) = watch::channel(false);
@@ -156,7 +154,7 @@ fn serve(
     }
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
     let (data, outbox) = (absolute(settings.data), absolute(settings.outbox));
-    Ok(Running { server, store, data, outbox, stop, serving, upkeep })
+    Ok(Running { server, store, data, outbox, stop, serving, carriers, upkeep })
 }
 
 impl Running {
@@ -192,6 +190,7 @@ impl Running {
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
             tracing::warn!("some requests took too long and were cut off");
         }
+        self.carriers.drain(DRAIN).await;
         self.upkeep.shutdown().await;
         self.store.close().await;
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use countersign::twilio::TwilioConfigError;
 use countersign::{Client, ConfigError, SecretString};
 
 use crate::cli::Cli;
@@ -239,6 +240,9 @@ pub enum SettingsError {
         /// Why.
         source: ConfigError,
     },
+    /// Twilio cannot report to this issuer.
+    #[error("[twilio] status_callback: Twilio cannot report to this issuer: {0}; leave it out")]
+    StatusCallback(#[source] TwilioConfigError),
     /// The server refuses what the switches say.
     #[error(transparent)]
     Server(ConfigError),
@@ -277,6 +281,11 @@ impl Settings {
         settings.refuse_openness(cli.open_demo)?;
         settings.refuse_unknown_users()?;
         Ok(settings)
+    }
+
+    /// Whether a user without a factor needs an invitation to set one up.
+    pub(crate) fn invites(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| file.mfa.invites())
     }
 
     /// Demo users, open registration, the outbox page and unlimited guessing are for this machine alone, unless the operator says otherwise.

@@ -132,8 +132,8 @@ async fn with_server<T>(
     cli: &Cli,
     work: impl AsyncFnOnce(&Server) -> Result<T, TransferError>,
 ) -> Result<T, StartError> {
-    let (server, store) = running::at_rest(Settings::from_cli(cli)?).await?;
-    let done = work(&server).await;
+    let (assembled, store) = running::at_rest(Settings::from_cli(cli)?).await?;
+    let done = work(&assembled.server).await;
     store.close().await;
     Ok(done?)
 }

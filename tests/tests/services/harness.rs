@@ -14,7 +14,7 @@ const FORM: &str = r#"<!doctype html><html lang="en"><title>A form</title><body>
 fn form() -> String {
     let origin = site(|asked| match asked.line.as_str() {
         "POST /done" => Page::new(format!("<!doctype html><title>Done</title><p id=\"posted\">{}</p>", asked.body)),
-        _ => Page { html: FORM.into(), headers: vec![("set-cookie", "seen=1".into())] },
+        _ => Page { headers: vec![("set-cookie", "seen=1".into())], ..Page::new(FORM) },
     });
     format!("{origin}/")
 }

@@ -2,8 +2,9 @@
 //!
 //! `cargo xtask test` installs what these tests need and runs them; see `docs/testing.md`.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
+mod delivery;
 mod harness;
 mod links_by_mail;
 mod login;

@@ -26,7 +26,7 @@ fn previews() -> String {
         let screen = asked.line.trim_start_matches("GET /");
         let html =
             pages.preview(screen, "en").map(|html| String::from_utf8(html.to_vec()).unwrap()).unwrap_or_default();
-        Page { html, headers: vec![("content-security-policy", pages.content_security_policy())] }
+        Page { headers: vec![("content-security-policy", pages.content_security_policy())], ..Page::new(html) }
     })
 }
 

@@ -1,9 +1,12 @@
 //! What a person does on the login pages.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use countersign_mfa_otp::TotpSecret;
 use countersign_tests::{Browser, Callback, Quickstart, Tokens};
+use serde_json::Value;
 
 /// The length of a TOTP step.
 const STEP: Duration = Duration::from_secs(30);
@@ -13,6 +16,8 @@ pub(crate) struct Shop {
     pub(crate) quickstart: Quickstart,
     pub(crate) callback: Callback,
     pub(crate) browser: Browser,
+    /// The texts of the messages that were looked at.
+    read: RefCell<HashSet<String>>,
 }
 
 impl Shop {
@@ -37,7 +42,8 @@ impl Shop {
             {more}"#,
             callback.uri()
         );
-        Self { quickstart: Quickstart::configured(&toml, switches), callback, browser: Browser::start(test) }
+        let quickstart = Quickstart::configured(&toml, switches);
+        Self { quickstart, callback, browser: Browser::start(test), read: RefCell::default() }
     }
 
     /// Begins a login in a browser that nobody knows, up to the second factor.
@@ -58,16 +64,27 @@ impl Shop {
         self.callback.authorization_url(self.quickstart.issuer(), "shop", "openid profile email")
     }
 
-    /// The link in the message that holds one and was sent last.
+    /// The link in the next message that holds one.
     pub(crate) fn link(&self) -> String {
-        let messages = self.quickstart.messages();
-        let words = messages.iter().rev().flat_map(|message| message["text"].as_str().unwrap().split_whitespace());
-        words.into_iter().find(|word| word.starts_with(self.quickstart.issuer())).unwrap().to_owned()
+        self.next_message(|message| {
+            let mut words = message["text"].as_str()?.split_whitespace();
+            words.find(|word| word.starts_with(self.quickstart.issuer())).map(str::to_owned)
+        })
     }
 
-    /// The message that was sent last.
-    pub(crate) fn newest(&self) -> serde_json::Value {
-        self.quickstart.messages().pop().unwrap()
+    /// The next message with a code.
+    pub(crate) fn newest(&self) -> Value {
+        self.next_message(|message| message["code"].is_string().then(|| message.clone()))
+    }
+
+    /// Waits for a message of this kind that was not looked at yet: it may arrive after the page that asked for it.
+    fn next_message<T>(&self, of: impl Fn(&Value) -> Option<T>) -> T {
+        self.browser.wait_until("a message", || {
+            let messages = self.quickstart.messages();
+            let fits =
+                |message: &Value| of(message).filter(|_| self.read.borrow_mut().insert(message["text"].to_string()));
+            messages.iter().rev().find_map(fits)
+        })
     }
 
     /// Agrees to whatever is still asked, and exchanges the code that arrives.

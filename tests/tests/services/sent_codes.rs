@@ -56,8 +56,9 @@ fn codes_by_sms_mail_and_voice_are_set_up_and_used_through_the_pages() {
         let sent = shop.quickstart.messages().len();
         shop.browser.wait_for_button("again").click_away();
         shop.browser.wait_for("#step-code");
+        let code = code_of(&shop.newest());
         assert_eq!(shop.quickstart.messages().len(), sent + 1);
-        enter_code(&shop.browser, &code_of(&shop.newest()));
+        enter_code(&shop.browser, &code);
         shop.finish();
         shop.browser.goto(&shop.quickstart.url("/outbox"));
         let outbox = shop.browser.text().replace(", ", ""); // a voice spells

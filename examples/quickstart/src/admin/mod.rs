@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 
 pub(crate) use events::RecentEvents;
 
+use crate::invite::{self, InviteError, Invited};
 use crate::running::is_our_host;
 
 /// Nothing here reads a body, and none needs to be longer.
@@ -36,6 +37,8 @@ struct Admin(Arc<Inner>);
 struct Inner {
     server: Server,
     watched: Watched,
+    /// Whether users need invitations.
+    invites: bool,
     token: SecretString,
 }
 
@@ -47,13 +50,14 @@ pub(crate) struct Watched {
 }
 
 /// The routes below `/admin/`.
-pub(crate) fn routes(server: Server, watched: Watched, token: SecretString) -> Router {
-    let admin = Admin(Arc::new(Inner { server, watched, token }));
+pub(crate) fn routes(server: Server, watched: Watched, invites: bool, token: SecretString) -> Router {
+    let admin = Admin(Arc::new(Inner { server, watched, invites, token }));
     let routes = Router::new()
         .route("/keys/rotate", post(rotate))
         .route("/users/{name}/unlock", post(unlock))
         .route("/users/{name}/reset-factors", post(reset_factors))
         .route("/users/{name}/revoke", post(revoke))
+        .route("/users/{name}/invite", post(invite))
         .route("/events", get(recent))
         .route("/health", get(health))
         .fallback(nothing)
@@ -133,6 +137,52 @@ async fn revoke(State(admin): State<Admin>, name: Result<Path<String>, PathRejec
     let user = admin.user(name).await?;
     admin.0.server.revoke_subject(user.clone()).await?;
     Ok(done("revoke", &user))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Inviting {
+    lasts: Option<String>,
+    #[serde(default)]
+    mail: bool,
+}
+
+/// Invites a user to set up a first factor. The code is told this once, or mailed.
+async fn invite(
+    State(admin): State<Admin>,
+    name: Result<Path<String>, PathRejection>,
+    how: Result<Query<Inviting>, QueryRejection>,
+) -> Result<Answer, Answer> {
+    let wrong = |description| Answer::error(StatusCode::BAD_REQUEST, "invalid_request", description);
+    let Ok(Query(Inviting { lasts, mail })) = how else { return Err(wrong("lasts is a time, mail is true or false")) };
+    let Ok(Path(name)) = name else { return Err(Answer::not_found("no such user")) };
+    if !admin.0.invites {
+        return Err(InviteError::NotNeeded.into());
+    }
+    let Invited { user, code, lasts } = invite::issue(&admin.0.server, &name, lasts.as_deref(), mail).await?;
+    noted("invite", user.as_str());
+    let until = admin.0.server.now().plus(lasts).as_secs();
+    Ok(Answer::ok(match code {
+        Some(code) => json!({ "user": user.as_str(), "code": code.expose(), "expires_at": until }),
+        None => json!({ "user": user.as_str(), "mailed": true, "expires_at": until }),
+    }))
+}
+
+impl From<InviteError> for Answer {
+    fn from(error: InviteError) -> Self {
+        let (status, code) = match &error {
+            InviteError::Lasts => (StatusCode::BAD_REQUEST, "invalid_request"),
+            InviteError::NoSuchUser => return Self::not_found("no such user"),
+            InviteError::NotNeeded | InviteError::HasFactor | InviteError::NoAddress => {
+                (StatusCode::CONFLICT, "not_possible")
+            }
+            _ => {
+                tracing::error!(target: "countersign::admin", ?error, "nobody was invited");
+                (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
+            }
+        };
+        Self::error(status, code, &error.to_string())
+    }
 }
 
 #[derive(Deserialize)]

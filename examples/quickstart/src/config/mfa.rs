@@ -12,7 +12,7 @@ use toml::Spanned;
 
 use super::ConfigFileError;
 use super::entries::RequirementEntry;
-use super::value::Period;
+use super::value::{BudgetEntry, Period};
 
 /// When a second factor is asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -44,20 +44,6 @@ struct PushEntry {
     known: Option<BudgetEntry>,
     cooling_off: Option<Period>,
     denials: Option<BudgetEntry>,
-}
-
-/// So many in a window.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BudgetEntry {
-    attempts: u32,
-    window: Period,
-}
-
-impl From<BudgetEntry> for Budget {
-    fn from(entry: BudgetEntry) -> Self {
-        Self::new(entry.attempts, entry.window.0)
-    }
 }
 
 impl PushEntry {
@@ -95,6 +81,11 @@ impl MfaEntry {
         let policy = self.users.iter().fold(policy, |policy, (name, entry)| policy.user(name.as_str(), entry.into()));
         let policy = if self.verified_contacts { policy.verified_contacts() } else { policy };
         self.groups.iter().fold(policy, |policy, (name, entry)| policy.group(name, entry.into()))
+    }
+
+    /// Whether a user without a factor needs an invitation to set one up.
+    pub(crate) fn invites(&self) -> bool {
+        self.first_enrolment == FirstEnrolmentName::Invitation
     }
 
     /// The classes that the file names in place of the kit's own.

@@ -1,7 +1,9 @@
 //! The configuration file: TOML, every member known, every mistake told with its line and its cure.
 
+mod delivery;
 mod entries;
 mod later;
+mod messages;
 mod mfa;
 mod value;
 
@@ -16,6 +18,10 @@ pub use entries::{ClientEntry, LifetimesEntry, ResourceEntry, ScopeEntry, UserEn
 pub use later::ConfigFileError;
 pub use mfa::MfaEntry;
 
+pub(crate) use delivery::{Carrier, Delivery, Phones};
+use delivery::{DeliveryEntry, HookEntry, MailEntry, Place, Tables, TwilioEntry};
+use messages::MessagesEntry;
+
 /// A configuration file that was read and checked.
 #[derive(Debug, Default)]
 pub struct FileConfig {
@@ -29,6 +35,10 @@ pub struct FileConfig {
     pub resources: Vec<ResourceEntry>,
     /// When a second factor is asked for.
     pub mfa: MfaEntry,
+    /// Who carries messages.
+    pub(crate) delivery: Delivery,
+    /// How many messages go out, and whereto.
+    pub(crate) messages: MessagesEntry,
     /// How long things live.
     pub lifetimes: LifetimesEntry,
     /// What is known of demo users beside their names.
@@ -44,6 +54,11 @@ struct Document {
     scope: Vec<Spanned<ScopeEntry>>,
     resource: Vec<Spanned<ResourceEntry>>,
     mfa: MfaEntry,
+    mail: Option<Spanned<MailEntry>>,
+    twilio: Option<Spanned<TwilioEntry>>,
+    hook: Option<Spanned<HookEntry>>,
+    delivery: DeliveryEntry,
+    messages: MessagesEntry,
     lifetimes: LifetimesEntry,
     user: BTreeMap<String, Spanned<UserEntry>>,
 }
@@ -67,7 +82,12 @@ impl FileConfig {
         later::refuse(path, text)?;
         let document: Document = toml::from_str(text).map_err(|error| ConfigFileError::of_toml(path, text, &error))?;
         document.mfa.check(path, text)?;
-        Ok(Self { path: path.to_owned(), ..document.located(text) })
+        document.messages.check(path, text)?;
+        let (mail, twilio, hook) = (document.mail.as_ref(), document.twilio.as_ref(), document.hook.as_ref());
+        let calls = document.mfa.voice().is_some();
+        let place = Place { file: path, text };
+        let delivery = document.delivery.resolve(Tables { mail, twilio, hook }, calls, place)?;
+        Ok(Self { path: path.to_owned(), delivery, ..document.located(text) })
     }
 
     /// The line at which what is known of a user begins.
@@ -106,6 +126,7 @@ impl Document {
             scopes: self.scope.into_iter().map(Spanned::into_inner).collect(),
             resources: self.resource.into_iter().map(Spanned::into_inner).collect(),
             mfa: self.mfa,
+            messages: self.messages,
             lifetimes: self.lifetimes,
             users: self.user.into_iter().map(|(name, user)| (name, user.into_inner())).collect(),
             lines,
