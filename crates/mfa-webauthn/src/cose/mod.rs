@@ -1,0 +1,12 @@
+//! COSE keys and signatures (RFC 9052, RFC 9053, RFC 8230), as WebAuthn 3 §5.8.5 narrows them.
+
+mod algorithm;
+mod curve;
+mod key;
+mod verify;
+
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use key::CoseKeyError;
+pub(crate) use key::{CoseKey, EcCurve, OkpCurve, PublicKey};
+pub use verify::SignatureError;
+pub(crate) use verify::{Hash, sha256, verify, verify_fixed_es256, verify_x509};

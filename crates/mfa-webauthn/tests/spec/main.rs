@@ -1,0 +1,4 @@
+//! WebAuthn Level 3, a test a claim, named after the section.
+
+#[cfg(test)]
+mod vectors;
