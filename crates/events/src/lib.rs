@@ -68,6 +68,10 @@ kinds! {
     ClientUpdated => "client.updated",
     /// A code that was spent came again in an otherwise valid request; its grant was ended (RFC 6749 §4.1.2).
     CodeReused => "code.reused",
+    /// A browser that was remembered is remembered no more, or all of a user's are (then the method is `all`).
+    DeviceForgotten => "device.forgotten",
+    /// A user had a browser remembered, which is not asked for a second factor for a while.
+    DeviceRemembered => "device.remembered",
     /// Who was asked on a device says that a login is not theirs: somebody else has the password.
     FactorDenied => "factor.denied",
     /// The owner of an account has shown that its mail address is theirs.

@@ -278,7 +278,7 @@ impl Authenticators {
             let Some(changed) = change(&mut value, now)? else { return Ok(false) };
             let mut batch = Batch::new(read.key.partition, now, &*inner.random)?;
             read.put(&mut batch, &value)?;
-            inner.subjects.changing(subject, changed, &mut batch).await.map_err(AuthenticatorsError::Subjects)?;
+            inner.changing(subject, changed, &mut batch).await.map_err(AuthenticatorsError::Subjects)?;
             match inner.store.commit_surely(&batch).await {
                 Ok(()) => return Ok(true),
                 Err(CommitError::Unknown(error) | CommitError::Refused(error)) => return Err(error.into()),

@@ -73,7 +73,7 @@ impl Caller {
         self
     }
 
-    /// What the browser says of itself (`User-Agent`), for [risk signals](crate::risk) of the host's own. Anybody can say anything: nothing
+    /// What the browser says of itself (`User-Agent`), for [risk signals](crate::risk) of the host's own, and for lists of devices. Anybody can say anything: nothing
     /// of ours takes it for a proof. What goes beyond 512 characters is cut off.
     #[must_use]
     pub fn user_agent(mut self, text: &str) -> Self {
@@ -97,12 +97,18 @@ impl Caller {
     }
 }
 
-/// What a browser keeps of the accounts that signed in with it: a random mark for each, the newest first.
+/// What a browser keeps of the accounts that signed in with it, the newest first: a random mark for each, and a random secret for each that
+/// had it remembered.
 ///
 /// A mark gives no access. It only gives the browser a guessing budget of its own, so that strangers who use theirs up cannot
-/// lock the owner out. [`fmt::Display`] writes the value of the cookie and [`BrowserMarks::parse`] reads it.
+/// lock the owner out. The secret of a remembered device stands in for a second factor beside the password of its own user, where a
+/// [`Requirement`](countersign_primitives::Requirement) lets it. [`fmt::Display`] writes the value of the cookie and
+/// [`BrowserMarks::parse`] reads it; the cookie is `HttpOnly`, `Secure` and `SameSite=Lax`.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct BrowserMarks(Vec<Id>);
+pub struct BrowserMarks {
+    marks: Vec<Id>,
+    devices: Vec<Id>,
+}
 
 impl BrowserMarks {
     /// So many accounts are remembered; the oldest gives way.
@@ -111,41 +117,69 @@ impl BrowserMarks {
     /// Reads a cookie's value. What cannot be read is left out: the browser is then a stranger, no worse.
     #[must_use]
     pub fn parse(value: &str) -> Self {
-        Self(value.split('.').take(Self::MAX).filter_map(|mark| mark.parse().ok()).collect())
+        let (marks, devices) = value.split_once(DEVICES_FOLLOW).unwrap_or((value, ""));
+        let ids = |text: &str| text.split('.').take(Self::MAX).filter_map(|id| id.parse().ok()).collect();
+        Self { marks: ids(marks), devices: ids(devices) }
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.marks.is_empty() && self.devices.is_empty()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Id> + '_ {
-        self.0.iter().copied()
+        self.marks.iter().copied()
+    }
+
+    /// The secrets of the accounts that had the browser remembered.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = Id> + '_ {
+        self.devices.iter().copied()
     }
 
     /// The marks with this one first.
     pub(crate) fn with(&self, mark: Id) -> Self {
-        let others = self.iter().filter(|other| *other != mark);
-        Self(std::iter::once(mark).chain(others).take(Self::MAX).collect())
+        Self { marks: first(mark, self.iter()), devices: self.devices.clone() }
     }
+
+    /// The secrets with this one first, in place of that one.
+    pub(crate) fn with_device(&self, secret: Id, replaced: Option<Id>) -> Self {
+        let others = self.devices().filter(|other| Some(*other) != replaced);
+        Self { marks: self.marks.clone(), devices: first(secret, others) }
+    }
+}
+
+/// Stands between marks and secrets in the cookie.
+const DEVICES_FOLLOW: char = '~';
+
+/// The newest first, and no more than are kept.
+fn first(newest: Id, others: impl Iterator<Item = Id>) -> Vec<Id> {
+    std::iter::once(newest).chain(others.filter(|other| *other != newest)).take(BrowserMarks::MAX).collect()
+}
+
+fn write_ids(f: &mut fmt::Formatter<'_>, ids: &[Id]) -> fmt::Result {
+    for (position, id) in ids.iter().enumerate() {
+        if position > 0 {
+            f.write_str(".")?;
+        }
+        write!(f, "{id}")?;
+    }
+    Ok(())
 }
 
 impl fmt::Display for BrowserMarks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, mark) in self.0.iter().enumerate() {
-            if position > 0 {
-                f.write_str(".")?;
-            }
-            write!(f, "{mark}")?;
+        write_ids(f, &self.marks)?;
+        if !self.devices.is_empty() {
+            write!(f, "{DEVICES_FOLLOW}")?;
         }
-        Ok(())
+        write_ids(f, &self.devices)
     }
 }
 
 impl fmt::Debug for BrowserMarks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BrowserMarks({} marks)", self.0.len())
+        write!(f, "BrowserMarks({} marks, {} devices)", self.marks.len(), self.devices.len())
     }
 }
 
@@ -156,16 +190,30 @@ mod tests {
     #[test]
     fn marks_survive_the_cookie_and_rubbish_is_left_out() {
         let marks = (0..7).fold(BrowserMarks::default(), |marks, byte| marks.with(Id::from_bytes([byte; 16])));
-        assert_eq!(marks.0.len(), BrowserMarks::MAX);
-        assert_eq!(marks.0[0], Id::from_bytes([6; 16]));
+        assert_eq!(marks.marks.len(), BrowserMarks::MAX);
+        assert_eq!(marks.marks[0], Id::from_bytes([6; 16]));
         assert_eq!(BrowserMarks::parse(&marks.to_string()), marks);
-        assert_eq!(BrowserMarks::parse(&format!("x..{}", Id::from_bytes([1; 16]))).0, [Id::from_bytes([1; 16])]);
-        assert!(BrowserMarks::parse("").is_empty());
+        assert_eq!(BrowserMarks::parse(&format!("x..{}", Id::from_bytes([1; 16]))).marks, [Id::from_bytes([1; 16])]);
+        for nothing in ["", "~", "~~", "x~y", "."] {
+            assert!(BrowserMarks::parse(nothing).is_empty(), "{nothing}");
+        }
     }
 
     #[test]
     fn a_mark_stands_once_and_first() {
         let (a, b) = (Id::from_bytes([1; 16]), Id::from_bytes([2; 16]));
-        assert_eq!(BrowserMarks::default().with(a).with(b).with(a).0, [a, b]);
+        assert_eq!(BrowserMarks::default().with(a).with(b).with(a).marks, [a, b]);
+    }
+
+    #[test]
+    fn secrets_of_devices_stand_apart_from_marks_and_take_each_others_place() {
+        let id = |byte| Id::from_bytes([byte; 16]);
+        let devices = (1..8).fold(BrowserMarks::default(), |all, byte| all.with_device(id(byte), None));
+        assert_eq!(devices.devices.len(), BrowserMarks::MAX);
+        assert_eq!(BrowserMarks::parse(&devices.to_string()), devices);
+        let both = devices.with(id(9));
+        assert_eq!(BrowserMarks::parse(&both.to_string()), both);
+        assert_eq!(both.with_device(id(8), Some(id(7))).devices, [8, 6, 5, 4, 3].map(id));
+        assert!(!format!("{both:?}").contains(&id(7).to_string()), "promise 4");
     }
 }

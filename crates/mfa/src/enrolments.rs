@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::contact::Contact;
 use crate::factor::{Enrolled, RECOVERY_CODE, RecoveryFactor, State};
 use crate::keys::ENROLMENTS;
+use crate::login::record::Remember;
 use crate::step::Way;
 use crate::{Method, Subjects};
 
@@ -117,6 +118,11 @@ impl Authenticator {
 
     pub(crate) fn is_recovery(&self) -> bool {
         self.method == RECOVERY_CODE
+    }
+
+    /// As what a browser is remembered in which it was proven.
+    pub(crate) fn remember(&self) -> Remember {
+        if self.on_file { Remember::OnFile } else { Remember::Enrolled(self.id) }
     }
 
     /// Whether nothing is left of it to be asked for.

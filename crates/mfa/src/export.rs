@@ -113,7 +113,7 @@ impl Authenticators {
             }
             let mut batch = Batch::new(read.key.partition, now, &*self.inner().random)?;
             read.put(&mut batch, &told)?;
-            let changing = self.inner().subjects.changing(subject, Changed::FirstFactorEnrolled, &mut batch);
+            let changing = self.inner().changing(subject, Changed::FirstFactorEnrolled, &mut batch);
             changing.await.map_err(AuthenticatorsError::Subjects)?;
             match self.inner().store.commit_surely(&batch).await {
                 Ok(()) => {

@@ -33,6 +33,9 @@ pub(crate) const LINKS: Kind = Kind(38);
 /// What is remembered of a subject's logins, in the subject's partition.
 pub(crate) const RISK_HISTORY: Kind = Kind(56);
 
+/// The browsers that a subject had remembered, in the subject's partition.
+pub(crate) const REMEMBERED_DEVICES: Kind = Kind(52);
+
 /// The keys of one realm. Nothing derived here is the same in two realms (promise 16).
 pub(crate) struct Keys {
     names: hmac::Key,

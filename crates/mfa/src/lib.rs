@@ -52,7 +52,7 @@
 //! | how surely it is the owner | [`risk`] |
 //! | guessing | [`Limits`] |
 //! | users, where the host has no table | [`StoredAccounts`] |
-//! | a help desk's view | [`Authenticators`] |
+//! | a help desk's view | [`Authenticators`], [`RememberedDevices`] |
 //!
 //! # What holds
 //! - A code is accepted once, however many requests bring it at once, and across a crash: what it spends is written to the
@@ -65,7 +65,7 @@
 //! # What this crate does not do
 //! Without feature `oauth` it reads no cookie and speaks no HTTP: the host says which browser calls. It issues no token: the
 //! authorization server does, and checks the requirement again. It carries no messages: a
-//! [`MessageSender`](countersign_outbound::MessageSender) does. Passkeys and remembered devices are not part of this version.
+//! [`MessageSender`](countersign_outbound::MessageSender) does. Passkeys are not part of this version.
 //!
 //! # Features
 //!
@@ -82,6 +82,7 @@ mod authenticators;
 mod builder;
 mod caller;
 mod contact;
+mod devices;
 mod enrolments;
 mod error;
 mod export;
@@ -110,6 +111,7 @@ pub use answer::{Answer, AnswerError, ConsentAnswer, Submission};
 pub use authenticators::{AuthenticatorInfo, Authenticators, AuthenticatorsError};
 pub use builder::MfaBuilder;
 pub use caller::{BrowserMarks, Caller};
+pub use devices::{DeviceId, DeviceInfo, RememberedDevices};
 pub use enrolments::{AuthenticatorId, ParseAuthenticatorIdError};
 pub use error::{LoginError, MfaConfigError};
 pub use export::AccountsPage;

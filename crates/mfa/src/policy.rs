@@ -42,6 +42,7 @@ pub struct Policy {
     verified_contacts: bool,
     suggested: Option<String>,
     risk: Option<Arc<RiskPolicy>>,
+    remember: Option<Duration>,
 }
 
 impl fmt::Debug for Policy {
@@ -56,6 +57,7 @@ impl fmt::Debug for Policy {
             .field("verified_contacts", &self.verified_contacts)
             .field("suggested", &self.suggested)
             .field("risk", &self.risk)
+            .field("remember", &self.remember)
             .finish()
     }
 }
@@ -79,10 +81,11 @@ impl PartialEq for Policy {
                 grace,
                 verified_contacts,
                 suggested,
+                remember,
                 rules: _,
                 risk: _,
             } = policy.clone();
-            (everybody, groups, users, first_enrolment, grace, verified_contacts, suggested)
+            (everybody, groups, users, first_enrolment, grace, verified_contacts, suggested, remember)
         };
         same_rules && same_risk && said(self) == said(other)
     }
@@ -257,6 +260,7 @@ impl Policy {
             verified_contacts: false,
             suggested: None,
             risk: None,
+            remember: None,
         }
     }
 
@@ -325,6 +329,36 @@ impl Policy {
     pub fn suggest(mut self, method: impl Into<String>) -> Self {
         self.suggested = Some(method.into());
         self
+    }
+
+    /// How long a browser is usually remembered.
+    pub const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
+
+    /// Lets users have a browser remembered in which they prove a second factor: for this long ([`Policy::REMEMBERED`]) it is not asked
+    /// for again there. Default: no browser is.
+    ///
+    /// What a remembered browser stands in for is [`Requirement::MFA`] and its like: of everybody, groups, users, clients, scopes and
+    /// rules. It never stands in for a greatest age, for what cannot be phished, for what the request itself asks, nor where a
+    /// requirement says so ([`Requirement::never_remembered`]). What a login states (`acr`, `amr`) is what was proven in it.
+    ///
+    /// ```
+    /// use countersign_mfa::Policy;
+    /// use countersign_primitives::Requirement;
+    ///
+    /// let policy = Policy::always()
+    ///     .remember_device(Policy::REMEMBERED)
+    ///     .group("admin", Requirement::MFA.never_remembered());
+    /// # let _ = policy;
+    /// ```
+    #[must_use]
+    pub fn remember_device(mut self, lasts: Duration) -> Self {
+        self.remember = Some(lasts);
+        self
+    }
+
+    /// How long browsers are remembered, where any is.
+    pub(crate) fn remembers_devices(&self) -> Option<Duration> {
+        self.remember
     }
 
     pub(crate) fn suggested(&self) -> Option<&str> {

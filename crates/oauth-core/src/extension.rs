@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use countersign_primitives::{Id, Requirement, SignedIn, Subject, UnixTime};
+use countersign_primitives::{Id, Remembered, Requirement, SignedIn, Subject, UnixTime};
 use countersign_storage_traits::Batch;
 use http::request::Parts;
 use serde_json::{Map, Value};
@@ -109,6 +109,16 @@ pub trait Extension: Send + Sync + fmt::Debug {
         Ok(None)
     }
 
+    /// Whether a browser that a login was remembered in is remembered still. Its mark in a [`SignedIn`] stands in for a second factor only
+    /// where an extension says so, at every authorization request and every grant; nobody asks for a login without such a mark.
+    ///
+    /// # Errors
+    /// Nothing is then issued.
+    async fn vouches(&self, at: &At<'_>, subject: &Subject, device: Remembered) -> Result<bool, Refusal> {
+        let _ = (at, subject, device);
+        Ok(false)
+    }
+
     /// The gate before anything is issued, for every grant: a refusal here is the last word.
     ///
     /// # Errors
@@ -154,6 +164,8 @@ pub enum Hook {
     Demand,
     /// [`Extension::unmet`].
     Unmet,
+    /// [`Extension::vouches`].
+    Vouch,
     /// [`Extension::admit`].
     Admit,
     /// [`Extension::respond`].
@@ -171,6 +183,7 @@ impl Hook {
         Self::Subject,
         Self::Demand,
         Self::Unmet,
+        Self::Vouch,
         Self::Admit,
         Self::Respond,
         Self::Ended,

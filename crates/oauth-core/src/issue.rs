@@ -1,5 +1,7 @@
 //! Making the answer of the token endpoint: checked, admitted and signed, but not yet released.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use countersign_events::{Event, EventKind};
 use countersign_primitives::{Requirement, SecretString, SignedIn, Subject};
@@ -115,7 +117,33 @@ impl Server {
             }
             requirement = requirement.and(&demanded, table);
         }
+        let rests_on_it = requirement.acr_value().is_some() && !requirement.is_never_remembered();
+        if rests_on_it && !self.is_vouched_for(at, who).await? {
+            requirement = requirement.never_remembered();
+        }
         Ok(requirement)
+    }
+
+    /// Whether the remembered browser of `who` still is one, by the word of an extension. Without a mark there is nothing to ask.
+    async fn is_vouched_for(&self, at: &At<'_>, who: &SignedIn) -> Result<bool, Refusal> {
+        let Some(device) = who.remembered_at(at.now) else { return Ok(true) };
+        for extension in self.extensions_with(Hook::Vouch) {
+            if extension.vouches(at, who.subject(), device).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Who signed in, without the mark of a remembered browser that is remembered no more.
+    pub(crate) async fn as_vouched<'a>(
+        &self,
+        at: &At<'_>,
+        who: Option<&'a SignedIn>,
+    ) -> Result<Option<Cow<'a, SignedIn>>, Refusal> {
+        let Some(who) = who else { return Ok(None) };
+        let vouched = self.is_vouched_for(at, who).await?;
+        Ok(Some(if vouched { Cow::Borrowed(who) } else { Cow::Owned(who.clone().on_remembered(None)) }))
     }
 
     /// No grant yields a token below what client and scopes require (promise 8).

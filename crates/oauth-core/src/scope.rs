@@ -40,19 +40,21 @@ impl Scope {
     /// use countersign_primitives::Requirement;
     ///
     /// let users = Scope::admin("users:write", "Change users");
-    /// assert_eq!(users.requirement(), &Requirement::MFA);
+    /// assert_eq!(users.requirement(), &Requirement::MFA.never_remembered());
     /// assert!(!users.is_public());
     /// ```
     #[must_use]
     pub fn admin(token: impl Into<String>, description: impl Into<String>) -> Self {
-        Self { requires: Requirement::MFA, public: false, admin: true, ..Self::new(token, description) }
+        let requires = Requirement::MFA.never_remembered();
+        Self { requires, public: false, admin: true, ..Self::new(token, description) }
     }
 
     /// What must be proven whenever this scope is issued. Of a scope of administration the stronger of this and a second factor;
     /// a class of the host's own counts as stronger, and the server's table must know it as one.
     #[must_use]
     pub fn requires(mut self, requirement: Requirement) -> Self {
-        self.requires = if self.admin { requirement.and(&Requirement::MFA, &AcrTable::default()) } else { requirement };
+        let least = const { &Requirement::MFA.never_remembered() };
+        self.requires = if self.admin { requirement.and(least, &AcrTable::default()) } else { requirement };
         self
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{LoginClaims, SessionId, Subject, UnixTime};
+use crate::{Id, LoginClaims, SessionId, Subject, UnixTime};
 
 /// An authentication context class reference: how strong a login was (OpenID Connect Core §2, the `acr` claim).
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -150,6 +150,18 @@ impl AcrTable {
         }
     }
 
+    /// Whether a browser that was remembered for having proven a second factor can stand in for a class: for two factors of whatever
+    /// age, and for nothing more.
+    fn can_be_remembered(&self, need: &Acr) -> bool {
+        self.max_age(need).is_none() && self.strength(need).is_some_and(|need| Some(need) <= self.strength(&Acr::MFA))
+    }
+
+    /// Whether the browser of `who` stands in for `need` at `now`, beside one factor that was proven in earnest.
+    fn stood_in_for(&self, who: &SignedIn, need: &Acr, now: UnixTime) -> bool {
+        let proven = || who.acr_value().is_some_and(|have| self.satisfies(have, &Acr::AAL1));
+        self.can_be_remembered(need) && who.remembered_at(now).is_some() && proven()
+    }
+
     /// Whether `who` bears `need` at `now`, its age included.
     #[must_use]
     pub fn reached(&self, who: &SignedIn, need: &Acr, now: UnixTime) -> bool {
@@ -274,6 +286,17 @@ pub struct SignedIn {
     claims: LoginClaims,
     #[serde(default, skip_serializing_if = "is_false")]
     by_mail: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    remembered: Option<Remembered>,
+}
+
+/// A browser in which a second factor was proven before, and which its user had remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remembered {
+    /// Names the device in its user's list; gives no access.
+    pub device: Id,
+    /// Until then.
+    pub until: UnixTime,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
@@ -293,6 +316,7 @@ impl SignedIn {
             proofs: Vec::new(),
             claims: LoginClaims::default(),
             by_mail: false,
+            remembered: None,
         }
     }
 
@@ -360,6 +384,31 @@ impl SignedIn {
         self.by_mail
     }
 
+    /// Marks the browser as one that was remembered, or takes the mark away. It states nothing (`acr` and `amr` say what was proven in
+    /// this login), and stands in for a second factor where a [`Requirement`] lets it.
+    ///
+    /// ```
+    /// use countersign_primitives::{Acr, AcrTable, Amr, Id, Remembered, Requirement, SignedIn, UnixTime};
+    ///
+    /// let (table, now) = (AcrTable::default(), UnixTime::from_secs(50));
+    /// let device = Remembered { device: Id::from_bytes([1; 16]), until: UnixTime::from_secs(60) };
+    /// let who = SignedIn::new("u-1", now).amr([Amr::Pwd]).acr(Acr::AAL1).on_remembered(Some(device));
+    /// assert!(Requirement::MFA.met_by(&who, &table, now) && !table.reached(&who, &Acr::MFA, now));
+    /// assert!(!Requirement::MFA.never_remembered().met_by(&who, &table, now));
+    /// assert!(!Requirement::PHISHING_RESISTANT.met_by(&who, &table, now));
+    /// ```
+    #[must_use]
+    pub fn on_remembered(mut self, device: Option<Remembered>) -> Self {
+        self.remembered = device;
+        self
+    }
+
+    /// The mark of a remembered browser, while it lasts.
+    #[must_use]
+    pub fn remembered_at(&self, now: UnixTime) -> Option<Remembered> {
+        self.remembered.filter(|device| now < device.until)
+    }
+
     /// Who.
     #[must_use]
     pub fn subject(&self) -> &Subject {
@@ -421,20 +470,22 @@ pub struct Requirement {
     acr: Option<Acr>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_age: Option<Duration>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    never_remembered: bool,
 }
 
 impl Requirement {
     /// Anybody who is signed in will do.
-    pub const NONE: Self = Self { acr: None, max_age: None };
-    /// Two factors of different kinds.
-    pub const MFA: Self = Self { acr: Some(Acr::MFA), max_age: None };
+    pub const NONE: Self = Self { acr: None, max_age: None, never_remembered: false };
+    /// Two factors of different kinds; or one, in a browser that was remembered for having proven two.
+    pub const MFA: Self = Self { acr: Some(Acr::MFA), ..Self::NONE };
     /// A login that cannot be phished.
-    pub const PHISHING_RESISTANT: Self = Self { acr: Some(Acr::PHR), max_age: None };
+    pub const PHISHING_RESISTANT: Self = Self { acr: Some(Acr::PHR), ..Self::NONE };
 
     /// At least this class.
     #[must_use]
     pub const fn at_least(acr: Acr) -> Self {
-        Self { acr: Some(acr), max_age: None }
+        Self { acr: Some(acr), ..Self::NONE }
     }
 
     /// And not longer ago than this.
@@ -442,6 +493,33 @@ impl Requirement {
     pub const fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
         self
+    }
+
+    /// And proven, not remembered: no remembered browser stands in for it. One never stands in for a greatest age, nor for what cannot
+    /// be phished; this says the same of a second factor.
+    ///
+    /// ```
+    /// use countersign_primitives::Requirement;
+    ///
+    /// let transfers = Requirement::MFA.never_remembered();
+    /// assert!(transfers.is_never_remembered() && !Requirement::MFA.is_never_remembered());
+    /// ```
+    #[must_use]
+    pub const fn never_remembered(mut self) -> Self {
+        self.never_remembered = true;
+        self
+    }
+
+    /// Whether no remembered browser stands in for it, whatever its class.
+    #[must_use]
+    pub const fn is_never_remembered(&self) -> bool {
+        self.never_remembered || self.max_age.is_some()
+    }
+
+    /// Whether a browser that proves a second factor now can stand in for it later.
+    #[must_use]
+    pub fn can_be_remembered(&self, table: &AcrTable) -> bool {
+        !self.is_never_remembered() && self.acr.as_ref().is_none_or(|need| table.can_be_remembered(need))
     }
 
     /// The least class, where one is asked for.
@@ -459,10 +537,10 @@ impl Requirement {
     /// Whether nothing is asked for.
     #[must_use]
     pub fn is_none(&self) -> bool {
-        *self == Self::NONE
+        self.acr.is_none() && self.max_age.is_none()
     }
 
-    /// Both requirements at once: the stronger class and the smaller age. Of two classes that no table compares, the
+    /// Both requirements at once: the stronger class and the smaller age, remembered browsers only where both let them. Of two classes that no table compares, the
     /// first stays, and [`Requirement::met_by`] then asks for exactly it.
     #[must_use]
     pub fn and(self, other: &Self, table: &AcrTable) -> Self {
@@ -475,13 +553,14 @@ impl Requirement {
             (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
             (mine, theirs) => mine.or(theirs),
         };
-        Self { acr, max_age }
+        Self { acr, max_age, never_remembered: self.never_remembered || other.never_remembered }
     }
 
-    /// Whether the class alone is reached at `now`.
+    /// Whether the class alone is reached at `now`, or a remembered browser stands in for it.
     #[must_use]
     pub fn class_met_by(&self, who: &SignedIn, table: &AcrTable, now: UnixTime) -> bool {
-        self.acr.as_ref().is_none_or(|need| table.reached(who, need, now))
+        let stood_in = |need| !self.is_never_remembered() && table.stood_in_for(who, need, now);
+        self.acr.as_ref().is_none_or(|need| table.reached(who, need, now) || stood_in(need))
     }
 
     /// Whether the age alone is kept: the login is at most `max_age` older than `now`, told in whole seconds as tokens are.
@@ -544,6 +623,42 @@ mod tests {
             Requirement::PHISHING_RESISTANT.max_age(minute).and(&Requirement::MFA.max_age(minute * 5), &table);
         assert_eq!(other_way, both);
         assert_eq!(Requirement::NONE.and(&Requirement::MFA, &table), Requirement::MFA);
+    }
+
+    #[test]
+    fn m34_a_remembered_browser_stands_in_for_two_factors_of_any_age_and_nothing_else() {
+        let (gold, fresh) = (Acr::new("gold"), Acr::new("fresh gold"));
+        let class = |value: &Acr, max_age| AcrClass { value: value.clone(), strength: 2, max_age };
+        let table = AcrTable::new([class(&gold, None), class(&fresh, Some(Duration::from_secs(60)))]);
+        let device = Remembered { device: Id::from_bytes([1; 16]), until: NOW.plus(Duration::from_secs(1)) };
+        let bare = SignedIn::new("u", NOW).amr([Amr::Pwd]);
+        let who = bare.clone().acr(Acr::AAL1).on_remembered(Some(device));
+        for (need, met) in [
+            (Requirement::MFA, true),
+            (Requirement::at_least(gold), true),
+            (Requirement::MFA.never_remembered(), false),
+            (Requirement::NONE.never_remembered().and(&Requirement::MFA, &table), false),
+            (Requirement::MFA.and(&Requirement::NONE.never_remembered(), &table), false),
+            (Requirement::MFA.max_age(Duration::from_secs(300)), false),
+            (Requirement::at_least(Acr::AAL2), false), // its factors are at most a day old
+            (Requirement::at_least(fresh), false),
+            (Requirement::PHISHING_RESISTANT, false),
+            (Requirement::at_least(Acr::new("unknown")), false),
+        ] {
+            assert_eq!(need.met_by(&who, &table, NOW), met, "{need:?}");
+        }
+        assert!(!Requirement::MFA.met_by(&who, &table, device.until), "its time is over");
+        let nothing_proven = bare.on_remembered(Some(device));
+        assert!(!Requirement::MFA.met_by(&nothing_proven, &table, NOW), "it adds to a factor and is none");
+        assert!(Requirement::NONE.never_remembered().is_none(), "a client that acts for itself has no browser");
+    }
+
+    #[test]
+    fn m35_a_remembered_browser_changes_nothing_that_a_login_states() {
+        let device = Remembered { device: Id::from_bytes([1; 16]), until: UnixTime::MAX };
+        let who = SignedIn::new("u", NOW).amr([Amr::Pwd]).acr(Acr::AAL1).on_remembered(Some(device));
+        assert_eq!((who.acr_value(), &who.amr_values()[..]), (Some(&Acr::AAL1), &[Amr::Pwd][..]));
+        assert!(!AcrTable::default().reached(&who, &Acr::MFA, NOW));
     }
 
     #[test]

@@ -41,14 +41,16 @@ mod id;
 mod random;
 mod secret;
 mod time;
+mod user_agent;
 mod work;
 
-pub use assurance::{Acr, AcrClass, AcrTable, Amr, Proof, Requirement, SignedIn};
+pub use assurance::{Acr, AcrClass, AcrTable, Amr, Proof, Remembered, Requirement, SignedIn};
 pub use claims::{ClaimError, LoginClaims};
 pub use id::{Id, ParseIdError, SessionId, Subject};
 pub use random::{Random, RandomError, SystemRandom};
 pub use secret::{SecretBytes, SecretString};
 pub use time::{Clock, ManualClock, SystemClock, UnixTime};
+pub use user_agent::describe_user_agent;
 pub use work::{PoolFull, ThreadPool, WorkPool, compute};
 
 /// An error of a host's own code, where only the fact that it failed matters to us.

@@ -123,7 +123,12 @@ fn demo(builder: ServerBuilder, origin: &str, (carriers, phone): (&Carriers, Pho
         .push(push(phone))
         .sender(Channel::Email, carriers.of(Channel::Email))
         .first_factors([FirstMethod::Password, FirstMethod::MagicLink])
-        .policy(Policy::never().first_enrolment(FirstEnrolment::ThisLogin).suggest("totp"))
+        .policy(
+            Policy::never()
+                .first_enrolment(FirstEnrolment::ThisLogin)
+                .suggest("totp")
+                .remember_device(Policy::REMEMBERED),
+        )
         .scope(Scope::new("payments", "Make payments").requires(Requirement::MFA))
         .client(demo_client(origin))
         .client(

@@ -253,7 +253,7 @@ impl Inner {
             };
             let mut batch = Batch::new(key.partition, now, &*self.random)?;
             batch.put_value(key, expect, links.expires(now), &links)?;
-            let changing = self.subjects.changing(subject, Changed::PasswordChanged, &mut batch);
+            let changing = self.changing(subject, Changed::PasswordChanged, &mut batch);
             changing.await.map_err(LoginError::Subjects)?;
             match self.store.commit_surely(&batch).await {
                 Ok(()) => return Ok(()),

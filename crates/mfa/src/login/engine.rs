@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use countersign_accounts::Account;
 use countersign_events::EventKind;
-use countersign_primitives::{Id, Requirement, Subject, UnixTime};
+use countersign_primitives::{Id, Remembered, Requirement, Subject, UnixTime};
 use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
 
 use super::machine::{self, Gate, Stage, View};
@@ -29,6 +29,10 @@ pub(crate) struct Situation {
     pub(crate) duty: Duty,
     /// Whether what is to be set up may be put off.
     pub(crate) may_skip: bool,
+    /// The browser is a remembered device of the user.
+    pub(crate) remembered: Option<Remembered>,
+    /// Whether the browser may be remembered after a second factor.
+    pub(crate) may_remember: bool,
 }
 
 impl Situation {
@@ -120,6 +124,7 @@ impl Mfa {
         if let Some(subject) = &login.subject {
             login.epoch = inner.epoch(subject).await?;
         }
+        inner.recognise(&mut login, caller, now).await?;
         let (mut stage, mut situation) = inner.settle(id, &mut login, None, caller, now).await?;
         // Whoever finds a browser signed in must not set up a factor of his own: the password is asked again.
         let enrols = matches!(stage, Stage::Enrol { .. } | Stage::Contact { .. } | Stage::ChooseEnrolment(_))
@@ -181,7 +186,10 @@ impl Mfa {
             Answer::Consent(_) => return Err(LoginError::NotALoginAnswer),
         };
         match looked {
-            Looked::On(None) => self.advance(turn, caller).await,
+            Looked::On(None) => {
+                inner.recognise(&mut turn.login, caller, turn.now).await?;
+                self.advance(turn, caller).await
+            }
             Looked::On(error) => {
                 let sent = Sent { error, ..turn.sent };
                 self.present(id, caller, sent).await
@@ -322,7 +330,16 @@ impl Inner {
         self.add_on_file(&mut enrolments, account.as_ref(), subject, now);
         let duty = self.policy.duty(enrolments.has_factor(), enrolments.met_at, now);
         let floor = self.floor(subject, account.as_ref(), client, duty, now).await?;
-        Ok(Situation { account, barred, enrolments, floor, duty, may_skip: false })
+        Ok(Situation {
+            account,
+            barred,
+            enrolments,
+            floor,
+            duty,
+            may_skip: false,
+            remembered: None,
+            may_remember: false,
+        })
     }
 
     /// Decides what comes next, and makes what it needs: a challenge, something to set up, the end.
@@ -346,10 +363,16 @@ impl Inner {
         if situation.as_ref().is_some_and(|situation| situation.barred) {
             return Ok((Stage::Unmet, situation));
         }
+        if let Some(situation) = &mut situation {
+            situation.remembered = self.remembered(login, now).await?;
+        }
         let view = self.view(login, situation.as_ref(), now);
         let (stage, may_skip) = (machine::next(login, &view), machine::may_skip(login, &view));
+        let may_remember =
+            self.policy.remembers_devices().is_some() && machine::must(login, &view).can_be_remembered(&self.table);
         if let Some(situation) = &mut situation {
             situation.may_skip = may_skip;
+            situation.may_remember = may_remember;
         }
         if let (Some(subject), Some(situation)) = (login.subject.clone(), &situation) {
             self.prepare(id, login, &stage, &subject, situation, now).await?;
@@ -377,7 +400,8 @@ impl Inner {
         let offers = due && !login.skipped && login.is_young(now);
         let first = self.accounts.as_ref().map(|_| self.first_factors);
         let suggested = self.policy.suggested();
-        View { ways, enrolable, suggested, gate, floor, offers, first, table: &self.table, now }
+        let remembered = situation.and_then(|situation| situation.remembered);
+        View { ways, enrolable, suggested, gate, floor, offers, first, remembered, table: &self.table, now }
     }
 
     fn enrolable(&self) -> impl Iterator<Item = &Method> {
@@ -397,6 +421,10 @@ impl Inner {
                 if let Err(error) = remembered {
                     tracing::warn!(%error, "the browser of a login will not be known again");
                     self.failed("browser_not_marked", Some(subject));
+                }
+                if let Err(error) = self.keep_device(id, login, subject, caller, now).await {
+                    tracing::warn!(%error, "the device of a login will not be remembered");
+                    self.failed("device_not_remembered", Some(subject));
                 }
             }
             Stage::Unmet => self.tell(EventKind::LoginFailed, Some(caller), |event| {

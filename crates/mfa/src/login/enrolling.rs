@@ -131,7 +131,7 @@ impl Inner {
         }
         let mut batch = Batch::new(read.key.partition, now, &*self.random)?;
         read.put(&mut batch, &value)?;
-        let changing = self.subjects.changing(answered.subject, Changed::FirstFactorEnrolled, &mut batch);
+        let changing = self.changing(answered.subject, Changed::FirstFactorEnrolled, &mut batch);
         changing.await.map_err(LoginError::Subjects)?;
         match self.store.commit_surely(&batch).await {
             Ok(()) => Ok(true),

@@ -82,6 +82,21 @@ pub(crate) struct Login {
     /// The user put off setting up a factor.
     #[serde(default)]
     pub(crate) skipped: bool,
+    /// The remembered device of the user that the browser was known as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) device: Option<Id>,
+    /// The browser is to be remembered, for this proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) remember: Option<Remember>,
+}
+
+/// For what a browser is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Remember {
+    /// This authenticator was proven.
+    Enrolled(Id),
+    /// The number or address of the account was.
+    OnFile,
 }
 
 impl Stored for Login {
@@ -262,6 +277,8 @@ impl Login {
             password_seen: PasswordSeen::default(),
             opened: None,
             skipped: false,
+            device: None,
+            remember: None,
         };
         if let Some(who) = who {
             login.bring(who, since);
@@ -313,6 +330,7 @@ impl Login {
             self.proven.clear();
             self.ordered = None;
             self.risk = None;
+            self.device = None;
         }
     }
 

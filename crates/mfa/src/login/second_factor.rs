@@ -71,6 +71,11 @@ impl Inner {
                 // Whoever proves two factors is the owner, and no row of failures is left.
                 paid.succeeded(self.counting(), &guesser, self.guessed(), self.now()).await?;
                 self.note_owner(turn, subject, method).await?;
+                let remember = matches!(answer, Answer::Code { remember: true, .. });
+                let one = situation.enrolments.find(authenticator).filter(|_| remember);
+                if let Some(one) = one.filter(|one| self.may_remember(one, situation)) {
+                    turn.login.remember = Some(one.remember());
+                }
                 match on_file.filter(|one| one.opens_only) {
                     Some(contact) => turn.login.open(contact.id),
                     None => turn.login.prove(Proven::factor(method, turn.now, false)),

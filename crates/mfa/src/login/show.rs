@@ -59,6 +59,7 @@ impl Inner {
             Stage::Done(signed_in) => {
                 let new = login.marks_browser && caller.client.is_none();
                 let marks = if new { caller.marks.with(self.mark_of(id)) } else { caller.marks.clone() };
+                let marks = self.with_device(id, login, marks, caller);
                 let at = login.done_at.unwrap_or(login.begun_at);
                 Step::Done(Done { signed_in: signed_in.clone(), at, marks })
             }
@@ -116,6 +117,7 @@ impl Inner {
             to: found.and_then(|found| found.contact.as_ref()).map(Contact::masked),
             may_resend,
             resend_in: None,
+            may_remember_device: found.zip(situation).is_some_and(|(one, situation)| self.may_remember(one, situation)),
             or,
             error: None,
         })

@@ -1,4 +1,5 @@
-//! The cookie that knows a browser again, so that strangers who guess cannot lock its owner out.
+//! The cookie that knows a browser again: so that strangers who guess cannot lock its owner out, and so that a browser that was remembered
+//! need not prove a second factor.
 
 use bytes::Bytes;
 use countersign_oauth_core::{Browser, Server, cookie};

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_oauth_core::{At, Cause, Config, Extension, Gathered, Hook, Refusal, Route, Wanted};
-use countersign_primitives::{Requirement, SignedIn};
+use countersign_primitives::{Remembered, Requirement, SignedIn, Subject};
 use http::Method;
 
 use crate::{Mfa, Presenter};
@@ -99,7 +99,7 @@ impl Extension for Login {
     }
 
     fn hooks(&self) -> &'static [Hook] {
-        &[Hook::Demand]
+        &[Hook::Demand, Hook::Vouch]
     }
 
     fn routes(&self, _: &Config) -> Vec<Route> {
@@ -120,6 +120,10 @@ impl Extension for Login {
     fn metadata(&self, _: &Config, out: &mut Gathered) {
         let values: Vec<_> = self.mfa.acr_values().iter().map(|acr| acr.as_str().to_owned()).collect();
         out.add("acr_values_supported", values);
+    }
+
+    async fn vouches(&self, _: &At<'_>, subject: &Subject, device: Remembered) -> Result<bool, Refusal> {
+        self.mfa.0.remembers(subject, device.device).await.map_err(reply::refusal)
     }
 
     /// What the policy asks of this user, at the authorization endpoint and at every grant.

@@ -77,6 +77,9 @@ pub struct CodeStep {
     /// For so many seconds it cannot, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resend_in: Option<u64>,
+    /// Whether the browser can be remembered with the answer, so that it is not asked for a second factor for a while.
+    #[serde(skip_serializing_if = "is_false")]
+    pub may_remember_device: bool,
     /// Other ways.
     pub or: Vec<Way>,
     /// What was wrong with the last answer.
@@ -95,6 +98,7 @@ impl CodeStep {
             to: None,
             may_resend: false,
             resend_in: None,
+            may_remember_device: false,
             or: Vec::new(),
             error: None,
         }

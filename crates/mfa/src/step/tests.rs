@@ -18,13 +18,14 @@ fn a_step_is_the_json_that_front_ends_read() {
         to: Some("+49…23".into()),
         may_resend: true,
         resend_in: None,
+        may_remember_device: true,
         or: Vec::new(),
         error: Some(StepError::WrongCode),
     };
     assert_eq!(
         serde_json::to_value(Step::Code(code)).unwrap(),
         json!({
-            "step": "code", "type": "totp", "digits": 6, "to": "+49…23", "may_resend": true, "or": [],
+            "step": "code", "type": "totp", "digits": 6, "to": "+49…23", "may_resend": true, "may_remember_device": true, "or": [],
             "error": "wrong_code",
         })
     );

@@ -4,6 +4,7 @@
 
 mod links;
 mod push;
+mod remembered_devices;
 mod sent_codes;
 
 use std::collections::BTreeMap;
@@ -101,6 +102,7 @@ impl Subjects for Shared {
 
 struct Bench {
     mailbox: Mailbox,
+    mfa: Mfa,
     server: Server,
     clock: ManualClock,
     looks: Arc<Mutex<Vec<Option<String>>>>,
@@ -154,11 +156,11 @@ impl Bench {
             .scope(Scope::new("payments", "Make payments").requires(Requirement::MFA))
             .client(shop)
             .extension(OnlyTheHinted)
-            .extension(Login::new(mfa).presenter(Arc::new(Plain(Arc::clone(&looks)))))
+            .extension(Login::new(mfa.clone()).presenter(Arc::new(Plain(Arc::clone(&looks)))))
             .build()
             .await
             .unwrap();
-        Self { mailbox: Mailbox::default(), server, clock, looks }
+        Self { mailbox: Mailbox::default(), mfa, server, clock, looks }
     }
 
     /// What the app shows now.

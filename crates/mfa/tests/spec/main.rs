@@ -25,6 +25,7 @@ mod one_time_codes;
 mod policies;
 mod push;
 mod recovery_codes;
+mod remembered_devices;
 mod risk;
 mod sent_challenges;
 mod support;

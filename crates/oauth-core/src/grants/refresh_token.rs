@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use countersign_events::{Event, EventKind};
-use countersign_primitives::{Requirement, SecretString, UnixTime};
+use countersign_primitives::{Requirement, SecretString, SignedIn, UnixTime};
 use countersign_storage_traits::{Batch, Found, Key};
 use countersign_tokens::RefreshToken;
 use serde_json::Map;
@@ -30,8 +30,9 @@ pub(crate) async fn redeem(at: &At<'_>, form: &Params) -> Result<Redemption, Ref
         return Err(Cause::RefreshTokenClient.into());
     }
     check_standing(at, &grant.value).await?;
-    let scope = narrowed_scope(at, form, &grant.value)?;
-    let resources = resources_in_reach(at, form, &grant.value)?;
+    let who = at.server.as_vouched(at, grant.value.who()).await?;
+    let scope = narrowed_scope(at, form, &grant.value, who.as_deref())?;
+    let resources = resources_in_reach(at, form, &grant.value, who.as_deref())?;
     let required = owners_require(at, &scope);
     let turn = turn(at, &token, &grant).await?;
 
@@ -153,7 +154,12 @@ async fn reused(at: &At<'_>, grant: &Found<GrantRecord>) -> Refusal {
 
 /// The resources of the answer. One whose requirement the login no longer meets is left out when nobody asked for it by name; asked
 /// for by name, or where none is left, it refuses the request, where requirements are checked for every grant (promise 8).
-fn resources_in_reach(at: &At<'_>, form: &Params, grant: &GrantRecord) -> Result<Vec<String>, Refusal> {
+fn resources_in_reach(
+    at: &At<'_>,
+    form: &Params,
+    grant: &GrantRecord,
+    who: Option<&SignedIn>,
+) -> Result<Vec<String>, Refusal> {
     let resources = narrowed_resources(at, form, grant)?;
     if form.get("resource").or(form.get("audience")).is_some() || resources.is_empty() {
         return Ok(resources);
@@ -161,14 +167,14 @@ fn resources_in_reach(at: &At<'_>, form: &Params, grant: &GrantRecord) -> Result
     let config = at.server.config();
     let met = |uri: &&String| {
         let requirement = config.resource(uri).map_or(&Requirement::NONE, Resource::requirement);
-        is_met(at, grant, requirement)
+        is_met(at, who, requirement)
     };
     let left: Vec<String> = resources.iter().filter(met).cloned().collect();
     Ok(if left.is_empty() { resources } else { left })
 }
 
-fn is_met(at: &At<'_>, grant: &GrantRecord, requirement: &Requirement) -> bool {
-    match grant.who() {
+fn is_met(at: &At<'_>, who: Option<&SignedIn>, requirement: &Requirement) -> bool {
+    match who {
         Some(who) => requirement.met_by(who, at.server.config().acr_table(), at.now),
         None => requirement.is_none(),
     }
@@ -184,13 +190,18 @@ fn owners_require(at: &At<'_>, scope: &ScopeSet) -> Requirement {
 /// The scopes of the answer: those asked for, within the grant (RFC 6749 §6). A scope whose requirement the login no longer
 /// meets, or that of the resource that owns it, is left out when nobody asked for it by name. When somebody did, or none is left, it
 /// refuses the request, where requirements are checked for every grant (promise 8).
-fn narrowed_scope(at: &At<'_>, form: &Params, grant: &GrantRecord) -> Result<ScopeSet, Refusal> {
+fn narrowed_scope(
+    at: &At<'_>,
+    form: &Params,
+    grant: &GrantRecord,
+    who: Option<&SignedIn>,
+) -> Result<ScopeSet, Refusal> {
     let config = at.server.config();
     // A scope that this server no longer knows is no longer issued.
     let known = |token: &str| config.scope(token).is_some();
     let met = |token: &str| {
-        config.scope(token).is_some_and(|scope| is_met(at, grant, scope.requirement()))
-            && config.owners(token).all(|resource| is_met(at, grant, resource.requirement()))
+        config.scope(token).is_some_and(|scope| is_met(at, who, scope.requirement()))
+            && config.owners(token).all(|resource| is_met(at, who, resource.requirement()))
     };
     let Some(asked) = form.get("scope") else {
         let left = grant.scope.filtered(met);

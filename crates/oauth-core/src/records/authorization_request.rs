@@ -141,9 +141,10 @@ impl AuthorizationRequest {
         self.members.set(member);
     }
 
-    /// Demands more of the user, beside what client and scopes demand.
+    /// Demands more of the user, beside what client and scopes demand. What a request asks for is proven: no remembered browser stands
+    /// in for it.
     pub fn require(&mut self, requirement: &Requirement, table: &AcrTable) {
-        self.requirement = std::mem::take(&mut self.requirement).and(requirement, table);
+        self.requirement = std::mem::take(&mut self.requirement).and(requirement, table).never_remembered();
     }
 
     /// Prefers these classes, the best first, to those of `acr_values`.

@@ -186,6 +186,8 @@ impl From<TokenFormatEntry> for TokenFormat {
 pub(crate) struct RequirementEntry {
     acr: Option<String>,
     max_age: Option<Period>,
+    /// Whether a remembered device stands in for it, where one can.
+    remembered: Option<bool>,
 }
 
 impl From<&RequirementEntry> for Requirement {
@@ -195,10 +197,11 @@ impl From<&RequirementEntry> for Requirement {
             Some("mfa") => Self::MFA,
             Some(other) => Self::at_least(Acr::new(other)),
         };
-        match entry.max_age {
+        let needed = match entry.max_age {
             Some(Period(age)) => acr.max_age(age),
             None => acr,
-        }
+        };
+        if entry.remembered == Some(false) { needed.never_remembered() } else { needed }
     }
 }
 

@@ -37,12 +37,10 @@ const MEMBERS: &[&str] = &[
     "client.backchannel_client_notification_endpoint",
     "client.backchannel_user_code_parameter",
     "client.software_statement",
-    "mfa.remember_device",
     "lifetimes.device_code",
     "lifetimes.request_uri",
     "lifetimes.mfa_token",
     "lifetimes.link",
-    "lifetimes.remembered_device",
 ];
 
 /// Values that a later version knows, of members that this one reads.

@@ -27,6 +27,7 @@ pub struct MfaEntry {
     grace: Option<Period>,
     acr: Vec<AcrEntry>,
     verified_contacts: bool,
+    remember_device: Option<Period>,
     code: CodeEntry,
     sms: ChannelEntry,
     email: ChannelEntry,
@@ -80,6 +81,10 @@ impl MfaEntry {
         };
         let policy = self.users.iter().fold(policy, |policy, (name, entry)| policy.user(name.as_str(), entry.into()));
         let policy = if self.verified_contacts { policy.verified_contacts() } else { policy };
+        let policy = match self.remember_device {
+            Some(Period(lasts)) => policy.remember_device(lasts),
+            None => policy,
+        };
         self.groups.iter().fold(policy, |policy, (name, entry)| policy.group(name, entry.into()))
     }
 

@@ -133,7 +133,6 @@ fn what_comes_later_is_told_with_its_line() {
         ("client = [{ client_id = \"x\",\n preset = \"fapi2\" }]\n", 2, "client.preset = \"fapi2\""),
         ("[mfa]\nfactors = [\"totp\",\n \"passkey\"]\n", 3, "mfa.factors = \"passkey\""),
         ("[mfa]\npolicy = \"adaptive\"\n", 2, "mfa.policy = \"adaptive\""),
-        ("mfa = { remember_device = \"30d\" }", 1, "mfa.remember_device "),
         ("[lifetimes]\ndevice_code = \"10m\"\n", 2, "lifetimes.device_code "),
         ("[[client]]\nclient_id = \"x\"\ngrant_types = [\"password\"]\n", 3, "client.grant_types = \"password\""),
     ] {
@@ -236,7 +235,8 @@ fn the_file_declares_every_policy() {
         "[[scope]]\nname = \"users\"\ndescription = \"Change users\"\nadmin = true\n\
          [[resource]]\nuri = \"https://a\"\nrequires = { acr = \"mfa\", max_age = \"5m\" }\n\
          [mfa]\npolicy = \"phishing_resistant\"\ngrace = \"14d\"\nfirst_enrolment = \"verified_channel\"\n\
-         verified_contacts = true\ngroups.admin = { acr = \"mfa\" }\nusers.alice = { acr = \"phr\" }\n\
+         verified_contacts = true\ngroups.admin = { acr = \"mfa\", remembered = false }\n\
+         remember_device = \"30d\"\nusers.alice = { acr = \"phr\" }\n\
          acr = [{ value = \"urn:gold\", strength = \"two_factors\", max_age = \"1h\" }]\n",
     )
     .unwrap();
@@ -244,7 +244,8 @@ fn the_file_declares_every_policy() {
         .first_enrolment(FirstEnrolment::VerifiedChannel)
         .grace(Duration::from_secs(14 * 86_400))
         .verified_contacts()
-        .group("admin", Requirement::MFA)
+        .remember_device(Policy::REMEMBERED)
+        .group("admin", Requirement::MFA.never_remembered())
         .user("alice", Requirement::PHISHING_RESISTANT);
     assert_eq!(config.mfa.policy(), policy);
     let gold = countersign::Acr::new("urn:gold");

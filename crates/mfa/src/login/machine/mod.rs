@@ -4,7 +4,7 @@
 mod tests;
 
 use countersign_outbound::Channel;
-use countersign_primitives::{Acr, AcrTable, Amr, Id, Proof, Requirement, SignedIn, UnixTime};
+use countersign_primitives::{Acr, AcrTable, Amr, Id, Proof, Remembered, Requirement, SignedIn, UnixTime};
 
 use crate::Method;
 use crate::limits::PASSWORD;
@@ -29,6 +29,8 @@ pub(crate) struct View<'a> {
     pub(crate) offers: bool,
     /// How it can be said here who signs in; by nothing, where the host does that.
     pub(crate) first: Option<FirstMethods>,
+    /// The browser is a remembered device of the user.
+    pub(crate) remembered: Option<Remembered>,
     pub(crate) table: &'a AcrTable,
     pub(crate) now: UnixTime,
 }
@@ -168,16 +170,32 @@ pub(crate) fn may_skip(login: &Login, view: &View<'_>) -> bool {
         && claims(login, &[], view).is_some_and(|(have, _)| matches!(goal(login, view, &have), Goal::Offer))
 }
 
+/// What hooks demand.
+fn ordered(login: &Login) -> &Requirement {
+    login.ordered.as_ref().map_or(const { &Requirement::NONE }, |ordered| &ordered.requirement)
+}
+
+/// What is asked for since it may be somebody else. A remembered device does not answer that: it may be theirs by now.
+fn risk(login: &Login) -> Requirement {
+    let asked = login.risk.as_ref().map(RiskReport::requirement).filter(|asked| !asked.is_none());
+    asked.map_or(Requirement::NONE, |asked| asked.clone().never_remembered())
+}
+
+/// What must be proven, whoever demands it.
+pub(crate) fn must(login: &Login, view: &View<'_>) -> Requirement {
+    [&login.requirement, ordered(login), &risk(login)]
+        .iter()
+        .fold(view.floor.clone(), |all, one| all.and(one, view.table))
+}
+
 fn goal(login: &Login, view: &View<'_>, have: &SignedIn) -> Goal {
-    let ordered = login.ordered.as_ref().map_or(const { &Requirement::NONE }, |ordered| &ordered.requirement);
-    let risk = login.risk.as_ref().map_or(const { &Requirement::NONE }, RiskReport::requirement);
-    let must = [&login.requirement, ordered, risk].iter().fold(view.floor.clone(), |all, one| all.and(one, view.table));
+    let must = must(login, view);
     let met = |need: &Requirement, who: &SignedIn| need.class_met_by(who, view.table, view.now);
     let best = best_of_enrolled(login, view);
     let reachable = |need: &Requirement| best.as_ref().is_some_and(|best| met(need, best));
     let enrolable = |need: &Requirement| !reaching_by_enrolment(login, view, need).is_empty();
     // Of two classes that no table compares each must be met.
-    for need in [&must, view.floor, &login.requirement, ordered, risk] {
+    for need in [&must, view.floor, &login.requirement, ordered(login), &risk(login)] {
         if !met(need, have) {
             return match () {
                 () if reachable(need) => Goal::Ask(need.clone()),
@@ -188,7 +206,8 @@ fn goal(login: &Login, view: &View<'_>, have: &SignedIn) -> Goal {
     }
     let reached = if view.offers && enrolable(&Requirement::MFA) { Goal::Offer } else { Goal::Reached };
     let known = login.acr_values.iter().filter(|value| view.table.knows(value));
-    let wishes: Vec<_> = known.cloned().map(Requirement::at_least).collect();
+    // A class is stated if it was proven; a remembered device proves nothing.
+    let wishes: Vec<_> = known.cloned().map(|value| Requirement::at_least(value).never_remembered()).collect();
     for wish in &wishes {
         if met(wish, have) {
             return reached;
@@ -207,7 +226,8 @@ fn claims(login: &Login, more: &[Proven], view: &View<'_>) -> Option<(SignedIn, 
     let base = Strength::of_acr(brought.and_then(SignedIn::acr_value), view.table);
     let fresh = login.proven.iter().any(|proven| !proven.brought) || !more.is_empty();
     if let (Some(who), false) = (brought, fresh) {
-        return Some((who.clone().with_claims(login.claims()), base)); // nothing to add: as it came, a host's own class included
+        let who = who.clone().with_claims(login.claims()).on_remembered(remembered(view, base));
+        return Some((who, base)); // nothing to add: as it came, a host's own class included
     }
     let proven: Vec<_> = login.proven.iter().chain(more).cloned().collect();
     let own = Strength::of(&proven);
@@ -225,7 +245,13 @@ fn claims(login: &Login, more: &[Proven], view: &View<'_>) -> Option<(SignedIn, 
     if let Some(session) = brought.and_then(SignedIn::session_id) {
         who = who.session(session.clone());
     }
+    let who = who.on_remembered(remembered(view, strength));
     Some((stated(who, strength, login, view), strength))
+}
+
+/// The mark of a remembered device, where it can stand in for something.
+fn remembered(view: &View<'_>, strength: Strength) -> Option<Remembered> {
+    view.remembered.filter(|_| strength == Strength::OneFactor)
 }
 
 /// Whether the strength would be less without what came by e-mail.

@@ -39,6 +39,7 @@ fn view<'a>(
         gate: Gate::Open,
         offers: false,
         first: Some(FirstMethods::default()),
+        remembered: None,
         table,
         now: NOW,
     }

@@ -97,7 +97,10 @@ impl Server {
     fn requirement(&self, client: &Client, pending: &Pending) -> Requirement {
         let table = self.config().acr_table();
         let asked = self.config().requirement_for(&pending.request.resources, &pending.request.scope);
-        asked.and(client.requirement(), table).and(&pending.request.requirement, table)
+        let all = asked.and(client.requirement(), table).and(&pending.request.requirement, table);
+        // Whoever asks for a login of a certain age asks for no older second factor either.
+        let anew = pending.request.max_age.is_some() || pending.request.prompt.login;
+        if anew { all.never_remembered() } else { all }
     }
 
     /// Whether somebody must sign in, or prove more. In order: anybody at all, the right one, recently enough, strongly enough.
