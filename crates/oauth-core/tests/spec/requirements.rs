@@ -3,7 +3,7 @@
 use countersign_oauth_core::{
     At, ConfigError, Extension, Grant, GrantRequest, Issue, Outcome, Refusal, Resource, Scope, Wanted,
 };
-use countersign_primitives::{Acr, AcrClass, AcrTable, Amr, Requirement, SignedIn};
+use countersign_primitives::{Acr, AcrClass, AcrTable, Amr, Id, Remembered, Requirement, SignedIn, Subject, UnixTime};
 use countersign_storage_memory::MemoryStore;
 
 use crate::kit::*;
@@ -121,7 +121,7 @@ fn promise_8_a_scope_of_administration_requires_two_factors_and_stands_in_no_met
             .client(client.consent(countersign_oauth_core::ConsentRule::Implied).scope("read users:write"))
     });
     let Outcome::NeedsStepUp(page) = ask(&kit, &authorization("console", "users:write"), alice(&kit)) else { panic!() };
-    assert_eq!(page.requirement(), &Requirement::MFA);
+    assert_eq!(page.requirement(), &Requirement::MFA.never_remembered());
     kit.redeem("console", &kit.code_for(&authorization("console", "users:write"), alice_mfa(&kit))).ok();
     assert_eq!(told(ask(&kit, &authorization("app", "users:write"), alice_mfa(&kit))), "invalid_scope");
     let metadata = kit.get("/.well-known/oauth-authorization-server").ok();
@@ -139,7 +139,7 @@ fn promise_8_a_scope_of_administration_is_lowered_by_a_method_of_that_name_alone
         (Requirement::NONE.max_age(minute), Requirement::MFA.max_age(minute)),
         (Requirement::PHISHING_RESISTANT, Requirement::PHISHING_RESISTANT),
     ] {
-        assert_eq!(admin().requires(asked).requirement(), &required);
+        assert_eq!(admin().requires(asked).requirement(), &required.never_remembered());
     }
     assert_eq!(admin().danger_without_second_factor().requirement(), &Requirement::NONE);
     // A class of the host's own must be one of two factors, and known.
@@ -152,6 +152,48 @@ fn promise_8_a_scope_of_administration_is_lowered_by_a_method_of_that_name_alone
         let error = block_on(builder.build()).unwrap_err();
         assert!(matches!(error, ConfigError::Scope { .. }) && error.to_string().contains(problem), "{error}");
     }
+}
+
+/// Says of every remembered browser that it is one, or that it is not, or cannot say.
+#[derive(Debug)]
+struct Devices(Option<bool>);
+
+#[async_trait::async_trait]
+impl Extension for Devices {
+    fn name(&self) -> &'static str {
+        "devices"
+    }
+    async fn vouches(&self, _: &At<'_>, _: &Subject, _: Remembered) -> Result<bool, Refusal> {
+        self.0.ok_or_else(|| Refusal::from(countersign_oauth_core::Cause::StoreFailed))
+    }
+}
+
+#[test]
+fn promise_8_the_mark_of_a_remembered_browser_counts_only_where_an_extension_vouches_for_it() {
+    let with = |vouches: Option<Option<bool>>| {
+        Kit::with(|builder| {
+            let builder = builder
+                .scope(Scope::new("vault", "Open the vault"))
+                .resource(Resource::new(VAULT).scope("vault").requires(Requirement::MFA));
+            vouches.into_iter().fold(builder, |builder, word| builder.extension(Devices(word)))
+        })
+    };
+    let marked = |kit: &Kit| {
+        let device = Remembered { device: Id::from_bytes([1; 16]), until: UnixTime::MAX };
+        alice(kit).acr(Acr::AAL1).on_remembered(Some(device))
+    };
+    for (vouches, outcome) in [(None, "step up"), (Some(Some(false)), "step up"), (Some(Some(true)), "done")] {
+        let kit = with(vouches);
+        let got = ask(&kit, &authorization("app", "vault"), marked(&kit));
+        assert_eq!(name(&got), outcome, "{vouches:?}");
+        // Whoever is asked to step up is told that the mark will not do, so that no login goes round in circles.
+        assert!(!matches!(&got, Outcome::NeedsStepUp(page) if !page.requirement().is_never_remembered()));
+    }
+    // What cannot be asked is no (promise 14).
+    let kit = with(Some(None));
+    assert_eq!(name(&ask(&kit, &authorization("app", "vault"), marked(&kit))), "refused");
+    // It is asked of marks alone.
+    assert_eq!(name(&ask(&kit, &authorization("app", "vault"), alice_mfa(&kit))), "done");
 }
 
 #[test]
