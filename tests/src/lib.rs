@@ -12,6 +12,8 @@ mod foreign;
 mod http;
 mod jar;
 #[cfg(unix)]
+mod pgbouncer;
+#[cfg(unix)]
 mod postgres;
 mod process;
 mod quickstart;
@@ -29,6 +31,8 @@ pub use connection::Connection;
 pub use foreign::{node_client, python_client};
 pub use http::{Http, Reply};
 pub use jar::Jar;
+#[cfg(unix)]
+pub use pgbouncer::PgBouncer;
 #[cfg(unix)]
 pub use postgres::Postgres;
 pub use process::Process;

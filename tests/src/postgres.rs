@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Of the server's superuser, `countersign`.
-const PASSWORD: &str = "postgres-password";
+pub(crate) const PASSWORD: &str = "postgres-password";
 
 /// A running server on a free port of 127.0.0.1, in a folder of its own. Both go with this value; and also, should the test's process
 /// end in any other way, with that.
@@ -196,7 +196,7 @@ fn programs() -> PathBuf {
 }
 
 /// PostgreSQL refuses to run as root: then another user runs it, by preference its own.
-fn unprivileged_user() -> Option<(u32, u32)> {
+pub(crate) fn unprivileged_user() -> Option<(u32, u32)> {
     let id = Command::new("id").arg("-u").output().ok()?;
     if id.stdout.trim_ascii() != b"0" {
         return None;
@@ -209,7 +209,7 @@ fn unprivileged_user() -> Option<(u32, u32)> {
     find("postgres").or_else(|| find("nobody"))
 }
 
-fn command(program: impl AsRef<OsStr>, user: Option<(u32, u32)>) -> Command {
+pub(crate) fn command(program: impl AsRef<OsStr>, user: Option<(u32, u32)>) -> Command {
     let mut command = Command::new(program);
     if let Some((user, group)) = user {
         command.uid(user).gid(group);
@@ -223,7 +223,7 @@ fn quiet(command: &mut Command) -> &mut Command {
     command.stdout(Stdio::null()).stderr(Stdio::null())
 }
 
-fn make_folder(folder: &Path, user: Option<(u32, u32)>) -> io::Result<()> {
+pub(crate) fn make_folder(folder: &Path, user: Option<(u32, u32)>) -> io::Result<()> {
     fs::create_dir(folder)?;
     own(folder, user, 0o700)
 }
@@ -251,7 +251,7 @@ fn init(programs: &Path, user: Option<(u32, u32)>, folder: &Path) {
 #[track_caller]
 fn start_anywhere(programs: &Path, user: Option<(u32, u32)>, folder: &Path, settings: &[String]) -> (u16, Child) {
     for _ in 0..5 {
-        let port = done("a free port", TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr())).port();
+        let port = free_port();
         let mut server = launch(programs, user, folder, port, settings);
         let end = Instant::now() + PATIENCE;
         while matches!(server.try_wait(), Ok(None)) && Instant::now() < end {
@@ -265,6 +265,11 @@ fn start_anywhere(programs: &Path, user: Option<(u32, u32)>, folder: &Path, sett
     }
     let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
     panic!("the PostgreSQL server does not start:\n{log}");
+}
+
+#[track_caller]
+pub(crate) fn free_port() -> u16 {
+    done("a free port", TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr())).port()
 }
 
 #[track_caller]
@@ -289,7 +294,7 @@ fn signal(name: &str, process: u32) {
 }
 
 #[track_caller]
-fn done<T>(what: &str, outcome: io::Result<T>) -> T {
+pub(crate) fn done<T>(what: &str, outcome: io::Result<T>) -> T {
     match outcome {
         Ok(value) => value,
         Err(error) => panic!("{what}: {error}"),

@@ -1,4 +1,4 @@
-//! What the tests need besides Rust: a browser with its driver, PostgreSQL, Redis, Python and Node with pinned packages.
+//! What the tests need besides Rust: a browser with its driver, PostgreSQL, PgBouncer, Redis, Python and Node with pinned packages.
 //!
 //! Debian's packages are installed where that is allowed; everything else goes into `target/services`, which may be deleted.
 
@@ -79,6 +79,9 @@ fn missing_packages() -> Vec<&'static str> {
     if postgres().is_none() {
         missing.push("postgresql");
     }
+    if pgbouncer().is_none() {
+        missing.push("pgbouncer");
+    }
     if base_python().is_none() {
         missing.extend(["python3", "python3-venv"]);
     }
@@ -119,6 +122,11 @@ fn postgres() -> Option<PathBuf> {
     let number = |folder: &PathBuf| folder.iter().rev().nth(1)?.to_str()?.parse::<u32>().ok();
     let newest = folders.filter(all).max_by_key(number);
     newest.or_else(|| on_path("initdb")?.parent().map(Path::to_owned).filter(all))
+}
+
+/// Debian has it among the programs that only root calls by name.
+fn pgbouncer() -> Option<PathBuf> {
+    on_path("pgbouncer").or_else(|| Some(PathBuf::from("/usr/sbin/pgbouncer")).filter(|file| file.is_file()))
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {

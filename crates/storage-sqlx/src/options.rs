@@ -123,7 +123,8 @@ impl SqlOptions {
     }
 
     /// Whether a pooler such as PgBouncer, which hands each transaction another connection, stands before the server. Then no
-    /// statement is prepared and nothing is set on a connection; each call still is one round trip. Default: no.
+    /// statement is prepared and nothing is set on a connection; each call still is one round trip. Default: no. In a URL:
+    /// `?pooler=true`, which goes before this.
     #[must_use]
     pub fn pooler(mut self, pooler: bool) -> Self {
         self.pooler = pooler;
@@ -154,7 +155,7 @@ pub enum OpenError {
     /// The URL names no database that this crate can open.
     #[error(
         "a store's URL is `sqlite:FILE` or `sqlite::memory:` without parameters, or `postgres://USER:PASSWORD@HOST/DATABASE` \
-         with libpq's"
+         with libpq's, and `pooler=true` behind PgBouncer"
     )]
     Url,
     /// The URL names a database that this program was built without.

@@ -5,5 +5,6 @@
 
 mod crashes;
 mod moves;
+mod pooler;
 mod races;
 mod site;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use countersign_tests::{Callback, FrontEnd, Http, Postgres, Process, Quickstart, Relay, Reply, Scratch, User};
 use serde_json::{Value, json};
 
-const CLIENTS: &str = r#"
+pub(crate) const CLIENTS: &str = r#"
     [[client]]
     client_id = "shop"
     token_endpoint_auth_method = "none"

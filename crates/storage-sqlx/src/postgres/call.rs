@@ -101,7 +101,8 @@ fn fate(error: &sqlx::Error) -> Fate {
         "40001" | "40P01" => Fate::Repeat,
         "57P01" | "57P02" | "57P03" => Fate::Ended,
         "25006" => Fate::WrongServer,
-        "" | "40003" | "08007" => Fate::Unknown,
+        // A pooler whose server's connection broke says so by a code of class 08: what it had passed on may have been done.
+        code if code.is_empty() || code == "40003" || code.starts_with("08") => Fate::Unknown,
         _ => Fate::Refused,
     }
 }

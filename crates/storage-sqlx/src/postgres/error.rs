@@ -91,6 +91,9 @@ pub enum ServerTrouble {
     /// It takes no more connections.
     #[error("takes no more connections: raise its max_connections, or have fewer in each store")]
     TooManyConnections,
+    /// A pooler stands before it, and the store was not told.
+    #[error("is behind a pooler that keeps nothing of a connection: write pooler=true in the URL")]
+    Pooler,
     /// It is starting or shutting down.
     #[error("is starting or shutting down")]
     NotReady,
@@ -189,6 +192,12 @@ fn meaning(error: &sqlx::Error) -> ServerTrouble {
         "40001" | "40P01" => ServerTrouble::Contention,
         // An unknown table, column, function or schema; types that do not fit.
         "42P01" | "42703" | "42883" | "3F000" | "42804" => ServerTrouble::Damaged,
+        // A statement that was prepared on another connection, or is there already.
+        "26000" | "42P05" => ServerTrouble::Pooler,
+        "08P01" if state(error).is_some_and(|said| said.message().contains("startup parameter")) => {
+            ServerTrouble::Pooler
+        }
+        code if code.starts_with("08") => ServerTrouble::Disconnected,
         "" if matches!(error, sqlx::Error::Io(_)) => ServerTrouble::Disconnected,
         _ => ServerTrouble::Failed,
     }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use countersign_storage_traits::Capabilities;
 
 use self::error::Place;
-use self::open::{Dialect, inspect, parse};
+use self::open::{Dialect, inspect, own_parameters, parse};
 use self::pool::Pool;
 use self::write::FROM_THE_START;
 use crate::{OpenError, SqlOptions};
@@ -44,7 +44,8 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     pub(crate) async fn open(url: &str, options: &SqlOptions) -> Result<Self, OpenError> {
-        let (connect, place) = parse(url, options)?;
+        let mut options = options.clone();
+        let (connect, place) = parse(&own_parameters(url, &mut options)?, &options)?;
         let pool = Pool::new(connect, place.clone(), options.connections, options.acquire_timeout);
         let mut lease = pool.take().await?;
         let server = inspect(&mut lease.connection, &place).await?;

@@ -37,6 +37,19 @@ const PARAMETERS: [&str; 14] = [
     "options",
 ];
 
+/// Takes `pooler=true` or `pooler=false` out of a URL: it is the store's own, and the driver would tell a log that it does not know it.
+pub(super) fn own_parameters(url: &str, options: &mut SqlOptions) -> Result<String, OpenError> {
+    let Some((place, query)) = url.split_once('?') else { return Ok(url.to_owned()) };
+    let mut others = Vec::new();
+    for pair in query.split('&') {
+        match pair.split_once('=') {
+            Some(("pooler", value)) => options.pooler = value.parse().map_err(|_| OpenError::Url)?,
+            _ => others.push(pair),
+        }
+    }
+    Ok(if others.is_empty() { place.to_owned() } else { format!("{place}?{}", others.join("&")) })
+}
+
 /// Reads a URL. What cannot be read is not repeated: a password may stand in it.
 pub(super) fn parse(url: &str, options: &SqlOptions) -> Result<(PgConnectOptions, Place), OpenError> {
     let query = url.split_once('?').map_or("", |(_, query)| query);
@@ -163,11 +176,26 @@ mod tests {
             "postgres://kit:hunter2@db.example/auth?sslmode=hunter2",
             "postgres://kit@db.example/auth?passwrod=hunter2",
             "postgres://kit@db.example/auth?password=hunter2",
+            "postgres://kit:hunter2@db.example/auth?pooler=hunter2",
+            "postgres://kit:hunter2@db.example/auth?pooler",
         ] {
-            let error = parse(url, &SqlOptions::default()).unwrap_err();
+            let mut options = SqlOptions::default();
+            let url = own_parameters(url, &mut options);
+            let error = url.and_then(|url| parse(&url, &options)).unwrap_err();
             assert!(matches!(error, OpenError::Url), "{error:?}");
             assert!(!format!("{error} {error:?}").contains("hunter2"));
         }
+    }
+
+    #[test]
+    fn a_pooler_may_be_named_in_the_url() {
+        let parameters = |url: &str| {
+            let mut options = SqlOptions::default().pooler(url.contains("false"));
+            (own_parameters(url, &mut options).unwrap(), options.pooler)
+        };
+        assert_eq!(parameters("postgres://h/d?pooler=true"), ("postgres://h/d".to_owned(), true));
+        assert_eq!(parameters("postgres://h/d?a=1&pooler=false&b=2"), ("postgres://h/d?a=1&b=2".to_owned(), false));
+        assert_eq!(parameters("postgres://h/d"), ("postgres://h/d".to_owned(), false));
     }
 
     #[test]

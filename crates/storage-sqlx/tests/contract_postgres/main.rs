@@ -12,7 +12,7 @@ use countersign_storage_traits::{
     Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Key, Page, Record, Store, StoreError,
     Swept,
 };
-use countersign_tests::Postgres;
+use countersign_tests::{PgBouncer, Postgres};
 use tokio::runtime::Runtime;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
@@ -94,11 +94,29 @@ mod sealed_on_two_nodes {
     );
 }
 
-mod through_a_pooler {
-    use super::{RUNTIME, SqlOptions, store};
+mod through_pgbouncer_by_transaction {
+    use super::*;
+
+    static POOLER: LazyLock<PgBouncer> =
+        LazyLock::new(|| PgBouncer::before(&SERVER, &SERVER.address(), "transaction", &[]));
 
     countersign_storage_traits::testkit!(
-        open = store(SqlOptions::default().pooler(true)),
+        open = async { SqlStore::open(&format!("{}?pooler=true", POOLER.fresh_schema())).await.unwrap() },
+        block_on = |future| RUNTIME.block_on(future),
+    );
+}
+
+mod through_pgbouncer_by_session {
+    use super::*;
+
+    /// Its connections keep what is prepared, and it is told to let the parameter pass by which a statement ends in time.
+    static POOLER: LazyLock<PgBouncer> = LazyLock::new(|| {
+        let lines = ["ignore_startup_parameters = options", "default_pool_size = 12"];
+        PgBouncer::before(&SERVER, &SERVER.address(), "session", &lines)
+    });
+
+    countersign_storage_traits::testkit!(
+        open = async { SqlStore::open(&POOLER.fresh_schema()).await.unwrap() },
         block_on = |future| RUNTIME.block_on(future),
     );
 }

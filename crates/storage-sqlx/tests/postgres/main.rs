@@ -6,6 +6,7 @@ mod crashes;
 mod durability;
 mod opening;
 mod plans;
+mod pooler;
 mod schema;
 mod sweeping;
 mod tls;
