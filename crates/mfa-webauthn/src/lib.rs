@@ -44,7 +44,8 @@
 //! | a login | [`RelyingParty::discover`], [`RelyingParty::authenticate`], [`Authentication`], [`Authenticated`] |
 //! | what is kept | [`Credential`], [`UserHandle`] |
 //! | what the browser sends | [`RegistrationResponse`], [`AuthenticationResponse`] |
-//! | which authenticators are trusted | [`TrustPolicy`], [`Attestation`] |
+//! | which authenticators are trusted | [`TrustPolicy`], [`Attestation`]; [`MetadataSource`], [`Metadata`] |
+//! | what authenticators are told | [`RelyingParty::signal_accepted`] and its like |
 //! | why not | [`RegistrationError`], [`AuthenticationError`]: each with `id()` and `step()` |
 //!
 //! # What this crate does not do
@@ -56,9 +57,10 @@
 //!
 //! # Features
 //! `p521` (ES512), `k256` (ES256K), `ed448` (Ed448) and `ml-dsa` (ML-DSA-44, -65, -87) add algorithms that ring does not have.
+//! `testkit` has a software authenticator for tests, a host's own too.
 //!
 //! # Where next
-//! `countersign-mfa` is the engine of logins with a second factor.
+//! `docs/webauthn.md` of the project says for each step of the specification which function and which test stand for it.
 
 mod attestation;
 mod authentication;
@@ -73,12 +75,17 @@ mod encoding;
 mod extensions;
 mod ids;
 mod jws;
+mod metadata;
+mod models;
 mod options;
 mod origin;
 mod refusal;
 mod registration;
 mod relying_party;
 mod response;
+mod signal;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 pub use attestation::{
     Attestation, AttestationError, AttestationFormat, AttestationKind, CertificateError, TrustError, TrustPolicy,
@@ -94,6 +101,9 @@ pub use extensions::{
     CredentialProtection, ExtensionError, ExtensionResults, LargeBlobSupport, UserVerificationMethod,
 };
 pub use ids::{CredentialId, IdError, UserHandle};
+pub use metadata::{
+    AuthenticatorStatus, Certification, Metadata, MetadataEntry, MetadataError, MetadataSource, StatusPolicy,
+};
 pub use options::{
     Attachment, Conveyance, CreationOptions, Hint, RequestOptions, ResidentKey, Transport, UserVerification,
 };
@@ -101,6 +111,7 @@ pub use origin::OriginError;
 pub use registration::{NewUser, Registered, Registration, RegistrationError, RegistrationOptions};
 pub use relying_party::{OnCloneSuspicion, OnEligibilityUpgrade, RelyingParty, RelyingPartyError};
 pub use response::{AuthenticationResponse, MAX_RESPONSE, RegistrationResponse, ResponseError};
+pub use signal::{AllAcceptedCredentials, CurrentUserDetails, UnknownCredential};
 
 #[cfg(test)]
 mod tests {

@@ -73,6 +73,11 @@ impl<'a> Certificate<'a> {
         public_key(self.parsed.tbs_certificate.subject_pki.raw).ok_or(CertificateError::Key)
     }
 
+    /// The bits of its key, which identify it (RFC 5280 §4.2.1.2).
+    pub(crate) fn subject_public_key(&self) -> &[u8] {
+        &self.parsed.tbs_certificate.subject_pki.subject_public_key.data
+    }
+
     /// The extension of this identifier, which occurs at most once (RFC 5280 §4.2).
     pub(super) fn extension(&self, id: &[u8]) -> Result<Option<Extension<'a>>, CertificateError> {
         let extensions = self.parsed.tbs_certificate.extensions().iter();

@@ -1,5 +1,6 @@
 //! Attestation: what an authenticator says of itself, and what stands behind it (WebAuthn 3 §6.5, §8).
 
+mod anchors;
 mod android_key;
 mod android_safetynet;
 mod apple;
@@ -14,6 +15,7 @@ mod tpm;
 mod tpm_structures;
 mod trust;
 
+pub(crate) use anchors::Anchors;
 pub(crate) use certificate::Certificate;
 pub use certificate::CertificateError;
 pub use format::{AttestationError, AttestationFormat, AttestationKind};

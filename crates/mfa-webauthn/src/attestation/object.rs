@@ -137,7 +137,8 @@ fn compound(value: Value<'_>, evidence: &Evidence<'_>) -> Result<Attestation, Re
         };
         let name = name.text().map_err(AttestationError::from)?;
         let format = AttestationFormat::from_name(name).ok_or(AttestationError::UnknownFormat)?;
-        if statements.iter().any(|statement| statement.format == format) {
+        let twice = statements.iter().any(|statement| statement.format == format);
+        if twice || format == AttestationFormat::Compound {
             return Err(AttestationError::Compound.into());
         }
         statements.push(statement(format, value, evidence)?);

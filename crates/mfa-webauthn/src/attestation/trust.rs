@@ -1,17 +1,18 @@
 //! Which authenticators are trusted, as a value (§7.1 steps 23 and 24).
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use countersign_primitives::UnixTime;
 
+use super::AttestationKind;
+use super::anchors::Anchors;
 use super::certificate::{Certificate, CertificateError};
 use super::object::Statement;
-use super::revocation::RevocationList;
-use super::{AttestationKind, path};
-use crate::Aaguid;
 use crate::authenticator_data::AttestedCredential;
+use crate::metadata::MetadataEntry;
 use crate::refusal::refusals;
+use crate::{Aaguid, Metadata, StatusPolicy};
 
 refusals! {
     /// Why an attestation whose signature is right is not trusted (§7.1 step 24).
@@ -34,6 +35,10 @@ refusals! {
         Revoked = "revoked": "a certificate on the path has been revoked",
         /// A list of revoked certificates is too old, or not its issuer's.
         RevocationList = "revocation_list": "a list of revoked certificates is too old or not signed by its issuer; fetch it anew",
+        /// The metadata has a report about the model that the policy minds.
+        Status = "status": "the metadata has a report about this model of authenticator that the policy minds",
+        /// The metadata does not know the model, and the policy takes none that it does not.
+        Unlisted = "unlisted": "the metadata does not know this model of authenticator",
         /// Too few parts of a compound attestation are trusted.
         Compound = "compound": "too few parts of the compound attestation are trusted",
     }
@@ -65,8 +70,10 @@ enum Models {
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct TrustPolicy {
-    anchors: Vec<Vec<u8>>,
-    revoked: Vec<RevocationList>,
+    anchors: Anchors,
+    metadata: Option<Arc<Metadata>>,
+    statuses: StatusPolicy,
+    listed_models_alone: bool,
     models: Models,
     self_attestation: bool,
     no_attestation: bool,
@@ -89,9 +96,7 @@ impl TrustPolicy {
     /// # Errors
     /// When it is no certificate, or its key is of a kind that is not known here.
     pub fn anchor(mut self, der: impl Into<Vec<u8>>) -> Result<Self, CertificateError> {
-        let der = der.into();
-        Certificate::read(&der)?.public_key()?;
-        self.anchors.push(der);
+        self.anchors.add(der.into())?;
         Ok(self)
     }
 
@@ -101,8 +106,30 @@ impl TrustPolicy {
     /// # Errors
     /// When it is no such list, or has a critical extension that is not known here.
     pub fn revocation_list(mut self, der: impl Into<Vec<u8>>) -> Result<Self, CertificateError> {
-        self.revoked.push(RevocationList::read(der.into())?);
+        self.anchors.revoke(der.into())?;
         Ok(self)
+    }
+
+    /// Trusts what leads to the root that this metadata has for the model, and minds what it reports. A model is judged by its reports also
+    /// where an anchor of the policy's own vouches for it.
+    #[must_use]
+    pub fn metadata(mut self, metadata: impl Into<Arc<Metadata>>) -> Self {
+        self.metadata = Some(metadata.into());
+        self
+    }
+
+    /// Which reports of the metadata count; [`StatusPolicy::default`] unless this says otherwise.
+    #[must_use]
+    pub fn statuses(mut self, statuses: StatusPolicy) -> Self {
+        self.statuses = statuses;
+        self
+    }
+
+    /// Takes models alone that the metadata knows.
+    #[must_use]
+    pub const fn listed_models_alone(mut self) -> Self {
+        self.listed_models_alone = true;
+        self
     }
 
     /// Takes these models alone.
@@ -176,12 +203,16 @@ impl TrustPolicy {
         now: UnixTime,
     ) -> Result<bool, TrustError> {
         self.takes_model(attested.aaguid)?;
+        let known = self.known(statement, attested)?;
         match statement.kind {
             AttestationKind::None if self.no_attestation => Ok(false),
             AttestationKind::None => Err(TrustError::Unattested),
             AttestationKind::SelfAttestation if self.self_attestation => Ok(false),
             AttestationKind::SelfAttestation => Err(TrustError::SelfAttested),
-            _ => self.leads_to_an_anchor(&statement.path, now).map(|()| true),
+            _ => {
+                let roots = known.map_or(&[][..], |known| &known.roots);
+                self.anchors.leads(&statement.path, roots, now).map(|()| true)
+            }
         }
     }
 
@@ -207,16 +238,27 @@ impl TrustPolicy {
         if taken { Ok(()) } else { Err(TrustError::Model) }
     }
 
-    fn leads_to_an_anchor(&self, chain: &[Cow<'_, [u8]>], now: UnixTime) -> Result<(), TrustError> {
-        let read = |der| Certificate::read(der).map_err(|_| TrustError::Certificate);
-        let chain = chain.iter().map(|der| read(der)).collect::<Result<Vec<_>, _>>()?;
-        let anchors = self.anchors.iter().map(|der| read(der)).collect::<Result<Vec<_>, _>>()?;
-        let links = path::walk(&chain, &anchors, now)?;
-        for link in &links {
-            for list in &self.revoked {
-                list.clears(link, now)?;
-            }
+    /// What the metadata knows of the model, if it is one that the policy takes.
+    fn known(
+        &self,
+        statement: &Statement<'_>,
+        attested: &AttestedCredential<'_>,
+    ) -> Result<Option<&MetadataEntry>, TrustError> {
+        let metadata = self.metadata.as_deref();
+        let known = match metadata.and_then(|metadata| metadata.model(attested.aaguid)) {
+            Some(known) => Some(known),
+            None => match (metadata, statement.path.first()) {
+                (Some(metadata), Some(certificate)) => {
+                    let certificate = Certificate::read(certificate).map_err(|_| TrustError::Certificate)?;
+                    metadata.by_key(certificate.subject_public_key())
+                }
+                _ => None,
+            },
+        };
+        match known {
+            Some(known) if !self.statuses.takes(&known.statuses) => Err(TrustError::Status),
+            None if self.listed_models_alone => Err(TrustError::Unlisted),
+            known => Ok(known),
         }
-        Ok(())
     }
 }

@@ -29,6 +29,13 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     out
 }
 
+/// SHA-1, which names keys in metadata and vouches for nothing.
+pub(crate) fn sha1(bytes: &[u8]) -> [u8; 20] {
+    let mut out = [0; 20];
+    out.copy_from_slice(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref());
+    out
+}
+
 /// Checks that `signature` is `key`'s of `message` by `algorithm`.
 ///
 /// ECDSA signatures are in strict DER, and `s` may be high; EdDSA's `s` is reduced; RSA keys have 2048 bits or more.
@@ -174,12 +181,16 @@ const fn ecdsa_k256(_: &[u8], _: &[u8], _: &[u8], _: &[u8]) -> Result<(), Signat
 fn ed448(x: &[u8], message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
     use ed448_goldilocks_plus::{Signature, VerifyingKey};
 
-    let key = x.try_into().ok().and_then(|x: &[u8; 57]| VerifyingKey::from_bytes(x).ok());
-    let signature = <&[u8; 114]>::try_from(signature).ok().map(|bytes| Signature::try_from(&bytes[..]));
-    match (key, signature) {
-        (Some(key), Some(Ok(signature))) => key.verify_raw(&signature, message).map_err(|_| SignatureError::Invalid),
-        _ => Err(SignatureError::Invalid),
+    let (Ok(x), Ok(signature)) = (<&[u8; 57]>::try_from(x), <&[u8; 114]>::try_from(signature)) else {
+        return Err(SignatureError::Invalid);
+    };
+    // The last byte of a point has one bit of meaning (RFC 8032 §5.2.2); the crate ignores the other seven.
+    if x[56] & 0x7f != 0 || signature[56] & 0x7f != 0 {
+        return Err(SignatureError::Invalid);
     }
+    let key = VerifyingKey::from_bytes(x).map_err(|_| SignatureError::Invalid)?;
+    let signature = Signature::try_from(&signature[..]).map_err(|_| SignatureError::Invalid)?;
+    key.verify_raw(&signature, message).map_err(|_| SignatureError::Invalid)
 }
 
 #[cfg(not(feature = "ed448"))]

@@ -199,6 +199,7 @@ impl<'a> RegistrationOptions<'a> {
             user_verification_required: self.user_verification == UserVerification::Required,
             conditional: self.conditional,
             attested: self.used_as == CredentialUse::SecurityKey,
+            enterprise: self.conveyance == Conveyance::Enterprise,
             must_be_discoverable: self.resident_key == ResidentKey::Required,
             excluded: self.excluded.iter().map(|descriptor| descriptor.id.clone()).collect(),
             extensions: self.extensions.clone(),

@@ -3,7 +3,7 @@
 use countersign_primitives::UnixTime;
 
 use super::{Registered, Registration, RegistrationError};
-use crate::attestation::{Attestation, AttestationObject, TrustPolicy};
+use crate::attestation::{Attestation, AttestationError, AttestationObject, TrustPolicy};
 use crate::authenticator_data::{AttestedCredential, AuthenticatorData};
 use crate::client_data::ClientData;
 use crate::cose::sha256;
@@ -62,6 +62,7 @@ impl RelyingParty {
         self.authenticator_data_is_expected(&ceremony, &data)?; // steps 14 to 17
         algorithm_was_offered(&ceremony, &attested)?; // step 20
         let attestation = object.verify(&data, &attested, &hash, policy, now)?; // steps 21 to 24
+        device_is_told_only_when_asked(&ceremony, &attestation)?;
         id_is_the_answers(response, &attested)?; // step 25 was taken by the reader
         id_is_not_excluded(&ceremony, response)?; // step 26, as far as it goes without a store
         let extensions = self.extensions_are_expected(&ceremony, response, &data)?; // step 28
@@ -117,6 +118,12 @@ impl RelyingParty {
 fn algorithm_was_offered(ceremony: &Registration, attested: &AttestedCredential<'_>) -> Result<(), RegistrationError> {
     let algorithm = attested.public_key.algorithm;
     if ceremony.algorithms.contains(&algorithm) { Ok(()) } else { Err(RegistrationError::Algorithm(algorithm)) }
+}
+
+/// §8.2.2: only an enterprise attestation tells the very device.
+fn device_is_told_only_when_asked(ceremony: &Registration, attestation: &Attestation) -> Result<(), AttestationError> {
+    let told = attestation.serial_number().is_some();
+    if told && !ceremony.enterprise { Err(AttestationError::SerialNumber) } else { Ok(()) }
 }
 
 /// The answer's id is not signed; the one in the authenticator data counts, and they must not differ.

@@ -29,6 +29,7 @@ pub struct Registration {
     user_verification_required: bool,
     conditional: bool,
     attested: bool,
+    enterprise: bool,
     must_be_discoverable: bool,
     excluded: Vec<CredentialId>,
     extensions: CreationInputs,
