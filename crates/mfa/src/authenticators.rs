@@ -5,6 +5,7 @@ use countersign_mfa_otp::{Digits, HotpSecret, OtpAlgorithm, OtpauthError, Secret
 use countersign_primitives::{BoxError, RandomError, Subject, UnixTime};
 use countersign_storage_traits::{Batch, CommitError, StoreError, TransferKeyError};
 
+use crate::contact::Contact;
 use crate::enrolments::{Authenticator, AuthenticatorId, Enrolments, Read};
 use crate::factor::{FactorError, HOTP, RECOVERY_CODE, RecoveryFactor, State, TOTP, imported_hotp, imported_totp};
 use crate::mfa::Inner;
@@ -25,6 +26,8 @@ pub struct AuthenticatorInfo {
     pub title: String,
     /// The name that the user gave it.
     pub label: Option<String>,
+    /// Where its messages go, with most of it hidden.
+    pub to: Option<String>,
     /// Since when it counts.
     pub enrolled_at: UnixTime,
     /// When it was last proven.
@@ -108,6 +111,7 @@ impl Authenticators {
             id: one.named(),
             title: title.to_owned(),
             label: one.label.clone(),
+            to: one.contact.as_ref().map(Contact::masked),
             enrolled_at: one.enrolled_at,
             last_used: one.last_used,
             codes_left,
@@ -188,6 +192,26 @@ impl Authenticators {
         self.inner().tell(EventKind::FactorEnrolled, None, |event| event.with_subject(subject).with_method(method));
         self.inner().tell_owner(subject, Notice::FactorEnrolled(self.inner().title(method))).await;
         Ok(named)
+    }
+
+    /// Gives one a name, or takes it away, and says whether it was there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn rename(
+        &self,
+        subject: &Subject,
+        id: &AuthenticatorId,
+        label: Option<&str>,
+    ) -> Result<bool, AuthenticatorsError> {
+        let renamed = |enrolments: &mut Enrolments, _| {
+            let named = enrolments.authenticators.iter_mut().find(|one| one.named() == *id);
+            Ok(named.map(|one| {
+                one.label = label.map(str::to_owned);
+                Changed::FactorRenamed
+            }))
+        };
+        self.change(subject, renamed).await
     }
 
     /// Removes one, and says whether it was there. With the last factor the recovery codes go too.

@@ -133,6 +133,8 @@ pub enum Changed {
     Invited,
     /// Another factor was enrolled.
     FactorEnrolled,
+    /// A factor was given another name.
+    FactorRenamed,
     /// A factor was removed.
     FactorRemoved,
     /// All factors were removed.

@@ -3,14 +3,14 @@
 use std::fmt;
 
 use bytes::Bytes;
-use countersign_primitives::Id;
+use countersign_primitives::{Id, describe_user_agent};
 use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
 use countersign_tokens::{Handle, HandleKind};
 use http::Response;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
 
-use crate::records::{self, BrowserRecord};
+use crate::records::{self, BrowserRecord, SeenFrom};
 use crate::transport::{Peer, cookie};
 use crate::{Cause, Refusal, Server};
 
@@ -26,6 +26,8 @@ pub struct Browser {
     has_session: bool,
     /// Where the request came from, as far as the adapter told.
     peer: Option<Peer>,
+    /// What it calls itself, in our words.
+    agent: Option<String>,
 }
 
 impl Browser {
@@ -43,6 +45,12 @@ impl Browser {
 
     pub(crate) fn peer(&self) -> Option<Peer> {
         self.peer
+    }
+
+    /// What its user knows it again by, as far as the request told.
+    pub(crate) fn seen_from(&self) -> Option<SeenFrom> {
+        let (browser, address) = (self.agent.clone(), self.peer.map(|peer| peer.address()));
+        (browser.is_some() || address.is_some()).then_some(SeenFrom { browser, address })
     }
 
     pub(crate) fn session(&self) -> Option<Id> {
@@ -77,16 +85,27 @@ impl Server {
     /// When the store or the source of randomness fails.
     pub async fn browser(&self, parts: &Parts) -> Result<Browser, Refusal> {
         let peer = Peer::of(parts);
+        let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        let agent = agent.and_then(describe_user_agent);
         if let Some(handle) = cookie(parts, self.cookie_name()).and_then(|text| Handle::parse(HANDLE, text).ok()) {
             let key = Key::root(records::BROWSER, handle.id());
             if let Some(found) = self.store().find::<BrowserRecord>(key, self.now()).await?
                 && found.value.secret.matches(&handle.hash(self.crypto()))
             {
                 let has_session = found.value.session.is_some();
-                return Ok(Browser { id: handle.id(), found: Some(found), fresh: None, has_session, peer });
+                return Ok(Browser { id: handle.id(), found: Some(found), fresh: None, has_session, peer, agent });
             }
         }
-        Ok(Browser { id: self.random().id()?, found: None, fresh: None, has_session: false, peer })
+        Ok(Browser { id: self.random().id()?, found: None, fresh: None, has_session: false, peer, agent })
+    }
+
+    /// Notes that a login is under way in a browser that is no authorization request's: one of the issuer's own pages. Its cookie comes with
+    /// the answer ([`Server::with_cookie`]).
+    ///
+    /// # Errors
+    /// When the store or the source of randomness fails.
+    pub async fn open_login(&self, browser: &mut Browser, login: Id) -> Result<(), Refusal> {
+        self.gain(browser, &Gain::Interaction(login)).await
     }
 
     /// Records what a browser gained. A session or a factor also replaces the cookie's value.

@@ -67,6 +67,7 @@
 //! dependency.
 
 mod access_token;
+mod account;
 mod bearer;
 mod browser;
 mod builder;
@@ -100,6 +101,7 @@ mod session_end;
 mod subjects;
 mod transport;
 
+pub use account::{Connection, SessionInfo};
 pub use bearer::Access;
 pub use browser::Browser;
 pub use builder::ServerBuilder;

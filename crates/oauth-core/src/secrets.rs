@@ -63,6 +63,11 @@ impl Secrets {
         Key::new(self.subject_partition(subject), records::CONSENT, client)
     }
 
+    /// Where the mark lies that a user took back what a client was allowed, beside the consent to it.
+    pub(crate) fn withdrawn_key(&self, consent: Key) -> Key {
+        Key::new(consent.partition, records::WITHDRAWN, consent.id)
+    }
+
     pub(crate) fn client_index(&self, client: &ClientId) -> Id {
         self.id("client", &[client.as_str()])
     }

@@ -31,15 +31,18 @@ impl Server {
         Ok(Some(found.value.who))
     }
 
+    /// Whether a session is alive, of a subject whose epoch is this. The limits are those of today, whatever they were when the record was
+    /// written.
+    pub(crate) fn is_live(&self, session: &SessionRecord, epoch: u64) -> bool {
+        !session.ended && self.now() < self.session_end(session) && session.epoch == epoch
+    }
+
     async fn live_session(&self, id: Id, browser: &Browser) -> Result<Option<Found<SessionRecord>>, Refusal> {
         let key = Key::root(records::SESSION, id);
         let Some(found) = self.store().find::<SessionRecord>(key, self.now()).await? else { return Ok(None) };
         let session = &found.value;
-        // The limits are those of today, whatever they were when the record was written.
-        let holds = !session.ended
-            && self.now() < self.session_end(session)
-            && session.browser == browser.id()
-            && session.epoch == self.epoch(session.who.subject()).await?
+        let holds = session.browser == browser.id()
+            && self.is_live(session, self.epoch(session.who.subject()).await?)
             && self.is_usable(session.who.subject()).await?;
         Ok(holds.then_some(found))
     }
@@ -87,6 +90,7 @@ impl Server {
             seen_at: now,
             ended: false,
             who,
+            seen_from: browser.seen_from(),
         };
         let key = Key::root(records::SESSION, id);
         let mut batch = Batch::new(id, now, self.random())?;
@@ -118,7 +122,8 @@ impl Server {
         let who = who.session(id);
         for _ in 0..ATTEMPTS {
             let now = self.now();
-            let session = SessionRecord { who: who.clone(), seen_at: now, ..found.value.clone() };
+            let seen_from = browser.seen_from().or_else(|| found.value.seen_from.clone());
+            let session = SessionRecord { who: who.clone(), seen_at: now, seen_from, ..found.value.clone() };
             let mut batch = Batch::new(found.key.partition, now, self.random())?;
             batch.put_value(found.key, found.unchanged(), self.session_end(&session), &session)?;
             match self.store().commit_surely(&batch).await {

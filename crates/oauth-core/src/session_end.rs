@@ -5,7 +5,7 @@ use countersign_primitives::{Id, SessionId, SignedIn, Subject, UnixTime};
 use countersign_storage_traits::{Batch, Expect, Found, Index, Key};
 
 use crate::browser::Gain;
-use crate::records::{self, EndReason, EndedSession, GrantRecord, SessionRecord, SubjectState, index};
+use crate::records::{self, EndReason, EndedSession, GrantRecord, SessionRecord, SubjectState, Withdrawn, index};
 use crate::{Browser, Cause, Refusal, Server};
 
 /// How many grants are read at once, and how often, when a session's are ended. All are dead already, by the session's mark.
@@ -14,6 +14,13 @@ const PAGES: usize = 16;
 
 /// How much longer the mark of an ended session lasts than what hangs on the session.
 const MARGIN: std::time::Duration = std::time::Duration::from_secs(15 * 60);
+
+/// What a grant rests on.
+pub(crate) struct Footing {
+    pub(crate) epoch: u64,
+    pub(crate) session_ended: bool,
+    pub(crate) withdrawn: bool,
+}
 
 impl Server {
     /// Ends a session by its `sid`, from this moment: of its grants, those without `offline_access` are dead, requests in flight
@@ -96,20 +103,24 @@ impl Server {
         Ok(found.is_some())
     }
 
-    /// The epoch of a subject, and whether the session was ended, in one reading.
-    pub(crate) async fn epoch_and_session(
-        &self,
-        subject: &Subject,
-        session: Option<&SessionId>,
-    ) -> Result<(u64, bool), Refusal> {
+    /// What a grant rests on beside its client and its account, in one reading: the epoch of its subject, whether its session was ended, and
+    /// whether its user took it back.
+    pub(crate) async fn footing(&self, subject: &Subject, grant: &GrantRecord) -> Result<Footing, Refusal> {
         let subject = self.secrets().subject_key(subject);
-        let keys: Vec<Key> =
-            std::iter::once(subject).chain(session.map(|session| self.secrets().ended_session(session))).collect();
+        let (session, withdrawn) = (grant.ends_with(), grant.withdrawn_key());
+        let mut keys = Vec::with_capacity(3);
+        keys.push(subject);
+        keys.extend(withdrawn);
+        keys.extend(session.map(|session| self.secrets().ended_session(session)));
         let mut records = self.store().get(&keys, self.now()).await?.into_iter();
-        let state =
-            records.next().flatten().map(|record| Found::<SubjectState>::decode(subject, &record)).transpose()?;
-        let ended = records.next().flatten().is_some();
-        Ok((state.map_or(0, |found| found.value.epoch), ended))
+        let state = records.next().flatten().map(|record| Found::<SubjectState>::decode(subject, &record));
+        let mark = withdrawn.and_then(|key| records.next().flatten().map(|record| (key, record)));
+        let mark = mark.map(|(key, record)| Found::<Withdrawn>::decode(key, &record)).transpose()?;
+        Ok(Footing {
+            epoch: state.transpose()?.map_or(0, |found| found.value.epoch),
+            session_ended: records.next().flatten().is_some(),
+            withdrawn: mark.is_some_and(|mark| grant.started_at <= mark.value.at),
+        })
     }
 
     /// The record of a session, where it is the kit's own, and whether it was ended; in one view.

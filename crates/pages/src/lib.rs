@@ -62,6 +62,7 @@
 //! implement for pages of another kind.
 
 mod colour;
+mod date;
 mod error;
 mod pages;
 mod qr;

@@ -19,7 +19,7 @@ use crate::texts::{Catalogue, Language, filled};
 use crate::view;
 
 /// The pages that a host may replace: the frame around all of them, and each screen.
-pub(crate) const NAMES: [&str; 18] = [
+pub(crate) const NAMES: [&str; 24] = [
     "base",
     "password",
     "choose",
@@ -38,6 +38,12 @@ pub(crate) const NAMES: [&str; 18] = [
     "password_reset",
     "password_change",
     "verify_email",
+    "account",
+    "account_factors",
+    "account_recovery_codes",
+    "account_devices",
+    "account_sessions",
+    "account_applications",
 ];
 
 /// What is shown when nothing else can be.
@@ -275,6 +281,8 @@ fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_debug(false);
+    environment
+        .add_filter("date", |seconds: Value| i64::try_from(seconds).ok().map(crate::date::shown).unwrap_or_default());
     environment.set_loader(|name| Ok(built_in(name)));
     environment
 }
@@ -302,6 +310,13 @@ fn built_in(name: &str) -> Option<&'static str> {
         "enrol.html" => include_str!("../templates/enrol.html"),
         "recovery_codes.html" => include_str!("../templates/recovery_codes.html"),
         "consent.html" => include_str!("../templates/consent.html"),
+        "account.html" => include_str!("../templates/account.html"),
+        "account_applications.html" => include_str!("../templates/account_applications.html"),
+        "account_devices.html" => include_str!("../templates/account_devices.html"),
+        "account_factors.html" => include_str!("../templates/account_factors.html"),
+        "account_nav.html" => include_str!("../templates/account_nav.html"),
+        "account_recovery_codes.html" => include_str!("../templates/account_recovery_codes.html"),
+        "account_sessions.html" => include_str!("../templates/account_sessions.html"),
         "refused.html" => include_str!("../templates/refused.html"),
         "logout.html" => include_str!("../templates/logout.html"),
         "signed_out.html" => include_str!("../templates/signed_out.html"),

@@ -19,6 +19,17 @@ pub(crate) fn sample(screen: &str) -> Value {
     data
 }
 
+/// A time.
+const AT: u64 = 1_800_000_000;
+
+/// A browser somewhere.
+fn place() -> Value {
+    json!({
+        "id": "sample", "browser": "Firefox on Linux", "address": "192.0.2.7", "since": AT, "last_used": AT, "until": AT,
+        "here": true,
+    })
+}
+
 fn members(screen: &str) -> Value {
     let totp = json!({"id": "totp|1", "type": "totp", "name": "Authenticator app"});
     let recovery = json!({"id": "recovery_code|1", "type": "recovery_code", "name": "Recovery code"});
@@ -57,6 +68,23 @@ fn members(screen: &str) -> Value {
         "password_change" => json!({"state": "ask", "account": "alice", "needs_password": true}),
         "verify_email" => json!({"state": "confirm", "link": "sample-link"}),
         "signed_out" => json!({"return_to": "https://shop.example.com/signed-out"}),
+        "account" => json!({
+            "account": "alice", "base": "/account", "password_change": "/password/change",
+            "factors": 2, "recovery_codes": 9, "devices": 1, "sessions": 2, "applications": 3,
+        }),
+        "account_factors" => json!({"account": "alice", "base": "/account", "fresh": false, "factors": [
+            {"id": "totp|dev_1", "type": "totp", "name": "Authenticator app", "label": "My phone", "since": AT, "last_used": AT},
+            {"id": "sms|dev_2", "type": "sms", "name": "SMS", "to": "+49…23", "since": AT},
+        ]}),
+        "account_recovery_codes" => {
+            json!({"account": "alice", "base": "/account", "left": 9, "since": AT, "may_renew": true})
+        }
+        "account_devices" => json!({"account": "alice", "base": "/account", "devices": [place()]}),
+        "account_sessions" => json!({"account": "alice", "base": "/account", "sessions": [place()]}),
+        "account_applications" => json!({"account": "alice", "base": "/account", "applications": [{
+            "id": "shop", "name": "Shop", "since": AT, "active": true,
+            "scopes": [{"scope": "orders:read", "description": "See your orders"}],
+        }]}),
         "still_signed_in" => json!({}),
         _ => json!({"login_hint": null, "or": [], "may_reset": true}),
     }

@@ -19,6 +19,10 @@ pub(crate) fn context(step: &str, data: &Value, language: Language<'_>) -> Optio
     view.insert("forgot".into(), forgot.into());
     let back = data["back"].as_str().map(own_path).filter(|back| !back.is_empty());
     view.insert("back".into(), back.into());
+    for path in ["base", "password_change"] {
+        let own = data[path].as_str().map(own_path).filter(|own| !own.is_empty());
+        view.insert(path.into(), own.into());
+    }
     let back = data["return_to"].as_str().filter(|uri| web_address(uri).is_some() || is_of_an_app(uri));
     view.insert("return_to".into(), back.into());
     view.insert("client".into(), client(&data["client"]));

@@ -16,7 +16,7 @@ use crate::{BrowserMarks, Caller, LoginError};
 
 impl Inner {
     /// What stands for the secret of a device. Two users never have the same, so a cookie is worth nothing for anybody but its own.
-    fn device_id(&self, partition: Id, secret: Id) -> Id {
+    pub(super) fn device_id(&self, partition: Id, secret: Id) -> Id {
         self.keys.id("remembered device", &[partition.as_bytes(), secret.as_bytes()])
     }
 

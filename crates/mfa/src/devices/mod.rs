@@ -118,6 +118,13 @@ impl RememberedDevices {
 }
 
 impl Inner {
+    /// Which devices of a user the browser of a caller is remembered as.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn known_devices(&self, subject: &Subject, caller: &crate::Caller) -> Vec<DeviceId> {
+        let partition = self.subjects.partition(subject);
+        caller.marks.devices().map(|secret| DeviceId(self.device_id(partition, secret))).collect()
+    }
+
     fn info(&self, device: &Device, epoch: u64, now: UnixTime) -> Option<DeviceInfo> {
         let until = self.remembered_until(device, epoch, now)?;
         Some(DeviceInfo {

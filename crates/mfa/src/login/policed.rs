@@ -33,6 +33,13 @@ impl Inner {
         self.floor(subject, account, client, duty, now).await
     }
 
+    /// Whether a user has a factor that can be asked for.
+    #[cfg(feature = "oauth")]
+    pub(crate) async fn has_factor(&self, subject: &Subject) -> Result<bool, LoginError> {
+        let read = Read::of(&*self.store, &*self.subjects, subject, self.now()).await?;
+        Ok(read.value.has_factor())
+    }
+
     pub(super) async fn floor(
         &self,
         subject: &Subject,

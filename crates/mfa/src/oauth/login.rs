@@ -64,7 +64,7 @@ impl Endpoint for AnswerStep {
 }
 
 /// Reads an answer: a form, or a JSON object of the exact type.
-fn read(parts: &Parts, body: &Bytes) -> Result<Submission, Refusal> {
+pub(super) fn read(parts: &Parts, body: &Bytes) -> Result<Submission, Refusal> {
     let content_type =
         parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let malformed = |error: crate::AnswerError| Refusal::from(Cause::MalformedParameters).source(error);
@@ -149,18 +149,7 @@ impl<'a> Visit<'a> {
 
     /// A step that did not end the login. A proof that held gives the browser's cookie a new value.
     async fn after(mut self, answer: &Answer, step: Step) -> Response<Bytes> {
-        let proved = matches!(
-            answer,
-            Answer::Password { .. }
-                | Answer::MagicLink { .. }
-                | Answer::Code { .. }
-                | Answer::Enrol { .. }
-                | Answer::Poll
-        );
-        let waits = matches!((&step, answer), (Step::Wait(_) | Step::Enrol(_), Answer::Enrol { .. } | Answer::Poll));
-        let wrong = step.error().is_some() || waits;
-        if proved
-            && !wrong
+        if has_proven(answer, &step)
             && let Err(refusal) = self.replies.server.renew_cookie(&mut self.browser).await
         {
             return self.replies.refused(&refusal);
@@ -289,6 +278,16 @@ impl<'a> Visit<'a> {
         let response = remember(self.replies.server, &self.marks, response);
         self.replies.server.with_cookie(&self.browser, response)
     }
+}
+
+/// Whether an answer that led to this step has proven something.
+pub(super) fn has_proven(answer: &Answer, step: &Step) -> bool {
+    let proves = matches!(
+        answer,
+        Answer::Password { .. } | Answer::MagicLink { .. } | Answer::Code { .. } | Answer::Enrol { .. } | Answer::Poll
+    );
+    let waits = matches!((step, answer), (Step::Wait(_) | Step::Enrol(_), Answer::Enrol { .. } | Answer::Poll));
+    proves && !waits && step.error().is_none()
 }
 
 /// Whether a login that is done may begin a session now.

@@ -5,6 +5,7 @@
 //! [`Outcome`](countersign_oauth_core::Outcome). A login has the id of the interaction that it serves, and lives in a record of
 //! its own beside it.
 
+mod account;
 mod authorize;
 mod cookies;
 mod links;
@@ -32,6 +33,7 @@ pub struct Login {
     mfa: Mfa,
     presenter: Option<Arc<dyn Presenter>>,
     login_page: Option<String>,
+    has_account_pages: bool,
 }
 
 impl fmt::Debug for Login {
@@ -44,13 +46,21 @@ impl Login {
     /// Logins by this engine. It must stand on the server's own sealed store, and on its subjects.
     #[must_use]
     pub fn new(mfa: Mfa) -> Self {
-        Self { mfa, presenter: None, login_page: None }
+        Self { mfa, presenter: None, login_page: None, has_account_pages: true }
     }
 
     /// Makes pages of the steps.
     #[must_use]
     pub fn presenter(mut self, presenter: Arc<dyn Presenter>) -> Self {
         self.presenter = Some(presenter);
+        self
+    }
+
+    /// Whether users look after their factors, devices, sessions and applications at `/account`. Default: yes, where this server signs them
+    /// in by its accounts.
+    #[must_use]
+    pub fn account_pages(mut self, are_there: bool) -> Self {
+        self.has_account_pages = are_there;
         self
     }
 
@@ -113,6 +123,9 @@ impl Extension for Login {
         ];
         routes.extend(self.mfa.0.push.iter().flat_map(push::routes));
         routes.extend(self.link_routes(&shared));
+        if self.has_account_pages {
+            routes.extend(account::routes(&shared));
+        }
         routes
     }
 

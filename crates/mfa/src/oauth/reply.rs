@@ -64,16 +64,26 @@ impl<'a> Replies<'a> {
         step: &Step,
     ) -> Response<Bytes> {
         let frame = self.frame(id, csrf, Some(ask));
+        let screen = StepScreen { step, frame: &frame };
+        match link {
+            Some(link) => self.step_screen(step, &Opened { screen, link }, ask.ui_locales()),
+            None => self.step_screen(step, &screen, ask.ui_locales()),
+        }
+    }
+
+    /// A step of a login that no client asked for, at a path of its own.
+    pub(super) fn own_step(&self, action: String, csrf: String, step: &Step) -> Response<Bytes> {
+        let frame = Frame { action, csrf: SecretString::new(csrf), client: None };
+        self.step_screen(step, &StepScreen { step, frame: &frame }, None)
+    }
+
+    fn step_screen(&self, step: &Step, screen: &dyn Screen, ui_locales: Option<&str>) -> Response<Bytes> {
         let status = match step.error() {
             None => StatusCode::OK,
             Some(StepError::Throttled | StepError::TooSoon) => StatusCode::TOO_MANY_REQUESTS,
             Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };
-        let screen = StepScreen { step, frame: &frame };
-        let mut response = match link {
-            Some(link) => self.screen(status, &Opened { screen, link }, ask.ui_locales()),
-            None => self.screen(status, &screen, ask.ui_locales()),
-        };
+        let mut response = self.screen(status, screen, ui_locales);
         if let (Some(StepError::TooSoon), Some(seconds)) = (step.error(), step.resend_in()) {
             answer::set(&mut response, header::RETRY_AFTER, &seconds.to_string());
         }

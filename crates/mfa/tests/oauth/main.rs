@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
 
+mod account;
 mod links;
 mod push;
 mod remembered_devices;
@@ -80,7 +81,7 @@ impl MessageSender for Mailbox {
     }
 }
 
-/// Raises the epoch of a subject whose password changes, as the facade does.
+/// Raises the epoch of a subject whose password changes or who loses a factor, as the facade does.
 #[derive(Debug)]
 struct Shared(SubjectRecords);
 
@@ -94,7 +95,9 @@ impl Subjects for Shared {
     }
     async fn changing(&self, subject: &Subject, change: Changed, batch: &mut Batch) -> Result<(), BoxError> {
         match change {
-            Changed::PasswordChanged => Ok(self.0.raise_epoch(subject, batch).await?),
+            Changed::PasswordChanged | Changed::FactorRemoved | Changed::FactorsReset => {
+                Ok(self.0.raise_epoch(subject, batch).await?)
+            }
             _ => Ok(()),
         }
     }

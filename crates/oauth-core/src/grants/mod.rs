@@ -88,11 +88,11 @@ pub(crate) async fn check_standing(at: &At<'_>, grant: &GrantRecord) -> Result<(
         return Err(Cause::GrantEnded.into());
     }
     let Some(who) = grant.who() else { return Ok(()) };
-    let (epoch, session_ended) = at.server.epoch_and_session(who.subject(), grant.ends_with()).await?;
-    if session_ended {
+    let footing = at.server.footing(who.subject(), grant).await?;
+    if footing.session_ended {
         return Err(Cause::SessionEnded.into());
     }
-    if epoch != grant.epoch || !at.server.is_usable(who.subject()).await? {
+    if footing.withdrawn || footing.epoch != grant.epoch || !at.server.is_usable(who.subject()).await? {
         return Err(Cause::GrantEnded.into());
     }
     Ok(())

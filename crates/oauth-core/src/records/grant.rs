@@ -1,7 +1,7 @@
 //! A grant: what a user gave a client. Everything issued under it lives and ends with its record.
 
 use countersign_primitives::{Acr, Id, SessionId, SignedIn, UnixTime};
-use countersign_storage_traits::{Index, Kind, Stored};
+use countersign_storage_traits::{Index, Key, Kind, Stored};
 use serde::{Deserialize, Serialize};
 
 use super::SpentCode;
@@ -87,6 +87,13 @@ impl GrantRecord {
         if self.scope.contains("offline_access") { None } else { self.who.as_ref()?.session_id() }
     }
 
+    /// Where the mark lies that its user took it back: the places of user and client are those of the lists that it stands in.
+    pub(crate) fn withdrawn_key(&self) -> Option<Key> {
+        let of = |list| self.indexes.iter().find(|(name, _)| *name == list).map(|(_, value)| *value);
+        let (user, client) = (of(super::index::GRANTS_OF_SUBJECT)?, of(super::index::GRANTS_OF_CLIENT)?);
+        Some(Key::new(user, super::WITHDRAWN, client))
+    }
+
     /// What extensions keep with it.
     #[must_use]
     pub fn member<M: Member>(&self) -> Option<M> {
@@ -135,4 +142,6 @@ pub enum EndReason {
     Revoked,
     /// The session that it was given in has ended (OpenID Connect RP-Initiated Logout 1.0 §2).
     SessionEnded,
+    /// Its user took back what its client was allowed.
+    Withdrawn,
 }

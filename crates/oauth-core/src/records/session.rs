@@ -1,5 +1,7 @@
 //! A single sign-on session, and the mark that one has ended.
 
+use std::net::IpAddr;
+
 use countersign_primitives::{Id, SignedIn, UnixTime};
 use countersign_storage_traits::{Index, Kind, Stored};
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,19 @@ pub(crate) struct SessionRecord {
     #[serde(default)]
     pub(crate) ended: bool,
     pub(crate) index: Id,
+    /// Which browser began it, and where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seen_from: Option<SeenFrom>,
+}
+
+/// A browser as its user knows it again. Nothing rests on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SeenFrom {
+    /// What it called itself, in our words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) browser: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<IpAddr>,
 }
 
 impl Stored for SessionRecord {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail as the test does")]
 
+mod account;
 mod cached_clients;
 mod extension;
 mod extension_clash;

@@ -12,7 +12,7 @@ use crate::Pages;
 use crate::samples::sample;
 use html::Page;
 
-const SCREENS: [&str; 17] = [
+const SCREENS: [&str; 23] = [
     "password",
     "choose",
     "wait",
@@ -30,6 +30,12 @@ const SCREENS: [&str; 17] = [
     "password_reset",
     "password_change",
     "verify_email",
+    "account",
+    "account_factors",
+    "account_recovery_codes",
+    "account_devices",
+    "account_sessions",
+    "account_applications",
 ];
 
 /// The page of a screen whose sample data has these members changed.

@@ -303,6 +303,7 @@ impl Server {
             ),
             epoch: judged.epoch,
             given_at: now,
+            index: key.partition,
         };
         let mut batch = Batch::new(key.partition, now, self.random())?;
         let expect = found.as_ref().map_or(Expect::Absent, Found::unchanged);

@@ -1,0 +1,36 @@
+//! Sessions: seen, and ended.
+
+use countersign_oauth_core::{Cause, Refusal};
+use serde_json::{Value, json};
+
+use super::{Done, Sent, Visit, seconds};
+
+pub(super) async fn show(visit: &Visit<'_>) -> Result<Value, Refusal> {
+    let listed = visit.server().sessions_of(visit.who.subject()).await?;
+    let sessions = listed.iter().map(|session| {
+        json!({
+            "id": session.id.as_str(),
+            "browser": session.browser,
+            "address": session.address,
+            "since": seconds(session.began_at),
+            "last_used": seconds(session.seen_at),
+            "here": visit.who.session_id() == Some(&session.id),
+        })
+    });
+    Ok(json!({ "sessions": sessions.collect::<Vec<_>>() }))
+}
+
+pub(super) async fn change(visit: &mut Visit<'_>, sent: &Sent) -> Result<Done, Refusal> {
+    let (server, subject) = (visit.server(), visit.who.subject());
+    match sent.action.as_str() {
+        "end" => {
+            let there = server.end_session_of(subject, &sent.id().into()).await?;
+            Ok(if there { Done::Yes("session_ended") } else { Done::Gone })
+        }
+        "end_others" => {
+            server.end_sessions_of(subject, visit.who.session_id()).await?;
+            Ok(Done::Yes("sessions_ended"))
+        }
+        _ => Err(Cause::MalformedParameters.into()),
+    }
+}

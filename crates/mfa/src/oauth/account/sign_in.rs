@@ -1,0 +1,219 @@
+//! Signing in for one's own account, and proving a factor anew there: the login machine without a client behind it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use countersign_oauth_core::{Browser, Cause, Endpoint, Params, Refusal, Route, Server, answer, is_same_origin};
+use countersign_primitives::{Id, Requirement, SignedIn};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::super::Login;
+use super::super::cookies::{caller, remember};
+use super::super::login::{has_proven, read};
+use super::super::reply::{Form, Replies, refusal};
+use super::{FRESH, Room, TITLE};
+use crate::{BrowserMarks, Caller, Done, LoginError, LoginId, LoginRequest, Step, StepError};
+
+const PATH: &str = "/account/sign-in";
+
+pub(super) fn routes(login: &Arc<Login>) -> Vec<Route> {
+    vec![
+        Route::new(Method::GET, PATH, Begin(Arc::clone(login))),
+        Route::new(Method::GET, "/account/sign-in/{id}", ReadStep(Arc::clone(login))),
+        Route::new(Method::POST, "/account/sign-in/{id}", AnswerStep(Arc::clone(login))),
+    ]
+}
+
+/// Nobody is signed in, or not by what the policy asks: to the login, and back.
+pub(super) fn first(replies: &Replies<'_>, room: Room) -> Response<Bytes> {
+    to_login(replies, room, "")
+}
+
+/// A factor is to be proven anew.
+pub(super) fn anew(replies: &Replies<'_>, room: Room) -> Response<Bytes> {
+    to_login(replies, room, "&fresh=1")
+}
+
+fn to_login(replies: &Replies<'_>, room: Room, more: &str) -> Response<Bytes> {
+    let place = format!("{}{PATH}?to={}{more}", replies.server.config().issuer().path(), room.name());
+    if replies.form == Form::Page {
+        return answer::see_other(&place);
+    }
+    let (status, error) = match more {
+        "" => (StatusCode::UNAUTHORIZED, "login_required"),
+        _ => (StatusCode::FORBIDDEN, "insufficient_user_authentication"),
+    };
+    answer::json(status, &json!({ "error": error, "sign_in": place }))
+}
+
+struct Begin(Arc<Login>);
+
+struct ReadStep(Arc<Login>);
+
+struct AnswerStep(Arc<Login>);
+
+#[async_trait]
+impl Endpoint for Begin {
+    async fn answer(&self, server: &Server, request: Request<Bytes>) -> Response<Bytes> {
+        let (parts, _) = request.into_parts();
+        let replies = Replies::new(&self.0, server, &parts, Form::of(&parts));
+        match begin(&replies, &parts).await {
+            Ok(response) => response,
+            Err(refusal) => replies.refused_as(TITLE, &refusal),
+        }
+    }
+}
+
+/// Begins a login, and leads to it.
+async fn begin(replies: &Replies<'_>, parts: &Parts) -> Result<Response<Bytes>, Refusal> {
+    let server = replies.server;
+    let params = Params::parse(parts.uri.query().unwrap_or_default().as_bytes())
+        .map_err(|error| Refusal::from(Cause::MalformedParameters).source(error))?;
+    let room = params.get("to").and_then(Room::named).unwrap_or(Room::Overview);
+    let mut browser = server.browser(parts).await?;
+    let who = server.signed_in(&browser).await?;
+    server.admit_kept_request(countersign_oauth_core::Peer::of(parts)).await?;
+    let id = LoginId(server.random().id()?);
+    server.open_login(&mut browser, id.0).await?;
+    let caller = caller(server, &browser, who.as_ref(), parts);
+    let fresh = params.get("fresh").is_some();
+    let request = LoginRequest::new()
+        .context(json!({ "to": room.name() }))
+        .requirement(required(replies, who.as_ref(), fresh).await?)
+        .languages(replies.languages(None));
+    let request = who.into_iter().fold(request, LoginRequest::who);
+    let step = replies.login.mfa.begin(id, request, &caller).await.map_err(refusal)?;
+    let visit = Visit { replies, id, browser, caller, marks: BrowserMarks::default() };
+    if let Step::Done(done) = step {
+        return visit.finish(done).await;
+    }
+    let place = answer::see_other(&visit.path());
+    Ok(server.with_cookie(&visit.browser, place))
+}
+
+/// What is to be proven anew: a factor where its owner has one, else whatever says who they are.
+async fn required(replies: &Replies<'_>, who: Option<&SignedIn>, fresh: bool) -> Result<Requirement, Refusal> {
+    let Some(who) = who.filter(|_| fresh) else { return Ok(Requirement::NONE) };
+    let has_factor = replies.login.mfa.0.has_factor(who.subject()).await.map_err(refusal)?;
+    Ok(if has_factor { Requirement::MFA } else { Requirement::NONE }.max_age(FRESH))
+}
+
+#[async_trait]
+impl Endpoint for ReadStep {
+    async fn answer(&self, server: &Server, request: Request<Bytes>) -> Response<Bytes> {
+        let (parts, _) = request.into_parts();
+        let replies = Replies::new(&self.0, server, &parts, Form::of(&parts));
+        let shown = async {
+            let visit = Visit::of(&replies, &parts).await?;
+            match self.0.mfa.step(visit.id, &visit.caller).await {
+                Ok(Step::Done(done)) => visit.finish(done).await,
+                Ok(step) => Ok(visit.page(&step)),
+                Err(LoginError::Expired) => Ok(first(&replies, Room::Overview)),
+                Err(error) => Err(refusal(error)),
+            }
+        };
+        shown.await.unwrap_or_else(|refusal| replies.refused_as(TITLE, &refusal))
+    }
+}
+
+#[async_trait]
+impl Endpoint for AnswerStep {
+    async fn answer(&self, server: &Server, request: Request<Bytes>) -> Response<Bytes> {
+        let (parts, body) = request.into_parts();
+        let replies = Replies::new(&self.0, server, &parts, Form::of(&parts));
+        if !is_same_origin(&parts, server.config().issuer()) {
+            return replies.refused_as(TITLE, &Cause::Forged.into());
+        }
+        let answered = async { Visit::of(&replies, &parts).await?.take(&parts, &body).await };
+        answered.await.unwrap_or_else(|refusal| replies.refused_as(TITLE, &refusal))
+    }
+}
+
+/// One request at one login.
+struct Visit<'a> {
+    replies: &'a Replies<'a>,
+    id: LoginId,
+    browser: Browser,
+    caller: Caller,
+    /// What the browser shall remember, once the login is done.
+    marks: BrowserMarks,
+}
+
+impl<'a> Visit<'a> {
+    async fn of(replies: &'a Replies<'a>, parts: &Parts) -> Result<Self, Refusal> {
+        let id = parts.uri.path().rsplit('/').next().and_then(|id| id.parse::<Id>().ok());
+        let id = LoginId(id.ok_or(Cause::UnknownInteraction)?);
+        let browser = replies.server.browser(parts).await?;
+        if !browser.is_known() {
+            return Err(Cause::UnknownInteraction.into());
+        }
+        let who = replies.server.signed_in(&browser).await?;
+        let caller = caller(replies.server, &browser, who.as_ref(), parts);
+        Ok(Self { replies, id, browser, caller, marks: BrowserMarks::default() })
+    }
+
+    fn path(&self) -> String {
+        format!("{}{PATH}/{}", self.replies.server.config().issuer().path(), self.id.0)
+    }
+
+    async fn take(mut self, parts: &Parts, body: &Bytes) -> Result<Response<Bytes>, Refusal> {
+        let (server, mfa) = (self.replies.server, &self.replies.login.mfa);
+        let submission = read(parts, body)?;
+        let csrf = submission.csrf.unwrap_or_default();
+        if !server.is_anti_forgery(&self.browser, self.id.0, csrf.expose()) {
+            return Err(Cause::Forged.into());
+        }
+        match mfa.answer(self.id, &submission.answer, &self.caller).await {
+            Ok(Step::Done(done)) => self.finish(done).await,
+            Ok(step) => {
+                if has_proven(&submission.answer, &step) {
+                    server.renew_cookie(&mut self.browser).await?;
+                }
+                Ok(self.page(&step))
+            }
+            Err(LoginError::Throttled { retry_after }) => {
+                let step = mfa.step(self.id, &self.caller).await.map_err(refusal)?.with_error(StepError::Throttled);
+                let mut response = self.page(&step);
+                let seconds = retry_after.as_secs().max(1).to_string();
+                answer::set(&mut response, http::header::RETRY_AFTER, &seconds);
+                Ok(response)
+            }
+            // A page from before the login was used, or what it rested on has ended.
+            Err(LoginError::Expired) => Ok(first(self.replies, Room::Overview)),
+            Err(error) => Err(refusal(error)),
+        }
+    }
+
+    /// The login is done: a session begins or grows stronger, and the room is shown that it was for.
+    async fn finish(mut self, done: Done) -> Result<Response<Bytes>, Refusal> {
+        let (server, mfa) = (self.replies.server, &self.replies.login.mfa);
+        let context = mfa.context(self.id, &self.caller).await.map_err(refusal)?;
+        let session = server.derived_id("account session", self.id.0);
+        server.start_session(&mut self.browser, session, done.signed_in).await?;
+        // A revocation may have come between the last proof and the session, which then outlives it; the login does not.
+        if !matches!(mfa.step(self.id, &self.caller).await, Ok(Step::Done(_))) {
+            server.drop_session(&mut self.browser).await?;
+            return Err(Cause::UnknownInteraction.into());
+        }
+        self.marks = done.marks;
+        let room = context.get("to").and_then(Value::as_str).and_then(Room::named).unwrap_or(Room::Overview);
+        let place = format!("{}{}", server.config().issuer().path(), room.path());
+        Ok(self.send(match self.replies.form {
+            Form::Page => answer::see_other(&place),
+            Form::Json => answer::json(StatusCode::OK, &json!({ "step": "done", "redirect_to": place })),
+        }))
+    }
+
+    fn page(&self, step: &Step) -> Response<Bytes> {
+        let csrf = self.replies.server.anti_forgery(&self.browser, self.id.0);
+        self.send(self.replies.own_step(self.path(), csrf, step))
+    }
+
+    fn send(&self, response: Response<Bytes>) -> Response<Bytes> {
+        let response = remember(self.replies.server, &self.marks, response);
+        self.replies.server.with_cookie(&self.browser, response)
+    }
+}
