@@ -41,18 +41,9 @@ impl Postgres {
     #[must_use]
     #[track_caller]
     pub fn start_with(settings: &[&str]) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
         let programs = programs();
         let user = unprivileged_user();
-        let name = format!("countersign-postgres-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let folder = std::env::temp_dir().join(name);
-        done("the server's folder", make_folder(&folder, user));
-        // It waits for the end of its input, which comes with the end of this process, however that ends.
-        let script = "cat >/dev/null; kill -QUIT $(head -n 1 \"$1/data/postmaster.pid\") 2>/dev/null; \
-                      while [ -e \"$1/data/postmaster.pid\" ]; do sleep 0.1; done; rm -rf \"$1\"";
-        let mut janitor = command(OsStr::new("sh"), user);
-        janitor.args(["-c", script, "janitor"]).arg(&folder).stdin(Stdio::piped());
-        let janitor = done("the janitor", quiet(&mut janitor).spawn());
+        let (folder, janitor) = housed(user);
         init(&programs, user, &folder);
         let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
         let (port, server) = start_anywhere(&programs, user, &folder, &settings);
@@ -138,6 +129,63 @@ impl Postgres {
         psql
     }
 
+    /// A standby that follows this server and has caught up, with a copy of its data.
+    #[must_use]
+    #[track_caller]
+    pub fn standby(&self) -> Self {
+        let (folder, janitor) = housed(self.user);
+        let mut copy = command(self.programs.join("pg_basebackup"), self.user);
+        copy.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "countersign", "-D"])
+            .arg(folder.join("data"));
+        copy.args(["--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"]);
+        let output = done("pg_basebackup", copy.env("PGPASSWORD", PASSWORD).stdin(Stdio::null()).output());
+        assert!(output.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&output.stderr));
+        let (port, server) = start_anywhere(&self.programs, self.user, &folder, &self.settings);
+        let standby = Self {
+            programs: self.programs.clone(),
+            user: self.user,
+            folder,
+            port,
+            settings: self.settings.clone(),
+            server: Mutex::new(server),
+            janitor,
+        };
+        standby.wait_until_ready();
+        self.wait_for_standby("async");
+        standby
+    }
+
+    /// Makes the one standby of this server `sync` or `async`, and waits until it is.
+    #[track_caller]
+    pub fn wait_for_standby(&self, state: &str) {
+        if state == "sync" {
+            self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+            self.sql("postgres", "SELECT pg_reload_conf()");
+        }
+        let end = Instant::now() + PATIENCE;
+        let wanted = format!("streaming {state}");
+        while self.sql("postgres", "SELECT state || ' ' || sync_state FROM pg_stat_replication") != wanted {
+            assert!(Instant::now() < end, "no standby is {wanted}:\n{}", self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Makes a standby the primary.
+    #[track_caller]
+    pub fn promote(&self) {
+        assert_eq!(self.sql("postgres", "SELECT pg_promote()"), "t", "promoted");
+    }
+
+    /// Kills it where it stands (SIGKILL), for good: its processes end, and nothing is tidied up.
+    #[track_caller]
+    pub fn kill(&self) {
+        let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        signal("KILL", server.id());
+        done("the server's end", server.wait());
+        // It would be taken for a server that still ends.
+        done("the mark of a running server", fs::remove_file(self.folder.join("data/postmaster.pid")));
+    }
+
     /// Ends it as a crash of the machine would (immediate mode: nothing is tidied up, all connections break), and leaves it down.
     #[track_caller]
     pub fn crash(&self) {
@@ -221,6 +269,21 @@ pub(crate) fn command(program: impl AsRef<OsStr>, user: Option<(u32, u32)>) -> C
 
 fn quiet(command: &mut Command) -> &mut Command {
     command.stdout(Stdio::null()).stderr(Stdio::null())
+}
+
+/// A folder for a server, and who ends the server and removes the folder when this process ends, however that is.
+#[track_caller]
+fn housed(user: Option<(u32, u32)>) -> (PathBuf, Child) {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("countersign-postgres-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let folder = std::env::temp_dir().join(name);
+    done("the server's folder", make_folder(&folder, user));
+    // It waits for the end of its input, which comes with the end of this process.
+    let script = "cat >/dev/null; kill -QUIT $(head -n 1 \"$1/data/postmaster.pid\") 2>/dev/null; \
+                  while [ -e \"$1/data/postmaster.pid\" ]; do sleep 0.1; done; rm -rf \"$1\"";
+    let mut janitor = command(OsStr::new("sh"), user);
+    janitor.args(["-c", script, "janitor"]).arg(&folder).stdin(Stdio::piped());
+    (folder, done("the janitor", quiet(&mut janitor).spawn()))
 }
 
 pub(crate) fn make_folder(folder: &Path, user: Option<(u32, u32)>) -> io::Result<()> {

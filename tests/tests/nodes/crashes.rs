@@ -9,15 +9,19 @@ use serde_json::{Value, json};
 use crate::site::{Site, answered};
 
 /// A client that refreshes without a pause. An answer that does not come, or puts it off, is asked for again with the same token.
-struct Client {
+pub(crate) struct Client {
     issuer: String,
-    tokens: Value,
+    pub(crate) tokens: Value,
     rotations: usize,
-    put_off: usize,
+    pub(crate) put_off: usize,
 }
 
 impl Client {
-    fn refresh_until(&mut self, stop: &AtomicBool, answered: &AtomicUsize) {
+    pub(crate) fn new(issuer: &str, tokens: Value) -> Self {
+        Self { issuer: issuer.to_owned(), tokens, rotations: 0, put_off: 0 }
+    }
+
+    pub(crate) fn refresh_until(&mut self, stop: &AtomicBool, answered: &AtomicUsize) {
         while !stop.load(Ordering::SeqCst) {
             let refresh_token = self.tokens["refresh_token"].as_str().unwrap();
             let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("client_id", "shop")];
@@ -38,7 +42,7 @@ impl Client {
 }
 
 #[track_caller]
-fn assert_put_off(reply: &Reply) {
+pub(crate) fn assert_put_off(reply: &Reply) {
     assert_eq!(reply.status, 503, "{}", reply.body);
     assert!(reply.header("retry-after").is_some(), "a client is told when to come again");
 }
@@ -46,9 +50,7 @@ fn assert_put_off(reply: &Reply) {
 #[test]
 fn promise_3_killed_nodes_and_a_restarted_database_in_mid_traffic_lose_nothing_that_was_answered() {
     let mut site = Site::open();
-    let clients =
-        (0..6).map(|_| Client { issuer: site.issuer().to_owned(), tokens: site.grant(), rotations: 0, put_off: 0 });
-    let mut clients: Vec<_> = clients.collect();
+    let mut clients: Vec<_> = (0..6).map(|_| Client::new(site.issuer(), site.grant())).collect();
     let (stop, rotated) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         for client in &mut clients {
@@ -92,7 +94,8 @@ fn promise_3_killed_nodes_and_a_restarted_database_in_mid_traffic_lose_nothing_t
     }
 }
 
-struct Stop<'a>(&'a AtomicBool);
+/// Ends the clients with its life, whatever fails.
+pub(crate) struct Stop<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {

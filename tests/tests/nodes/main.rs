@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod crashes;
+mod failover;
 mod moves;
 mod pooler;
 mod races;

@@ -45,9 +45,15 @@ impl Site {
     /// Starts a database, and both nodes on it at once.
     pub(crate) fn open() -> Self {
         let database = Postgres::start();
+        let store = database.url();
+        Self::on(database, store)
+    }
+
+    /// Starts both nodes at once, on a database that is found by this URL.
+    pub(crate) fn on(database: Postgres, store: String) -> Self {
         let front = Relay::new();
         let issuer = format!("http://localhost:{}", front.port());
-        let (scratch, store) = (Scratch::new(), database.url());
+        let scratch = Scratch::new();
         let clients = scratch.file("clients.toml", CLIENTS);
         assert!(clients.is_file());
         let nodes = ["one", "two"].map(|name| {

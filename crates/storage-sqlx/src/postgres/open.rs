@@ -94,7 +94,7 @@ const SETTINGS: &str = "SELECT version(), current_setting('synchronous_commit', 
 
 /// Asks a server what it is and what it keeps, and warns of what it does not.
 pub(super) async fn inspect(connection: &mut PgConnection, place: &Place) -> Result<Server, ServerError> {
-    let row = sqlx::raw_sql(SETTINGS).fetch_one(connection).await.map_err(|error| place.error(error))?;
+    let row = sqlx::raw_sql(SETTINGS).fetch_one(&mut *connection).await.map_err(|error| place.error(error))?;
     let column = |at: usize| row.try_get::<Option<String>, _>(at).map_err(|error| place.error(error));
     let version = column(0)?.unwrap_or_default();
     if column(5)?.as_deref() == Some("on") {
@@ -109,9 +109,15 @@ pub(super) async fn inspect(connection: &mut PgConnection, place: &Place) -> Res
         fsync: column(2)?.is_none_or(|value| value == "on"),
         whole_pages: column(3)?.is_none_or(|value| value == "on"),
         standbys: column(4)?.is_some_and(|names| !names.is_empty()),
+        followed: is_followed(connection).await.map_err(|error| place.error(error))?,
     };
     settings.warn(place);
     Ok(Server { dialect: Dialect::Postgres, capabilities: settings.capabilities() })
+}
+
+/// Whether standbys follow the server at this moment: anybody may count them.
+async fn is_followed(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::raw_sql("SELECT count(*) > 0 FROM pg_stat_replication").fetch_one(connection).await?.try_get(0)
 }
 
 /// The settings by which PostgreSQL keeps what it acknowledged, or does not
@@ -120,7 +126,9 @@ struct Durability {
     commit: String,
     fsync: bool,
     whole_pages: bool,
+    /// Whether standbys are waited for.
     standbys: bool,
+    followed: bool,
 }
 
 impl Durability {
@@ -128,12 +136,15 @@ impl Durability {
         self.fsync && self.commit != "off"
     }
 
+    /// A standby that only received a commit loses it with its own memory; `local` does not even ask one.
+    fn is_on_standby(&self) -> bool {
+        self.standbys && matches!(self.commit.as_str(), "on" | "remote_apply")
+    }
+
     fn capabilities(&self) -> Capabilities {
         let all = Capabilities::VOLATILE.shared();
         let all = if self.is_durable() { all.durable() } else { all };
-        // A standby that only received a commit loses it with its own memory; `local` does not even ask one.
-        let on_standby = self.standbys && matches!(self.commit.as_str(), "on" | "remote_apply");
-        if self.is_durable() && on_standby { all.survives_failover() } else { all }
+        if self.is_durable() && self.is_on_standby() { all.survives_failover() } else { all }
     }
 
     fn warn(&self, place: &Place) {
@@ -145,6 +156,14 @@ impl Durability {
         }
         if !self.fsync {
             tracing::warn!(?place, "fsync is off: a crash of the machine loses what clients were answered, or all");
+        }
+        if (self.followed || self.standbys) && !self.is_on_standby() {
+            tracing::warn!(
+                ?place,
+                synchronous_commit = self.commit,
+                "standbys follow behind: a fail-over may lose commits that were answered, and a spent code or a revoked grant \
+                 could come back; set synchronous_standby_names, and synchronous_commit to on or remote_apply"
+            );
         }
         if !self.whole_pages {
             tracing::warn!(?place, "full_page_writes is off: a crash of the machine may damage the database");
@@ -201,7 +220,8 @@ mod tests {
     #[test]
     fn capabilities_follow_from_the_settings() {
         let settings = |commit: &str, fsync, standbys| {
-            let all = Durability { commit: commit.to_owned(), fsync, whole_pages: true, standbys }.capabilities();
+            let all = Durability { commit: commit.to_owned(), fsync, whole_pages: true, standbys, followed: false }
+                .capabilities();
             (all.durable, all.survives_failover, all.shared)
         };
         assert_eq!(settings("on", true, false), (true, false, true));

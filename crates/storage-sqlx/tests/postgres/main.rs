@@ -4,6 +4,7 @@
 
 mod crashes;
 mod durability;
+mod failover;
 mod opening;
 mod plans;
 mod pooler;
