@@ -91,9 +91,24 @@ impl Authenticated {
     }
 
     /// Whether the owner proved with PIN or biometrics that it was him: then the credential is two factors, else one.
+    ///
+    /// Not for a credential that never verified anybody before (`uvInitialized` of §4): whoever finds a key without a PIN can give it one.
+    /// See [`Authenticated::initialize_user_verification`].
     #[must_use]
     pub const fn user_verified(&self) -> bool {
-        self.user_verified
+        self.user_verified && self.credential.uv_initialized
+    }
+
+    /// Whether somebody was verified for the first time with this credential. It counts as one factor; ask for another.
+    #[must_use]
+    pub const fn verified_for_the_first_time(&self) -> bool {
+        self.user_verified && !self.credential.uv_initialized
+    }
+
+    /// Has verification by this credential count, now and from now on. Only after another factor of equal weight was proven in this login,
+    /// such as the password that was given before (§7.2 step 24).
+    pub fn initialize_user_verification(&mut self) {
+        self.credential.uv_initialized |= self.user_verified;
     }
 
     /// What the signature counter says.

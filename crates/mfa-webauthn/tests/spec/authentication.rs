@@ -429,7 +429,24 @@ fn webauthn_7_2_step_24_the_backup_state_follows_and_uv_initialized_does_not_ris
     let second = site.finish_registration(ceremony, &response, SESSION, NOW).unwrap().into_credential();
     key.set_user_verification(true);
     let used = sign_in(&site, &second, &mut key).unwrap();
-    assert!(used.user_verified() && !used.credential().uv_initialized());
+    assert!(
+        !used.user_verified() && used.verified_for_the_first_time(),
+        "whoever finds a key without a PIN can give it one"
+    );
+    assert!(!used.credential().uv_initialized());
+    let mut used = sign_in(&site, &second, &mut key).unwrap();
+    used.initialize_user_verification(); // the password was right
+    assert!(used.user_verified());
+    let used = sign_in(&site, used.credential(), &mut key).unwrap();
+    assert!(used.user_verified() && !used.verified_for_the_first_time());
+    // Without verification there is nothing to initialize.
+    key.set_user_verification(false);
+    let (options, ceremony) =
+        site.authenticate_second_factor(&handle, [&second]).begin(SESSION, NOW, &SystemRandom).unwrap();
+    let response = answer(&options, &mut key);
+    let mut used = site.finish_authentication(ceremony, &response, [&second], SESSION, NOW).unwrap();
+    used.initialize_user_verification();
+    assert!(!used.user_verified() && !used.credential().uv_initialized());
 }
 
 #[test]
