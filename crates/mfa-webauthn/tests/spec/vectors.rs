@@ -96,11 +96,12 @@ fn register(
     site: &RelyingParty,
     vector: &Created,
     policy: Option<&TrustPolicy>,
+    now: UnixTime,
 ) -> Result<(countersign_mfa_webauthn::Credential, Attestation), countersign_mfa_webauthn::RegistrationError> {
     let handle = UserHandle::new(*b"user").unwrap();
     let user = NewUser { handle: &handle, name: "alice", display_name: "Alice" };
     let options = site.register_second_factor(user);
-    let (_, ceremony): (_, Registration) = options.begin("session", NOW, &SystemRandom).unwrap();
+    let (_, ceremony): (_, Registration) = options.begin("session", now, &SystemRandom).unwrap();
     let ceremony = with_challenge(&ceremony, &vector.challenge);
     let id = base64(&vector.credential_id);
     let response = json!({
@@ -112,8 +113,8 @@ fn register(
     });
     let response = RegistrationResponse::from_json(&response.to_string()).unwrap();
     let registered = match policy {
-        Some(policy) => site.finish_attested_registration(ceremony, &response, policy, "session", NOW)?,
-        None => site.finish_registration(ceremony, &response, "session", NOW)?,
+        Some(policy) => site.finish_attested_registration(ceremony, &response, policy, "session", now)?,
+        None => site.finish_registration(ceremony, &response, "session", now)?,
     };
     let attestation = registered.attestation().clone();
     Ok((registered.into_credential(), attestation))
@@ -152,7 +153,7 @@ fn webauthn_16_every_vector_registers_and_signs_in() {
             other => panic!("{other}"),
         };
         let certified = !matches!(kind, AttestationKind::None | AttestationKind::SelfAttestation);
-        let registered = register(&site, &vector.registration, certified.then_some(&policy));
+        let registered = register(&site, &vector.registration, certified.then_some(&policy), NOW);
         let algorithm = vector.info.split('.').nth(1).unwrap();
         if !cfg!(feature = "p521") && algorithm == "ES512" || !cfg!(feature = "ed448") && algorithm == "Ed448" {
             assert!(registered.is_err(), "{}", vector.info);
@@ -196,10 +197,10 @@ fn webauthn_16_every_vector_registers_and_signs_in() {
 fn webauthn_16_framed_vectors_are_refused_where_no_frame_is_allowed() {
     let site = RelyingParty::new("example.org", "Example").unwrap();
     let named = |info: &str| vectors().vectors.into_iter().find(|vector| vector.info == info).unwrap();
-    let refused = |info| register(&site, &named(info).registration, None).unwrap_err().id();
+    let refused = |info| register(&site, &named(info).registration, None, NOW).unwrap_err().id();
     assert_eq!(refused("none.ES256.crossOrigin"), "ceremony.cross_origin");
     assert_eq!(refused("none.ES256.topOrigin"), "ceremony.cross_origin");
-    assert!(register(&site, &named("none.ES256").registration, None).is_ok());
+    assert!(register(&site, &named("none.ES256").registration, None, NOW).is_ok());
 }
 
 #[test]
@@ -207,7 +208,7 @@ fn webauthn_8_4_a_key_in_software_is_refused_unless_the_policy_takes_it() {
     let vectors = vectors();
     let android = vectors.vectors.iter().find(|vector| vector.info == "android-key.ES256").unwrap();
     let policy = TrustPolicy::new().anchor(bytes(&vectors.attestation_ca_cert)).unwrap();
-    let refused = register(&site(), &android.registration, Some(&policy)).unwrap_err();
+    let refused = register(&site(), &android.registration, Some(&policy), NOW).unwrap_err();
     assert_eq!((refused.id(), refused.step()), ("attestation.android_authorization", Some(22)));
 }
 
@@ -215,6 +216,19 @@ fn webauthn_8_4_a_key_in_software_is_refused_unless_the_policy_takes_it() {
 fn m5_the_vectors_are_not_trusted_under_another_anchor() {
     let vectors = vectors();
     let own = vectors.vectors.iter().find(|vector| vector.info == "packed.ES256").unwrap();
-    let refused = register(&site(), &own.registration, Some(&TrustPolicy::new())).unwrap_err();
+    let refused = register(&site(), &own.registration, Some(&TrustPolicy::new()), NOW).unwrap_err();
     assert_eq!((refused.id(), refused.step()), ("trust.no_path", Some(24)));
+}
+
+#[test]
+fn m16_sha1_under_a_tpm_counts_only_where_the_policy_allows_it() {
+    let vectors: Vectors = serde_json::from_str(include_str!("vectors/tpm-rs1.json")).unwrap();
+    let (old_tpm, made_since) = (&vectors.vectors[0].registration, UnixTime::from_secs(1_900_000_000));
+    let policy = TrustPolicy::new().anchor(bytes(&vectors.attestation_ca_cert)).unwrap();
+    for refusing in [Some(&policy), None] {
+        let refused = register(&site(), old_tpm, refusing, made_since).unwrap_err();
+        assert_eq!((refused.id(), refused.step()), ("attestation.algorithm", Some(22)));
+    }
+    let (_, attestation) = register(&site(), old_tpm, Some(&policy.danger_accept_tpm_sha1()), made_since).unwrap();
+    assert!(attestation.is_trusted());
 }
