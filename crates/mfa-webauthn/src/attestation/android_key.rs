@@ -39,7 +39,7 @@ pub(super) fn verify<'a>(map: Map<'a>, evidence: &Evidence<'_>) -> Result<Statem
 }
 
 /// What the key store says of a key, as far as it is asked.
-struct KeyDescription<'a> {
+pub(super) struct KeyDescription<'a> {
     /// 0 software, 1 trusted execution environment, 2 StrongBox.
     attestation_security_level: u64,
     keymaster_security_level: u64,
@@ -57,7 +57,7 @@ struct AuthorizationList {
 }
 
 impl<'a> KeyDescription<'a> {
-    fn read(value: &'a [u8]) -> Option<Self> {
+    pub(super) fn read(value: &'a [u8]) -> Option<Self> {
         let mut description = der::Reader::new(value).only(der::SEQUENCE)?;
         description.take_unsigned(der::INTEGER)?; // attestationVersion
         let attestation_security_level = description.take_unsigned(der::ENUMERATED)?;
@@ -72,7 +72,7 @@ impl<'a> KeyDescription<'a> {
 
     /// The last step of §8.4. Where hardware alone counts, its list must say all this; else no list may say otherwise, for the
     /// specification's own vector (§16) has lists that say nothing.
-    fn is_authorized(&self, hardware_alone: bool) -> Result<(), AttestationError> {
+    pub(super) fn is_authorized(&self, hardware_alone: bool) -> Result<(), AttestationError> {
         let scoped = !self.hardware.all_applications && !self.software.all_applications;
         let authorized = if hardware_alone {
             let in_hardware = self.attestation_security_level > 0 && self.keymaster_security_level > 0;

@@ -26,7 +26,7 @@ pub(super) fn verify<'a>(map: Map<'a>, evidence: &Evidence<'_>) -> Result<Statem
 }
 
 /// `SEQUENCE { [1] EXPLICIT OCTET STRING }`, nothing else.
-fn certified_nonce(value: &[u8]) -> Option<&[u8]> {
+pub(super) fn certified_nonce(value: &[u8]) -> Option<&[u8]> {
     let mut outer = der::Reader::new(value).only(der::SEQUENCE)?;
     let mut tagged = outer.take(der::context(1))?;
     let nonce = tagged.take(der::OCTET_STRING)?;

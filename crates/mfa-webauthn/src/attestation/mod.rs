@@ -10,6 +10,8 @@ mod format;
 mod object;
 mod packed;
 mod path;
+#[cfg(feature = "testkit")]
+pub(crate) mod readers;
 mod revocation;
 mod tpm;
 mod tpm_structures;

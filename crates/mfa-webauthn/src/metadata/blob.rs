@@ -155,15 +155,19 @@ impl MetadataSource {
             return Err(MetadataError::Host);
         }
         self.anchors.leads(&signed.chain, &[], fetched).map_err(MetadataError::Chain)?;
-        let payload: Payload = serde_json::from_slice(&signed.payload).map_err(|_| MetadataError::Malformed)?;
-        if let Some(known) = known.map(Metadata::number).filter(|known| payload.no < *known) {
-            return Err(MetadataError::RolledBack { known, received: payload.no });
+        let metadata = read(&signed.payload)?;
+        match known.map(Metadata::number) {
+            Some(known) if metadata.number < known => {
+                Err(MetadataError::RolledBack { known, received: metadata.number })
+            }
+            _ => Ok(metadata),
         }
-        read(payload)
     }
 }
 
-fn read(payload: Payload) -> Result<Metadata, MetadataError> {
+/// Reads the content of a BLOB.
+pub(crate) fn read(payload: &[u8]) -> Result<Metadata, MetadataError> {
+    let payload: Payload = serde_json::from_slice(payload).map_err(|_| MetadataError::Malformed)?;
     let next_update = date::end_of(&payload.next_update).ok_or(MetadataError::Malformed)?;
     if payload.entries.len() > MAX_ENTRIES {
         return Err(MetadataError::TooLong);

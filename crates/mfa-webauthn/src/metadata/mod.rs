@@ -11,6 +11,8 @@ use countersign_primitives::UnixTime;
 use crate::Aaguid;
 use crate::cose::sha1;
 
+#[cfg(feature = "testkit")]
+pub(crate) use blob::read as read_payload;
 pub use blob::{MetadataError, MetadataSource};
 pub use status::{AuthenticatorStatus, Certification, StatusPolicy};
 

@@ -29,6 +29,7 @@ mod cbor;
 mod faults;
 mod key;
 mod maker;
+pub mod readers;
 mod statement;
 
 use base64::Engine as _;

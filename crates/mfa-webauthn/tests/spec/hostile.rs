@@ -1,6 +1,9 @@
 //! Promise 7: no input panics, whatever stands in it, and every answer to it is typed.
 
+use std::sync::LazyLock;
+
 use countersign_mfa_webauthn::testkit::SoftAuthenticator;
+use countersign_mfa_webauthn::testkit::readers::READERS;
 use countersign_mfa_webauthn::{
     AttestationFormat, AuthenticationResponse, Credential, RegistrationResponse, TrustPolicy,
 };
@@ -64,6 +67,31 @@ proptest! {
                 object.truncate(at);
             }
         }, FORMATS[format]);
+    }
+
+    #[test]
+    fn promise_7_no_reader_panics_on_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        READERS.iter().for_each(|(_, read)| read(&bytes));
+    }
+
+    #[test]
+    fn promise_7_no_reader_panics_on_parts_of_honest_answers(
+        format in 0..FORMATS.len(),
+        start in any::<proptest::sample::Index>(),
+        changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        static OBJECTS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+            let decode = |text: &str| data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).unwrap();
+            FORMATS.iter().map(|format| decode(honest(*format)["response"]["attestationObject"].as_str().unwrap())).collect()
+        });
+        // From somewhere on: certificates, public areas and key descriptions begin in the middle of an object.
+        let object = &OBJECTS[format];
+        let mut part = object[start.index(object.len())..].to_vec();
+        for (index, byte) in changes {
+            let at = index.index(part.len());
+            part[at] ^= byte;
+        }
+        READERS.iter().for_each(|(_, read)| read(&part));
     }
 
     #[test]
