@@ -115,22 +115,14 @@ impl Mfa {
             Some(found) if inner.holds(&found.value, caller, now).await? => return self.step(id, caller).await,
             Some(found) => found.unchanged(),
         };
-        let floor = match &request.who {
-            Some(who) => inner.situation(who.subject(), None, request.client_id.as_deref(), now).await?.floor,
-            None => Requirement::NONE,
-        };
-        let anew = LoginRequest { who: None, ..request.clone() };
-        let mut login = Login::begin(request, caller, &floor, &inner.table, now);
-        if let Some(subject) = &login.subject {
-            login.epoch = inner.epoch(subject).await?;
-        }
-        inner.recognise(&mut login, caller, now).await?;
+        let mut login = inner.began(request.clone(), caller, now).await?;
         let (mut stage, mut situation) = inner.settle(id, &mut login, None, caller, now).await?;
         // Whoever finds a browser signed in must not set up a factor of his own: the password is asked again.
         let enrols = matches!(stage, Stage::Enrol { .. } | Stage::Contact { .. } | Stage::ChooseEnrolment(_))
             || situation.as_ref().is_some_and(|situation| situation.is_gate(&stage));
         if enrols && inner.accounts.is_some() && !login.is_young(now) {
-            login = Login::begin(anew, caller, &Requirement::NONE, &inner.table, now);
+            let since = request.since.max(now.minus(Login::LIFETIME));
+            login = inner.began(LoginRequest { since, ..request }, caller, now).await?;
             (stage, situation) = inner.settle(id, &mut login, None, caller, now).await?;
         }
         inner.meet_browser(&mut login, caller, now).await?;
@@ -252,10 +244,23 @@ impl Inner {
         }
     }
 
+    /// A login that begins now, with what its caller brought.
+    async fn began(&self, request: LoginRequest, caller: &Caller, now: UnixTime) -> Result<Login, LoginError> {
+        let Some(who) = &request.who else {
+            return Ok(Login::begin(request, caller, &Requirement::NONE, &self.table, now));
+        };
+        let epoch = self.epoch(who.subject()).await?;
+        let known = self.situation(who.subject(), None, request.client_id.as_deref(), now).await?;
+        let mut login = Login::begin(request, caller, &known.floor, &self.table, now);
+        login.met(epoch, known.account.as_ref().filter(|_| !known.barred).and_then(Account::name));
+        self.recognise(&mut login, caller, now).await?;
+        Ok(login)
+    }
+
     /// Whether a login still rests on what it rested on: neither its session nor everything of its subject was ended.
     async fn holds(&self, login: &Login, caller: &Caller, now: UnixTime) -> Result<bool, LoginError> {
         Ok(login.holds(caller, now)
-            && match &login.subject {
+            && match login.subject.as_ref().or(login.aged_subject()) {
                 Some(subject) => login.epoch == self.epoch(subject).await?,
                 None => true,
             })

@@ -57,11 +57,10 @@ impl Inner {
                 if aged {
                     self.rehash(&**accounts, hasher, &account, password).await;
                 }
-                turn.login.subject = Some(account.subject().clone());
-                turn.login.epoch = epoch;
                 let by_mail = self.links(partition, turn.now).await?.password_by_mail;
                 turn.login.password_seen = self.look_up_password(password).await;
-                turn.login.prove(if by_mail { Proven::password_by_mail(turn.now) } else { Proven::password(turn.now) });
+                let proven = if by_mail { Proven::password_by_mail(turn.now) } else { Proven::password(turn.now) };
+                turn.login.identify(account.subject(), epoch, proven);
                 Ok(Looked::On(None))
             }
             Ok(Outcome::Wrong { cause, account }) => {

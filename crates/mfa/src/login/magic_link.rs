@@ -57,9 +57,7 @@ impl Inner {
             });
             return Ok(Looked::On(Some(StepError::LinkDead)));
         };
-        turn.login.subject = Some(opened.subject().clone());
-        turn.login.epoch = opened.link().epoch;
-        turn.login.prove(Proven::magic_link(turn.now));
+        turn.login.identify(opened.subject(), opened.link().epoch, Proven::magic_link(turn.now));
         Ok(Looked::On(None))
     }
 

@@ -1,5 +1,6 @@
 //! A login: from who somebody says they are to what they have proven.
 
+mod brought;
 mod choose;
 pub(crate) mod engine;
 mod enrolling;
@@ -161,7 +162,8 @@ impl LoginRequest {
         self
     }
 
-    /// Somebody is signed in already: only what is missing is asked.
+    /// Somebody is signed in already: only what is missing is asked. If it is the password that is missing, since it has grown too
+    /// old, its form begins with the name of this user; whoever signs in as somebody else has nothing of this.
     #[must_use]
     pub fn who(mut self, who: SignedIn) -> Self {
         self.who = Some(who);

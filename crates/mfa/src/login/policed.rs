@@ -97,7 +97,8 @@ impl Inner {
             let age = ordered.requirement.max_age_value();
             login.ordered = Some(ordered);
             if let Some(age) = age {
-                login.forget_before(UnixTime::from_secs(now.as_secs()).minus(age));
+                let name = situation.account.as_ref().and_then(Account::name);
+                login.forget_before(UnixTime::from_secs(now.as_secs()).minus(age), name);
             }
         }
         situation.barred |= login.is_denied();

@@ -12,6 +12,7 @@ use countersign_storage_traits::{Kind, Stored};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::brought::{Aged, oldest};
 use super::engine::Situation;
 use super::{LoginRequest, MAGIC_LINK, Ordered};
 use crate::contact::Contact;
@@ -32,6 +33,9 @@ pub(crate) struct Login {
     pub(crate) begun_at: UnixTime,
     /// Who was signed in when it began, if nothing of that was too old.
     pub(crate) who: Option<SignedIn>,
+    /// The same, if some of it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) aged: Option<Aged>,
     /// The session that the browser had when it began.
     pub(crate) session: Option<SessionId>,
     /// Whose login it is, once the first factor says so.
@@ -166,7 +170,7 @@ impl Proven {
     }
 
     /// A proof that a session brings along. One-time codes and messages confirm, they do not say who somebody is.
-    fn brought(proof: &Proof) -> Self {
+    pub(super) fn brought(proof: &Proof) -> Self {
         let confirms = matches!(proof.amr, Amr::Otp | Amr::Sms | Amr::Tel | Amr::Mfa | Amr::Mca | Amr::Rba | Amr::Geo);
         Self {
             method: proof.amr.as_str().to_owned(),
@@ -256,6 +260,7 @@ impl Login {
             login_hint: login_hint.filter(|hint| hint.len() <= Answer::MAX_LOGIN),
             begun_at: now,
             who: None,
+            aged: None,
             session: caller.session.clone(),
             subject: None,
             epoch: 0,
@@ -286,59 +291,9 @@ impl Login {
         login
     }
 
-    /// Takes over what is young enough of what was proven before. Without a first factor among it the login begins anew.
-    fn bring(&mut self, who: SignedIn, since: UnixTime) {
-        let young = who.proofs().iter().filter(|proof| proof.at >= since);
-        let mut proven: Vec<_> = young.map(Proven::brought).collect();
-        if who.rests_on_mail() {
-            for one in &mut proven {
-                match one.amr.as_slice() {
-                    // Of its one-time codes none is known to have come another way.
-                    [Amr::Otp] => one.channel = Some(Channel::Email),
-                    // The link that said who signs in.
-                    [Amr::Mca] => *one = Proven { brought: true, ..Proven::magic_link(one.at) },
-                    _ => {}
-                }
-            }
-        }
-        let whole = who.auth_time() >= since;
-        if !whole && !proven.iter().any(|proven| proven.first) {
-            return;
-        }
-        self.subject = Some(who.subject().clone());
-        self.proven = proven;
-        self.who = Some(who).filter(|_| whole);
-    }
-
     /// Whether it is known who signs in.
     pub(crate) fn has_first(&self) -> bool {
         self.subject.is_some() && (self.who.is_some() || self.proven.iter().any(|proven| proven.first))
-    }
-
-    /// Takes no account of what was proven before this.
-    pub(crate) fn forget_before(&mut self, since: UnixTime) {
-        self.proven.retain(|proven| proven.at >= since);
-        self.who = self.who.take().filter(|who| who.auth_time() >= since);
-        self.begin_anew_without_first();
-    }
-
-    /// Without a first factor nothing is left, and nobody is known.
-    fn begin_anew_without_first(&mut self) {
-        if !self.has_first() {
-            self.subject = None;
-            self.who = None;
-            self.proven.clear();
-            self.ordered = None;
-            self.risk = None;
-            self.device = None;
-        }
-    }
-
-    /// Takes no account of what confirmed before this who signs in: it is confirmed anew.
-    pub(crate) fn forget_second_factors_before(&mut self, since: UnixTime) {
-        self.proven.retain(|proven| proven.first || proven.at >= since);
-        self.who = self.who.take().filter(|who| who.auth_time() >= since);
-        self.begin_anew_without_first();
     }
 
     /// Whether a hook or the risk said no.
@@ -363,17 +318,16 @@ impl Login {
 
     /// What it is to tell beside who signed in: what a session learnt, and what hooks added.
     pub(crate) fn claims(&self) -> LoginClaims {
-        match (&self.ordered, &self.who) {
-            (Some(ordered), _) => ordered.claims.clone(),
-            (None, Some(who)) => who.claims().clone(),
-            (None, None) => LoginClaims::default(),
+        match &self.ordered {
+            Some(ordered) => ordered.claims.clone(),
+            None => self.session_before().map(|who| who.claims().clone()).unwrap_or_default(),
         }
     }
 
     /// Whether it still rests on what it rested on, as far as time and the browser's session tell. What was brought along is
     /// worth nothing without its session; what was done is handed out to the session that it was done in.
     pub(crate) fn holds(&self, caller: &Caller, now: UnixTime) -> bool {
-        let brought = self.who.is_some() || self.proven.iter().any(|proven| proven.brought);
+        let brought = self.session_before().is_some() || self.proven.iter().any(|proven| proven.brought);
         let in_time = self.done_at.is_none_or(|at| now.since(at) <= Self::DONE_GRACE);
         in_time && (self.session == caller.session || !brought && self.done_at.is_none())
     }
@@ -423,16 +377,4 @@ impl Login {
         let asked = self.asked.as_ref().map(|asked| &asked.challenge);
         asked.or(self.enrolling.as_ref().map(|enrolling| &enrolling.challenge))
     }
-}
-
-/// The time before which nothing counts, by what requirements and `acr_values` say of age. A class whose age could run out
-/// while the login is under way counts as run out.
-fn oldest(request: &LoginRequest, floor: &Requirement, table: &AcrTable, now: UnixTime) -> UnixTime {
-    let requirements = [&request.requirement, floor];
-    let asked = request.acr_values.iter().chain(requirements.iter().filter_map(|one| one.acr_value()));
-    let of_classes = asked.filter_map(|value| table.max_age(value)).map(|age| age.saturating_sub(Login::LIFETIME));
-    let own = requirements.iter().filter_map(|one| one.max_age_value());
-    // Ages are told in whole seconds, as tokens tell them.
-    let second = UnixTime::from_secs(now.as_secs());
-    of_classes.chain(own).map(|age| second.minus(age)).max().unwrap_or_default()
 }

@@ -27,13 +27,13 @@ impl Inner {
     ) -> Step {
         match stage {
             Stage::Password => Step::Password(PasswordStep {
-                login_hint: login.login_hint.clone(),
+                login_hint: login.first_name(),
                 or: self.first_factors.magic_link.then(|| first_way(MAGIC_LINK)).into_iter().collect(),
                 may_reset: self.may_reset(),
                 error: None,
             }),
             Stage::MagicLink => Step::MagicLink(MagicLinkStep {
-                login_hint: login.login_hint.clone(),
+                login_hint: login.first_name(),
                 sent: login.link_sent,
                 or: self.first_factors.password.then(|| first_way(PASSWORD)).into_iter().collect(),
                 error: None,

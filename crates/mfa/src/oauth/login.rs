@@ -216,24 +216,13 @@ impl<'a> Visit<'a> {
                 };
                 self.send(self.replies.consent(self.id, &ask, account))
             }
-            // Whoever is signed in is the wrong one, or must sign in anew: nothing of that login counts.
-            Outcome::NeedsLogin(ask) => {
-                let request = request(&ask, self.replies.languages(ask.ui_locales()));
-                self.prove(&ask, request, again).await
-            }
-            Outcome::NeedsStepUp(ask) => {
-                let request = request(&ask, self.replies.languages(ask.ui_locales()));
-                let request = match ask.who() {
-                    Some(who) => request.who(who.clone()),
-                    None => request,
-                };
-                self.prove(&ask, request, again).await
-            }
+            Outcome::NeedsLogin(ask) | Outcome::NeedsStepUp(ask) => self.prove(&ask, again).await,
         }
     }
 
     /// More must be proven: the login goes on, or begins.
-    async fn prove(mut self, ask: &Ask, request: LoginRequest, again: Again) -> Response<Bytes> {
+    async fn prove(mut self, ask: &Ask, again: Again) -> Response<Bytes> {
+        let request = request(ask, self.replies.languages(ask.ui_locales()));
         let begun = self.replies.login.mfa.begin(self.id, request, &self.caller).await;
         match begun {
             // It was done before, and what it proved was not lost: a session begins, once.
@@ -297,10 +286,13 @@ enum Again {
     No,
 }
 
-/// What a login must prove for this request.
+/// What a login must prove for this request, beside what is proven already by whoever may go on with it.
 fn request(ask: &Ask, languages: Languages) -> LoginRequest {
     let request = LoginRequest::new().client_id(ask.client().id()).requirement(ask.requirement().clone());
     let mut request = request.acr_values(ask.acr_values().to_vec());
+    if let Some(who) = ask.who() {
+        request = request.who(who.clone());
+    }
     if let Some(since) = ask.proofs_since() {
         request = request.since(since);
     }

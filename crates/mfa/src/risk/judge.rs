@@ -1,5 +1,6 @@
 //! A login is judged: what signals look at is gathered, and what comes of it is kept with the login.
 
+use countersign_accounts::Account;
 use countersign_events::EventKind;
 use countersign_primitives::{Id, SecretString, Subject, UnixTime};
 use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
@@ -57,7 +58,8 @@ impl Inner {
             });
         }
         if !report.requirement().is_none() {
-            login.forget_second_factors_before(now.minus(Login::LIFETIME));
+            let name = situation.account.as_ref().and_then(Account::name);
+            login.forget_second_factors_before(now.minus(Login::LIFETIME), name);
         }
         login.risk = Some(report).filter(|_| login.has_first());
         Ok(())

@@ -208,6 +208,15 @@ fn goal(login: &Login, view: &View<'_>, have: &SignedIn) -> Goal {
     let known = login.acr_values.iter().filter(|value| view.table.knows(value));
     // A class is stated if it was proven; a remembered device proves nothing.
     let wishes: Vec<_> = known.cloned().map(|value| Requirement::at_least(value).never_remembered()).collect();
+    if wishes.is_empty() {
+        // A session that is renewed keeps its class, where its user has what that takes.
+        let before = login.class_before(view.table).cloned();
+        let before = before.map(|class| Requirement::at_least(class).never_remembered());
+        return match before.filter(|before| !met(before, have) && reachable(before)) {
+            Some(before) => Goal::Ask(before),
+            None => reached,
+        };
+    }
     for wish in &wishes {
         if met(wish, have) {
             return reached;
@@ -235,14 +244,16 @@ fn claims(login: &Login, more: &[Proven], view: &View<'_>) -> Option<(SignedIn, 
     let since = proven.iter().map(|proven| proven.at).chain(brought.map(SignedIn::auth_time)).min()?;
     let mail = rests_on_mail(&proven, brought, strength, base);
     let mut who = SignedIn::new(subject.clone(), since).resting_on_mail(mail).with_claims(login.claims());
-    for Proof { amr, at } in proofs(&proven) {
-        who = who.proof(amr, at);
+    for Proof { amr, at } in proofs(proven.iter().filter(|one| mail || !by_mail(one))) {
+        if own < Strength::TwoFactors || amr != Amr::Mfa {
+            who = who.proof(amr, at);
+        }
     }
-    if own >= Strength::TwoFactors && !who.amr_values().contains(&Amr::Mfa) {
+    if own >= Strength::TwoFactors {
         let completed_at = proven.iter().map(|proven| proven.at).max()?;
         who = who.proof(Amr::Mfa, completed_at);
     }
-    if let Some(session) = brought.and_then(SignedIn::session_id) {
+    if let Some(session) = login.session_before().and_then(SignedIn::session_id) {
         who = who.session(session.clone());
     }
     let who = who.on_remembered(remembered(view, strength));
@@ -256,17 +267,21 @@ fn remembered(view: &View<'_>, strength: Strength) -> Option<Remembered> {
 
 /// Whether the strength would be less without what came by e-mail.
 fn rests_on_mail(proven: &[Proven], brought: Option<&SignedIn>, strength: Strength, base: Strength) -> bool {
-    // A password that was chosen by a link in a mail is one that its user knows all the same.
-    let by_mail = |one: &&Proven| one.channel == Some(Channel::Email) && one.method != PASSWORD;
     let unmailed: Vec<_> = proven.iter().filter(|one| !by_mail(one)).cloned().collect();
     let session = base >= strength && brought.is_some_and(|who| !who.rests_on_mail());
     Strength::of(&unmailed) < strength && !session
 }
 
-/// Each method of the claim once, at the time of its newest proof.
-fn proofs(proven: &[Proven]) -> Vec<Proof> {
+/// Whether it came by mail. A password that was chosen by a link in a mail is one that its user knows all the same.
+fn by_mail(one: &Proven) -> bool {
+    one.channel == Some(Channel::Email) && one.method != PASSWORD
+}
+
+/// Each method of the claim once, at the time of its newest proof. What came by mail is left out where nothing rests on it: `amr`
+/// cannot tell its code from another's, which would then seem as young.
+fn proofs<'a>(proven: impl Iterator<Item = &'a Proven>) -> Vec<Proof> {
     let mut proofs: Vec<Proof> = Vec::new();
-    for (amr, at) in proven.iter().flat_map(|proven| proven.amr.iter().map(|amr| (*amr, proven.at))) {
+    for (amr, at) in proven.flat_map(|proven| proven.amr.iter().map(|amr| (*amr, proven.at))) {
         match proofs.iter_mut().find(|proof| proof.amr == amr) {
             Some(proof) => proof.at = proof.at.max(at),
             None => proofs.push(Proof { amr, at }),

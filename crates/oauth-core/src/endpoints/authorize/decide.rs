@@ -54,6 +54,10 @@ impl Server {
         who: Option<SignedIn>,
         consent: Option<Consent>,
     ) -> Result<Judged, Refusal> {
+        let mut who = match who {
+            Some(who) if self.may_go_on(pending, &who).await? => Some(who),
+            _ => None,
+        };
         let at = At { server: self, client: &pending.client, now: self.now() };
         let wanted = Wanted { scope: &pending.request.scope, resources: &pending.request.resources };
         let requirement = self.requirement(&pending.client, pending);
@@ -74,12 +78,12 @@ impl Server {
         if pending.kept.as_ref().is_some_and(|kept| kept.found.value.declined) {
             return Ok(judged);
         }
-        let mut missing = self.login_missing(pending, who.as_ref(), &judged.requirement).await?;
-        if let (None, Some(who)) = (missing, &who) {
-            judged.epoch = self.epoch(who.subject()).await?;
+        let mut missing = self.login_missing(pending, who.as_ref(), &judged.requirement);
+        if let (None, Some(signed_in)) = (missing, &who) {
+            judged.epoch = self.epoch(signed_in.subject()).await?;
             // A revocation may have come between the reading of the session and that of the epoch.
-            if self.has_outlived_its_session(browser, who, judged.epoch).await? {
-                missing = Some(Missing::Login);
+            if self.has_outlived_its_session(browser, signed_in, judged.epoch).await? {
+                (missing, who) = (Some(Missing::Login), None);
             }
         }
         judged.who = who;
@@ -103,25 +107,22 @@ impl Server {
         if anew { all.never_remembered() } else { all }
     }
 
-    /// Whether somebody must sign in, or prove more. In order: anybody at all, the right one, recently enough, strongly enough.
-    async fn login_missing(
-        &self,
-        pending: &Pending,
-        who: Option<&SignedIn>,
-        requirement: &Requirement,
-    ) -> Result<Option<Missing>, Refusal> {
-        let Some(who) = who else { return Ok(Some(Missing::Login)) };
+    /// Whether whoever is signed in is one whom the request may be answered for.
+    async fn may_go_on(&self, pending: &Pending, who: &SignedIn) -> Result<bool, Refusal> {
+        let right_one = pending.request.only_subject.as_ref().is_none_or(|only| only == who.subject());
+        Ok(right_one && self.is_usable(who.subject()).await?)
+    }
+
+    /// Whether somebody must sign in, or prove more. In order: anybody at all, recently enough, strongly enough.
+    fn login_missing(&self, pending: &Pending, who: Option<&SignedIn>, requirement: &Requirement) -> Option<Missing> {
+        let Some(who) = who.filter(|who| is_fresh(pending, who)) else { return Some(Missing::Login) };
         let request = &pending.request;
-        let right_one = request.only_subject.as_ref().is_none_or(|only| only == who.subject());
-        if !right_one || !self.is_usable(who.subject()).await? || !is_fresh(pending, who) {
-            return Ok(Some(Missing::Login));
-        }
         let table = self.config().acr_table();
         let known: Vec<_> = request.acr_values.iter().filter(|acr| table.knows(acr)).collect();
         let waived = pending.kept.as_ref().is_some_and(|kept| kept.found.value.preference_waived);
         let preferred = waived || known.is_empty() || known.iter().any(|acr| table.reached(who, acr, self.now()));
         let strong = requirement.class_met_by(who, table, self.now()) && requirement.age_met_by(who, pending.since);
-        Ok((!strong || !preferred).then_some(Missing::StepUp))
+        (!strong || !preferred).then_some(Missing::StepUp)
     }
 
     async fn judge_consent(

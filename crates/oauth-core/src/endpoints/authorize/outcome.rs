@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_primitives::{Acr, Id, Requirement, SignedIn, UnixTime};
@@ -15,7 +16,8 @@ use crate::{Browser, Client, Refusal, ScopeSet, Server, redirect_uri};
 /// What comes of an authorization request. Deliberately exhaustive: the compiler asks a host for each.
 #[derive(Debug)]
 pub enum Outcome {
-    /// Somebody must sign in, or sign in anew.
+    /// Somebody must sign in; or whoever is signed in ([`Ask::who`]) must anew, since what he proved is too old in part
+    /// ([`Ask::proofs_since`]).
     NeedsLogin(Ask),
     /// Whoever is signed in must prove more: see [`Ask::requirement`].
     NeedsStepUp(Ask),
@@ -134,10 +136,12 @@ impl Ask {
     /// Proofs from before this time are too old for this request; none where any age will do.
     #[must_use]
     pub fn proofs_since(&self) -> Option<UnixTime> {
-        let by_age = self.max_age.map(std::time::Duration::from_secs);
+        let by_age = self.max_age.map(Duration::from_secs);
         let least = [by_age, self.requirement.max_age_value()].into_iter().flatten().min();
-        let by_prompt = self.prompt.login.then_some(self.since);
-        by_prompt.or_else(|| least.map(|age| self.since.minus(age)))
+        let anew = self.prompt.login || least == Some(Duration::ZERO);
+        // Ages are told in whole seconds, as tokens tell them.
+        let second = UnixTime::from_secs(self.since.as_secs());
+        if anew { Some(self.since) } else { least.map(|age| second.minus(age)) }
     }
 
     /// What the client wants the user to be asked.
@@ -164,7 +168,7 @@ impl Ask {
         &self.scopes
     }
 
-    /// Whoever is signed in, as the caller said.
+    /// Whoever is signed in, as the caller said; nobody where the request is for another user, or the login has ended.
     #[must_use]
     pub fn who(&self) -> Option<&SignedIn> {
         self.who.as_ref()
