@@ -67,6 +67,7 @@ impl Server {
             budget: MessageBudget::default(),
             hooks: Vec::new(),
             notices: true,
+            fresh_factor: None,
             first_factors: FirstMethods::default(),
             password_policy: PasswordPolicy::new(),
             policy: None,
@@ -136,6 +137,7 @@ pub struct ServerBuilder {
     budget: MessageBudget,
     hooks: Vec<Box<dyn LoginHook>>,
     notices: bool,
+    fresh_factor: Option<Duration>,
     first_factors: FirstMethods,
     password_policy: PasswordPolicy,
     policy: Option<Policy>,
@@ -349,6 +351,13 @@ impl ServerBuilder {
         self
     }
 
+    /// For how long a factor counts as just proven by whoever changes his own factors or password. Default: 10 minutes.
+    #[must_use]
+    pub fn fresh_factor(mut self, lasts: Duration) -> Self {
+        self.fresh_factor = Some(lasts);
+        self
+    }
+
     /// Whether owners are told unasked that their factors changed, that a recovery code was used, or that somebody guesses. Default: yes,
     /// where mails or text messages have a sender.
     #[must_use]
@@ -514,6 +523,9 @@ impl ServerBuilder {
             .password_cost(self.cost)
             .policy(self.policy.take().unwrap_or_default());
         mfa = mfa.message_budget(std::mem::take(&mut self.budget)).notices(self.notices);
+        if let Some(lasts) = self.fresh_factor {
+            mfa = mfa.fresh_factor(lasts);
+        }
         if let Some(texts) = self.texts.take() {
             mfa = mfa.messages(texts);
         }

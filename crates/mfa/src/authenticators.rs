@@ -49,6 +49,9 @@ pub enum AuthenticatorsError {
     /// The user has a factor, and proves it to set up another.
     #[error("the user has a factor already")]
     HasFactor,
+    /// No factor was proven lately by whoever changes his own ([`Mfa::fresh_since`]).
+    #[error("a factor must be proven anew for this")]
+    FactorTooOld,
     /// The user has as many authenticators as one may have.
     #[error("the user has {max} authenticators already", max = Enrolments::MAX)]
     TooMany,

@@ -87,6 +87,7 @@ mod enrolments;
 mod error;
 mod export;
 mod factor;
+mod fresh;
 mod invitations;
 mod keys;
 mod limits;

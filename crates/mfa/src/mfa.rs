@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_accounts::Accounts;
 use countersign_events::{Event, EventKind, Events};
@@ -69,6 +70,8 @@ pub(crate) struct Inner {
     pub(crate) push: Option<Arc<PushService>>,
     pub(crate) policy: Policy,
     pub(crate) hooks: Vec<Arc<dyn LoginHook>>,
+    /// So long a factor counts as just proven.
+    pub(crate) fresh_factor: Duration,
     pub(crate) table: AcrTable,
     pub(crate) limits: Limits,
     pub(crate) texts: MessageTexts,

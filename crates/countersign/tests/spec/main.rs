@@ -7,5 +7,6 @@ mod issuers;
 mod login;
 mod master_key;
 mod policy;
+mod step_up;
 mod support;
 mod transfer;

@@ -4,21 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::mfa::{FirstEnrolment, FirstFactor, LoginHook, LoginOrder, Policy, PolicyInput};
 use countersign::{BoxError, ConfigError, Requirement, Resource};
 use http::{Request, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Bench, ISSUER, body, code_of, greenfield, key};
+use crate::support::{Bench, ISSUER, body, claims, code_of, greenfield, key};
 
 const DAY: Duration = Duration::from_secs(86_400);
-
-fn claims(token: &Value) -> Value {
-    let part = token.as_str().unwrap().split('.').nth(1).unwrap();
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
-}
 
 async fn under(policy: Policy) -> Bench {
     let policy = policy.first_enrolment(FirstEnrolment::ThisLogin);

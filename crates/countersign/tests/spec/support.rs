@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use countersign::mfa::{Existing, FirstEnrolment, PasswordCost, PasswordHasher, Policy, Totp};
 use countersign::otp::{TotpParameters, TotpSecret};
 use countersign::{
-    Account, Client, Clock, ManualClock, MasterKey, Peer, Preset, Requirement, Scope, Server, ServerBuilder, TokioPool,
-    UnixTime,
+    Account, Client, Clock, ManualClock, MasterKey, Peer, Preset, Requirement, Scope, Server, ServerBuilder, SignedIn,
+    TokioPool, UnixTime,
 };
 use countersign_storage_memory::MemoryStore;
 use http::{Request, Response, StatusCode, header};
@@ -93,11 +95,23 @@ pub(crate) struct Browser<'a> {
 }
 
 impl Browser<'_> {
-    pub(crate) async fn send(&mut self, mut request: Request<Bytes>) -> Response<Bytes> {
+    /// Who is signed in here, as the server knows it.
+    pub(crate) async fn signed_in(&self) -> Option<SignedIn> {
+        let mut request = Request::get("/").body(()).unwrap();
+        self.add_cookies(&mut request);
+        let browser = self.bench.server.browser(&request.into_parts().0).await.unwrap();
+        self.bench.server.signed_in(&browser).await.unwrap()
+    }
+
+    fn add_cookies<B>(&self, request: &mut Request<B>) {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         if !cookies.is_empty() {
             request.headers_mut().insert(header::COOKIE, cookies.join("; ").parse().unwrap());
         }
+    }
+
+    pub(crate) async fn send(&mut self, mut request: Request<Bytes>) -> Response<Bytes> {
+        self.add_cookies(&mut request);
         let host = self.bench.server.config().issuer().authority().to_owned();
         request.headers_mut().insert(header::HOST, host.parse().unwrap());
         request.extensions_mut().insert(Peer::new([192, 0, 2, 1].into()));
@@ -198,6 +212,12 @@ impl Browser<'_> {
 pub(crate) fn code_of(redirect: &str) -> String {
     let (_, code) = redirect.split_once("code=").unwrap();
     code.split('&').next().unwrap().to_owned()
+}
+
+/// What a JWT says; its signature is another test's.
+pub(crate) fn claims(token: &Value) -> Value {
+    let part = token.as_str().unwrap().split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
 pub(crate) fn body(response: &Response<Bytes>) -> Value {

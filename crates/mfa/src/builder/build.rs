@@ -83,6 +83,7 @@ impl MfaBuilder<'_> {
             host: origin_of(&self.realm),
             policy: self.policy,
             hooks: self.hooks,
+            fresh_factor: self.fresh_factor,
             table: self.table,
             limits: self.limits,
             texts,

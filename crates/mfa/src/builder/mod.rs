@@ -5,6 +5,7 @@ mod build;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_accounts::Accounts;
 use countersign_events::Events;
@@ -41,6 +42,7 @@ pub struct MfaBuilder<'a> {
     link_base: Option<String>,
     login_page: Option<String>,
     recovery_codes: u8,
+    fresh_factor: Duration,
     policy: Policy,
     hooks: Vec<Arc<dyn LoginHook>>,
     table: AcrTable,
@@ -80,6 +82,7 @@ impl<'a> MfaBuilder<'a> {
             link_base: None,
             login_page: None,
             recovery_codes: 10,
+            fresh_factor: Duration::from_secs(10 * 60),
             policy: Policy::default(),
             hooks: Vec::new(),
             table: AcrTable::default(),
@@ -203,6 +206,14 @@ impl<'a> MfaBuilder<'a> {
     #[must_use]
     pub fn recovery_codes(mut self, count: u8) -> Self {
         self.recovery_codes = count.min(Self::MAX_RECOVERY_CODES);
+        self
+    }
+
+    /// For how long a factor counts as just proven by whoever changes his own factors ([`Mfa::has_fresh_factor`](crate::Mfa::has_fresh_factor)). Default: 10
+    /// minutes.
+    #[must_use]
+    pub fn fresh_factor(mut self, lasts: Duration) -> Self {
+        self.fresh_factor = lasts;
         self
     }
 

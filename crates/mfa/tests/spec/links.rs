@@ -12,7 +12,7 @@ use countersign_mfa::{
     Prompt, Step, StepError, Subjects, Verdict, VerifyEmailError,
 };
 use countersign_outbound::{Channel, Message, MessageSender, Purpose, SendError};
-use countersign_primitives::{Acr, Amr, BoxError, Id, Requirement, SecretString, Subject};
+use countersign_primitives::{Acr, Amr, BoxError, Clock, Id, Requirement, SecretString, SessionId, SignedIn, Subject};
 use countersign_storage_traits::Batch;
 use futures_util::future::join_all;
 
@@ -508,6 +508,46 @@ async fn promise_8_a_magic_link_is_one_factor_and_a_password_beside_it_no_second
     let who = login.done().signed_in.clone();
     let request = LoginRequest::new().requirement(Requirement::MFA).who(who);
     assert!(post.bench.begin(request, post.bench.browser()).await.is_done());
+}
+
+#[tokio::test]
+async fn rfc9470_4_a_link_renews_a_session_whose_code_is_still_young() {
+    let post = Post::new().await;
+    let now = post.bench.clock.now();
+    let ago = |seconds| now.minus(Duration::from_secs(seconds));
+    let session = SessionId::from(post.bench.id());
+    let who = SignedIn::new("u-3", ago(1_000))
+        .amr([Amr::Pwd])
+        .proof(Amr::Otp, ago(10))
+        .acr(Acr::MFA)
+        .session(session.clone());
+    let caller = Caller::new(post.bench.id()).session(session.clone());
+    let request = LoginRequest::new().since(ago(300)).who(who);
+    let mut login = post.bench.begin(request, caller).await;
+    login.answer(&Answer::choose("magic_link")).await;
+    let Step::MagicLink(step) = &login.step else { panic!("{:?}", login.step) };
+    assert_eq!((step.login_hint.as_deref(), step.sent), (Some("carol"), false));
+    login.answer(&Answer::send_link("carol")).await;
+    login.answer(&Answer::magic_link(post.mailbox.link(Purpose::MagicLink))).await;
+    let told = &login.done().signed_in;
+    assert_eq!((told.acr_value(), told.auth_time()), (Some(&Acr::MFA), ago(10)));
+    assert_eq!(told.session_id(), Some(&session));
+}
+
+#[tokio::test]
+async fn promise_12_a_young_code_of_a_session_from_before_a_new_password_does_not_stand_beside_it() {
+    let post = Post::with(|builder| builder.subjects(Arc::new(Epochs::default()))).await;
+    let link = post.reset_link("carol").await;
+    let now = post.bench.clock.now();
+    let ago = |seconds| now.minus(Duration::from_secs(seconds));
+    let who = SignedIn::new("u-3", ago(1_000)).amr([Amr::Pwd]).proof(Amr::Otp, ago(10)).acr(Acr::MFA);
+    let request = LoginRequest::new().requirement(Requirement::MFA).since(ago(300)).who(who);
+    let mut login = post.bench.begin(request, post.bench.browser()).await;
+    assert!(matches!(login.step, Step::Password(_)), "{:?}", login.step);
+    post.reset(&link, NEW).await.unwrap();
+    // A host that keeps the session all the same gets nothing of it.
+    let refused = login.try_answer(&Answer::password("carol", NEW)).await.unwrap_err();
+    assert_eq!(refused.id(), "login_expired");
 }
 
 #[tokio::test]

@@ -28,5 +28,6 @@ mod recovery_codes;
 mod remembered_devices;
 mod risk;
 mod sent_challenges;
+mod step_up;
 mod support;
 mod walks;

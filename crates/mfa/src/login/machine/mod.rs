@@ -250,7 +250,9 @@ fn claims(login: &Login, more: &[Proven], view: &View<'_>) -> Option<(SignedIn, 
         }
     }
     if own >= Strength::TwoFactors {
-        let completed_at = proven.iter().map(|proven| proven.at).max()?;
+        // Two are as young as the one beside the first: a password typed anew makes no factor young.
+        let seconds = proven.iter().filter(|proven| !proven.first).map(|proven| proven.at).max();
+        let completed_at = seconds.or_else(|| proven.iter().map(|proven| proven.at).max())?;
         who = who.proof(Amr::Mfa, completed_at);
     }
     if let Some(session) = login.session_before().and_then(SignedIn::session_id) {

@@ -132,6 +132,28 @@ fn promise_8_a_channel_that_said_who_signs_in_proves_nothing_more() {
 }
 
 #[test]
+fn m35_a_code_by_mail_does_not_make_the_code_of_an_app_young() {
+    let mailed = Method::new("email", "E-mail").amr([Amr::Otp]).channel(Channel::Email);
+    let long_ago = NOW.minus(Duration::from_secs(500));
+    let mut login = with_password(LoginRequest::new());
+    login.prove(Proven { at: long_ago, ..Proven::factor(&methods()[0], NOW, false) });
+    login.prove(Proven::factor(&mailed, NOW, false));
+    let Stage::Done(who) = stage(&login, &[], &[]) else { panic!("nothing is asked") };
+    assert!(!who.rests_on_mail());
+    let codes: Vec<_> = who.proofs().iter().filter(|proof| proof.amr == Amr::Otp).map(|proof| proof.at).collect();
+    assert_eq!(codes, [long_ago], "so old is the code that the class rests on");
+}
+
+#[test]
+fn m35_a_session_that_lost_a_factor_to_age_does_not_say_mfa() {
+    let ago = |seconds| NOW.minus(Duration::from_secs(seconds));
+    let who = SignedIn::new("u-1", NOW).amr([Amr::Pwd, Amr::Mfa]).proof(Amr::Otp, ago(500)).acr(Acr::MFA);
+    let young = LoginRequest::new().who(who).since(ago(300)).acr_values([Acr::AAL1]);
+    let Stage::Done(told) = stage(&login(young), &[0], &[]) else { panic!("one factor is enough") };
+    assert_eq!((told.amr_values(), told.acr_value()), (vec![Amr::Pwd], Some(&Acr::AAL1)));
+}
+
+#[test]
 fn recovery_codes_are_kept_before_anything_else() {
     let mut login = with_password(LoginRequest::new());
     login.to_keep = vec![Shown::new("aaaa")];
@@ -196,10 +218,7 @@ fn sessions() -> impl Strategy<Value = Option<SignedIn>> {
 /// How many kinds were proven here and brought along, counted anew from the moves.
 fn apply(login: &mut Login, step: Move, stage: &Stage, methods: &[Method]) {
     match (step, stage) {
-        (Move::Password, Stage::Password) => {
-            login.subject = Some(Subject::new("u-1"));
-            login.prove(Proven::password(NOW));
-        }
+        (Move::Password, Stage::Password) => login.identify(&Subject::new("u-1"), 0, Proven::password(NOW)),
         (Move::Prove(way), Stage::Ask { authenticator, .. }) if id(way) == *authenticator => {
             login.prove(Proven::factor(&methods[way], NOW, false));
         }

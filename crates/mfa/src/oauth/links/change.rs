@@ -1,12 +1,11 @@
 //! `/password/change`: a new password for whoever is signed in.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use countersign_oauth_core::{Browser, Cause, Endpoint, Refusal, Server, is_same_origin};
-use countersign_primitives::{Amr, Id, SignedIn};
+use countersign_primitives::{Id, SignedIn};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use serde_json::json;
@@ -19,8 +18,6 @@ use super::{Sent, forged, merged, secret, show, text, with_wait, wrong_password}
 use crate::{LoginError, PasswordChangeError};
 
 const PLACE: (&str, &str) = ("password_change", "/password/change");
-/// So long two factors of a session stand in for the old password.
-const FRESH: Duration = Duration::from_secs(5 * 60);
 
 pub(in super::super) struct ShowChange(pub(in super::super) Arc<Login>);
 
@@ -48,10 +45,9 @@ impl Visitor {
         server.derived_id("password change", self.browser.id())
     }
 
-    /// Whether two factors were proven just now.
+    /// Whether a factor that was proven just now stands in for the old password.
     fn is_fresh(&self, login: &Login) -> bool {
-        let now = login.mfa.0.now();
-        self.who.proofs().iter().any(|proof| proof.amr == Amr::Mfa && now.since(proof.at) <= FRESH)
+        login.mfa.has_fresh_factor(&self.who)
     }
 
     fn csrf(&self, server: &Server) -> String {
