@@ -44,7 +44,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// Answers what is asked up to the redirect, and says which steps those were.
-async fn through(browser: &mut Browser<'_>, at: &str, secret: &TotpSecret) -> (Vec<String>, String) {
+pub(crate) async fn through(browser: &mut Browser<'_>, at: &str, secret: &TotpSecret) -> (Vec<String>, String) {
     let mut asked = Vec::new();
     if !at.starts_with("/login/") {
         return (asked, at.to_owned());
@@ -105,7 +105,7 @@ async fn session<'a>(bench: &'a Bench, ages: Ages, secret: &TotpSecret) -> Brows
 }
 
 /// Alice with an authenticator app.
-async fn alice(bench: &Bench) -> TotpSecret {
+pub(crate) async fn alice(bench: &Bench) -> TotpSecret {
     bench.user("u-1", "alice", "alice-password").await;
     let mut browser = bench.browser();
     let login = browser.authorize("scope=openid%20payments:write").await;

@@ -20,7 +20,7 @@ pub(crate) const ISSUER: &str = "https://id.example.com";
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"; // RFC 7636 appendix B
 pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
-const CHEAP: PasswordCost = PasswordCost { memory_kib: 8, passes: 1, lanes: 1 };
+pub(crate) const CHEAP: PasswordCost = PasswordCost { memory_kib: 8, passes: 1, lanes: 1 };
 
 pub(crate) fn key() -> MasterKey {
     MasterKey::from_bytes([7; 32])
@@ -130,9 +130,13 @@ impl Browser<'_> {
 
     /// Opens `/authorize` and says where it leads.
     pub(crate) async fn authorize(&mut self, more: &str) -> String {
+        self.authorize_as("shop", more).await
+    }
+
+    pub(crate) async fn authorize_as(&mut self, client: &str, more: &str) -> String {
         let answer = self
             .get(&format!(
-                "/authorize?response_type=code&client_id=shop&state=s1&code_challenge={CHALLENGE}\
+                "/authorize?response_type=code&client_id={client}&state=s1&code_challenge={CHALLENGE}\
                  &redirect_uri=https%3A%2F%2Fshop.example.com%2Fcallback&code_challenge_method=S256&{more}"
             ))
             .await;
@@ -182,14 +186,27 @@ impl Browser<'_> {
     /// Allows everything, and redeems the code.
     pub(crate) async fn tokens(&mut self, login: &str, step: &Value) -> Value {
         assert_eq!(step["step"], "consent", "{step}");
-        let done = self.answer(login, step, json!({"answer": "consent"})).await;
+        let redirect = self.consent(login, step).await;
+        self.redeem(&code_of(&redirect)).await.1
+    }
+
+    /// Allows everything where that is asked, and says where the answer goes.
+    pub(crate) async fn consent(&mut self, login: &str, step: &Value) -> String {
+        let done = match step["step"].as_str() {
+            Some("consent") => self.answer(login, step, json!({"answer": "consent"})).await,
+            _ => step.clone(),
+        };
         assert_eq!(done["step"], "done", "{done}");
-        self.redeem(&code_of(done["redirect_to"].as_str().unwrap())).await.1
+        done["redirect_to"].as_str().unwrap().to_owned()
     }
 
     pub(crate) async fn redeem(&mut self, code: &str) -> (StatusCode, Value) {
+        self.redeem_as("shop", code).await
+    }
+
+    pub(crate) async fn redeem_as(&mut self, client: &str, code: &str) -> (StatusCode, Value) {
         let form = format!(
-            "grant_type=authorization_code&client_id=shop&code={code}&code_verifier={VERIFIER}\
+            "grant_type=authorization_code&client_id={client}&code={code}&code_verifier={VERIFIER}\
              &redirect_uri=https%3A%2F%2Fshop.example.com%2Fcallback"
         );
         self.token(form).await
