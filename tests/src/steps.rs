@@ -9,6 +9,22 @@ use serde_json::{Value, json};
 use crate::http::{Http, Reply};
 use crate::jar::Jar;
 
+/// Two clients for [`Quickstart::configured`](crate::Quickstart::configured): `shop` wants one factor, `bank` two.
+pub const CLIENTS: &str = r#"
+    [[client]]
+    client_id = "shop"
+    token_endpoint_auth_method = "none"
+    redirect_uris = ["https://shop.example/callback"]
+    scope = "openid offline_access"
+
+    [[client]]
+    client_id = "bank"
+    token_endpoint_auth_method = "none"
+    redirect_uris = ["https://shop.example/callback"]
+    scope = "openid offline_access"
+    requires = { acr = "mfa" }
+"#;
+
 /// The length of a TOTP step.
 const STEP: Duration = Duration::from_secs(30);
 /// A login that takes more answers than this goes in circles.

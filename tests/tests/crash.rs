@@ -11,23 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use countersign_tests::{Callback, FrontEnd, Http, Quickstart, Reply, User};
+use countersign_tests::{CLIENTS, Callback, FrontEnd, Http, Quickstart, Reply, User};
 use serde_json::{Value, json};
-
-const CLIENTS: &str = r#"
-    [[client]]
-    client_id = "shop"
-    token_endpoint_auth_method = "none"
-    redirect_uris = ["https://shop.example/callback"]
-    scope = "openid offline_access"
-
-    [[client]]
-    client_id = "bank"
-    token_endpoint_auth_method = "none"
-    redirect_uris = ["https://shop.example/callback"]
-    scope = "openid offline_access"
-    requires = { acr = "mfa" }
-"#;
 
 /// Kills by HTTP and by HTTPS.
 const ROUNDS: usize = 25;

@@ -3,10 +3,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use countersign_tests::{Callback, FrontEnd, Http, PgBouncer, Postgres, Quickstart, Reply, User};
+use countersign_tests::{CLIENTS, Callback, FrontEnd, Http, PgBouncer, Postgres, Quickstart, Reply, User};
 use serde_json::Value;
 
-use crate::site::{CLIENTS, answered};
+use crate::site::answered;
 
 fn refresh(quickstart: &Quickstart, tokens: &Value) -> Reply {
     let token = tokens["refresh_token"].as_str().unwrap();

@@ -3,23 +3,10 @@
 use std::process::Command;
 use std::time::Duration;
 
-use countersign_tests::{Callback, FrontEnd, Http, Postgres, Process, Quickstart, Relay, Reply, Scratch, User};
+use countersign_tests::{
+    CLIENTS, Callback, FrontEnd, Http, Postgres, Process, Quickstart, Relay, Reply, Scratch, User,
+};
 use serde_json::{Value, json};
-
-pub(crate) const CLIENTS: &str = r#"
-    [[client]]
-    client_id = "shop"
-    token_endpoint_auth_method = "none"
-    redirect_uris = ["https://shop.example/callback"]
-    scope = "openid offline_access"
-
-    [[client]]
-    client_id = "bank"
-    token_endpoint_auth_method = "none"
-    redirect_uris = ["https://shop.example/callback"]
-    scope = "openid offline_access"
-    requires = { acr = "mfa" }
-"#;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -10,26 +10,11 @@ mod redis;
 #[path = "../../../crates/storage-redis/tests/servers/mod.rs"]
 mod servers;
 
-use countersign_tests::{Callback, FrontEnd, Http, Quickstart, Reply, Scratch, User, at_once};
+use countersign_tests::{CLIENTS, Callback, FrontEnd, Http, Quickstart, Reply, Scratch, User, at_once};
 use serde_json::{Value, json};
 
 use balancer::Balancer;
 use servers::free_port;
-
-const CLIENTS: &str = r#"
-    [[client]]
-    client_id = "shop"
-    token_endpoint_auth_method = "none"
-    redirect_uris = ["https://shop.example/callback"]
-    scope = "openid offline_access"
-
-    [[client]]
-    client_id = "bank"
-    token_endpoint_auth_method = "none"
-    redirect_uris = ["https://shop.example/callback"]
-    scope = "openid offline_access"
-    requires = { acr = "mfa" }
-"#;
 
 /// Nodes that share a store and a master key, and the address that their users know.
 pub(crate) struct Nodes {

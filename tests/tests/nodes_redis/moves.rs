@@ -3,7 +3,7 @@
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use countersign_tests::{Callback, FrontEnd, Http, Postgres, Process, Quickstart, Reply, User};
+use countersign_tests::{CLIENTS, Callback, FrontEnd, Http, Postgres, Process, Quickstart, Reply, User};
 use serde_json::Value;
 
 use crate::servers::Redis;
@@ -81,7 +81,7 @@ fn moved(quickstart: &Quickstart, from: &str, to: &str) -> String {
 #[test]
 fn promise_3_a_store_is_moved_from_sqlite_to_postgresql_to_redis_and_back_and_nobody_notices() {
     let (postgres, redis) = (Postgres::start(), Redis::start(DURABLE));
-    let mut quickstart = Quickstart::configured(crate::CLIENTS, &["--store", "sqlite:first.db"]);
+    let mut quickstart = Quickstart::configured(CLIENTS, &["--store", "sqlite:first.db"]);
     let mut before = Before::begin(&quickstart);
     let mut from = "sqlite:first.db".to_owned();
     for to in [postgres.url(), redis.url(), "sqlite:second.db".to_owned()] {
@@ -111,7 +111,7 @@ fn promise_3_a_store_is_moved_from_sqlite_to_postgresql_to_redis_and_back_and_no
 #[test]
 fn promise_3_a_move_that_was_killed_is_ended_by_another_and_no_server_starts_before() {
     let postgres = Postgres::start();
-    let mut quickstart = Quickstart::configured(crate::CLIENTS, &["--throttle", "off", "--store", "sqlite:first.db"]);
+    let mut quickstart = Quickstart::configured(CLIENTS, &["--throttle", "off", "--store", "sqlite:first.db"]);
     let mut before = Before::begin(&quickstart);
     for _ in 0..40 {
         let _ = FrontEnd::new(quickstart.issuer()).begin(&Before::request(&before.callback, &quickstart, ""));

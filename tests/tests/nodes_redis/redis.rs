@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use countersign_tests::{Callback, FrontEnd, Http, Quickstart, User};
+use countersign_tests::{CLIENTS, Callback, FrontEnd, Http, Quickstart, User};
 
 use crate::Nodes;
 use crate::authority::Authority;
@@ -34,7 +34,7 @@ fn promise_14_a_redis_cluster_that_is_down_is_503_and_service_returns_by_itself(
 #[test]
 fn promise_3_the_quickstart_on_redis_keeps_logins_and_grants_through_a_restart() {
     let server = Redis::start(DURABLE);
-    let mut quickstart = Quickstart::configured(crate::CLIENTS, &["--store", &server.url()]);
+    let mut quickstart = Quickstart::configured(CLIENTS, &["--store", &server.url()]);
     let callback = Callback::at("https://shop.example/callback");
     let request = callback.authorization_url(quickstart.issuer(), "bank", "openid offline_access");
     let (mut alice, mut front_end) = (User::alice(), FrontEnd::new(quickstart.issuer()));
@@ -63,7 +63,7 @@ fn promise_4_the_quickstart_speaks_to_its_redis_by_tls_and_refuses_another_autho
         let [cacert, cert, key] = [&authority.file(), &own.chain, &own.key].map(|file| file.display().to_string());
         format!("rediss://127.0.0.1:{port}?cacert={cacert}&cert={cert}&key={key}")
     };
-    let quickstart = Quickstart::configured(crate::CLIENTS, &["--store", &url(&authority)]);
+    let quickstart = Quickstart::configured(CLIENTS, &["--store", &url(&authority)]);
     let callback = Callback::at("https://shop.example/callback");
     let request = callback.authorization_url(quickstart.issuer(), "shop", "openid offline_access");
     let back = User::alice().sign_in(&mut FrontEnd::new(quickstart.issuer()), &request);
