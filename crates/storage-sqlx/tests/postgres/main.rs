@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail as the test does")]
 
 mod crashes;
+mod distributed;
 mod durability;
 mod failover;
 mod opening;
