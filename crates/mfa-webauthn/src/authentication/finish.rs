@@ -132,7 +132,8 @@ impl RelyingParty {
             return Ok(Counter::Risen);
         }
         let suspect = Counter::Suspect { stored, received };
-        let honest_copies = data.flags.backup_eligible();
+        // As it was registered, not as this answer says: whoever copied a key can set a flag.
+        let honest_copies = credential.backup_eligible;
         if self.on_clone_suspicion == OnCloneSuspicion::Refuse && !honest_copies {
             return Err(AuthenticationError::CloneSuspected(suspect));
         }

@@ -384,6 +384,17 @@ fn webauthn_7_2_step_22_m8_a_counter_that_does_not_rise_is_told_or_refused() {
 }
 
 #[test]
+fn webauthn_7_2_step_22_a_copy_is_not_excused_by_calling_itself_a_synced_passkey() {
+    let strict = site().on_clone_suspicion(OnCloneSuspicion::Refuse);
+    let mut key = SoftAuthenticator::security_key().unwrap();
+    key.set_counter(Some(10));
+    let credential = passkey(&mut key);
+    key.set_counter(Some(3));
+    key.set_backup(Some(true));
+    assert_eq!(sign_in(&strict, &credential, &mut key).told(), ("authentication.clone_suspected", Some(22)));
+}
+
+#[test]
 fn webauthn_7_2_step_22_m9_an_honest_synced_passkey_is_never_locked_out() {
     let strict = site().on_clone_suspicion(OnCloneSuspicion::Refuse);
     let mut phone = phone();
