@@ -109,6 +109,15 @@ fn webauthn_7_2_step_6_m1_the_credential_is_the_users() {
     let refused = site().finish_authentication(ceremony, &response, [&bobs], SESSION, NOW);
     assert_eq!(refused.told(), ("authentication.unknown_credential", Some(6)));
 
+    // The record under the id that was allowed has become somebody else's.
+    let mut kept = serde_json::to_value(&alices).unwrap();
+    kept["user"] = bob().to_string().into();
+    let moved: Credential = serde_json::from_value(kept).unwrap();
+    let (options, ceremony) = begin_as(&alice(), std::slice::from_ref(&alices));
+    let response = answer(&options, &mut phone);
+    let refused = site().finish_authentication(ceremony, &response, [&moved], SESSION, NOW);
+    assert_eq!(refused.told(), ("authentication.unknown_credential", Some(6)));
+
     // Another site's record of the same store.
     let mut kept = serde_json::to_value(&alices).unwrap();
     kept["rp_id"] = "other.example".into();
