@@ -433,7 +433,7 @@ causes! {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         let cause = match error {
-            StoreError::Unavailable(_) => Cause::StoreUnavailable,
+            StoreError::Unavailable(_) | StoreError::MovedAway { .. } => Cause::StoreUnavailable,
             _ => Cause::StoreFailed,
         };
         Self::from(cause).source(error)

@@ -344,7 +344,8 @@ impl Server {
         }
         self.event(&event);
         if refusal.is_failure() {
-            tracing::error!(cause = refusal.cause_id(), source = ?refusal.source_error(), "a request failed on our side");
+            let reason = refusal.source_error().map(ToString::to_string);
+            tracing::error!(cause = refusal.cause_id(), reason, source = ?refusal.source_error(), "a request failed on our side");
         }
     }
 }

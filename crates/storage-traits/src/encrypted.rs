@@ -1,7 +1,9 @@
 //! A store whose payloads are sealed.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,7 +12,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest;
 use zeroize::Zeroizing;
 
-use crate::moving::is_half_moved;
+use crate::moving::{LEFT, check_marks, target_of};
 use crate::{
     Batch, Capabilities, Charge, Charged, CommitError, CounterKey, Cursor, Expect, Health, Index, Item, Key, Kind,
     MasterKey, MasterKeyId, Page, Part, Record, RootKey, Scan, ScanPage, Store, StoreError, Swept, Version,
@@ -35,6 +37,9 @@ use crate::{
 /// }
 /// ```
 ///
+/// It is also where a server notices that its store was [moved](crate::Move): every few seconds the mark is read along with whatever is read at
+/// that moment, and from then on every call is refused ([`StoreError::MovedAway`]).
+///
 /// What it does not stop: whoever can write to the database can delete a row, change its expiry, or bring back an old row
 /// together with its old version. Under one master key and issuer at most 2^32 payloads should be written (SP 800-38D §8.3).
 #[derive(Clone)]
@@ -45,6 +50,43 @@ pub struct Encrypted<S> {
     /// The first one seals; each opens what it sealed.
     keys: Vec<Sealing>,
     random: Arc<dyn Random>,
+    watch: Arc<Watch>,
+}
+
+/// What is known of whether the store was moved away. Clones share it.
+struct Watch {
+    /// When the mark was last looked for, in ms; at first later than ever.
+    looked_at: AtomicU64,
+    /// Where everything went.
+    away: RwLock<Option<Arc<str>>>,
+}
+
+/// How long it counts that there was no mark. What was begun before is over by [`Move::NOTICED`](crate::Move::NOTICED).
+const TRUSTED: Duration = Duration::from_secs(4);
+
+impl Watch {
+    fn new() -> Self {
+        Self { looked_at: AtomicU64::new(u64::MAX), away: RwLock::default() }
+    }
+
+    /// Whether it is time to look again. A clock that was set back makes it time as well.
+    fn is_due(&self, now: UnixTime) -> bool {
+        let looked_at = UnixTime::from_millis(self.looked_at.load(Ordering::Acquire));
+        now < looked_at || now.since(looked_at) >= TRUSTED
+    }
+
+    /// Takes note of the mark that was found, or of its absence.
+    fn note(&self, mark: Option<&Record>, now: UnixTime) {
+        *self.away.write().unwrap_or_else(PoisonError::into_inner) = mark.map(target_of);
+        self.looked_at.store(now.as_millis(), Ordering::Release);
+    }
+
+    fn admit(&self) -> Result<(), StoreError> {
+        match &*self.away.read().unwrap_or_else(PoisonError::into_inner) {
+            None => Ok(()),
+            Some(to) => Err(StoreError::MovedAway { to: Arc::clone(to) }),
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -102,7 +144,14 @@ impl<S: Store> Encrypted<S> {
     pub fn new(store: S, master: &MasterKey, realm: &str, random: Arc<dyn Random>) -> Self {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest::digest(&digest::SHA256, realm.as_bytes()).as_ref());
-        Self { store, realm: hash, name: realm.into(), keys: vec![Sealing::new(master, realm)], random }
+        Self {
+            store,
+            realm: hash,
+            name: realm.into(),
+            keys: vec![Sealing::new(master, realm)],
+            random,
+            watch: Arc::new(Watch::new()),
+        }
     }
 
     /// Also opens what `next` sealed, and goes on sealing under the present key: what every node learns before any of them seals
@@ -133,7 +182,8 @@ impl<S: Store> Encrypted<S> {
     ///
     /// # Errors
     /// [`StoreError::WrongKey`] when the store was sealed under a master key that is not among those given,
-    /// [`StoreError::HalfMoved`] while a [`Move`](crate::Move) into it has not ended; else as the store fails.
+    /// [`StoreError::HalfMoved`] while a [`Move`](crate::Move) into it has not ended, [`StoreError::MovedAway`] when one out of it has begun;
+    /// else as the store fails.
     pub async fn root_key(&self, now: UnixTime) -> Result<RootKey, StoreError>
     where
         S: 'static,
@@ -142,9 +192,8 @@ impl<S: Store> Encrypted<S> {
         id.copy_from_slice(&digest::digest(&digest::SHA256, &self.realm).as_ref()[..16]);
         let key = Key::root(ROOT_KEY, Id::from_bytes(id));
         let store: &dyn Store = self;
-        if is_half_moved(&self.store, now).await? {
-            return Err(StoreError::HalfMoved);
-        }
+        check_marks(&self.store, now).await?;
+        self.watch.note(None, now);
         // The second read is for the process that lost the race to write the first record.
         for _ in 0..2 {
             if let Some(record) = self.get(&[key], now).await?.into_iter().flatten().next() {
@@ -207,6 +256,15 @@ impl<S: Store> Encrypted<S> {
             }
         }
         Ok(done)
+    }
+
+    /// Refuses what goes to a store that was moved away. Only a write that no read went before, for some seconds, looks for itself.
+    async fn admit(&self, now: UnixTime) -> Result<(), StoreError> {
+        if self.watch.is_due(now) {
+            let mark = self.store.get(&[LEFT], now).await?.pop().flatten();
+            self.watch.note(mark.as_ref(), now);
+        }
+        self.watch.admit()
     }
 
     fn seal(&self, key: &Key, version: Version, payload: &Bytes) -> Result<Bytes, StoreError> {
@@ -327,8 +385,18 @@ impl<S: Store> Store for Encrypted<S> {
     }
 
     async fn get(&self, keys: &[Key], now: UnixTime) -> Result<Vec<Option<Record>>, StoreError> {
-        let places: Vec<Key> = keys.iter().map(|key| self.moved(*key)).collect();
-        let records = self.store.get(&places, now).await?;
+        let looks = self.watch.is_due(now);
+        let mut places = Vec::with_capacity(keys.len() + 1);
+        places.extend(keys.iter().map(|key| self.moved(*key)));
+        if looks {
+            places.push(LEFT);
+        }
+        let mut records = self.store.get(&places, now).await?;
+        if looks {
+            let mark = records.drain(keys.len()..).next().flatten();
+            self.watch.note(mark.as_ref(), now);
+        }
+        self.watch.admit()?;
         let mut answer = Vec::with_capacity(keys.len());
         for (key, record) in keys.iter().zip(records) {
             answer.push(match record.map(|record| self.open(key, &record)).transpose()? {
@@ -345,6 +413,7 @@ impl<S: Store> Store for Encrypted<S> {
         batch.validate()?;
         let sealed = batch.map_payloads(|key, payload| self.seal(key, batch.id(), payload));
         let sealed = sealed.map_err(CommitError::Refused)?.moved(|id| self.own(id));
+        self.admit(batch.now()).await.map_err(CommitError::Refused)?;
         self.store.commit(&sealed).await.map_err(|error| match error {
             CommitError::Conflict(place) => CommitError::Conflict(self.moved(place)),
             other => other,
@@ -352,21 +421,25 @@ impl<S: Store> Store for Encrypted<S> {
     }
 
     async fn list(&self, index: &Index, after: Option<Cursor>, limit: u16, now: UnixTime) -> Result<Page, StoreError> {
+        self.admit(now).await?;
         let index = Index { name: index.name, value: self.own(index.value) };
         let page = self.store.list(&index, after, limit, now).await?;
         Ok(Page { keys: page.keys.into_iter().map(|place| self.moved(place)).collect(), next: page.next })
     }
 
     async fn charge(&self, charges: &[Charge], now: UnixTime) -> Result<Vec<Charged>, StoreError> {
+        self.admit(now).await?;
         let own = |charge: &Charge| Charge { counter: CounterKey(self.own(charge.counter.0)), ..*charge };
         self.store.charge(&charges.iter().map(own).collect::<Vec<_>>(), now).await
     }
 
     async fn sweep(&self, now: UnixTime, limit: u32) -> Result<Swept, StoreError> {
+        self.admit(now).await?;
         self.store.sweep(now, limit).await
     }
 
     async fn health(&self) -> Result<Health, StoreError> {
+        self.watch.admit()?;
         self.store.health().await
     }
     fn as_scan(&self) -> Option<&dyn Scan> {

@@ -1,5 +1,7 @@
 //! How a store fails.
 
+use std::sync::Arc;
+
 use countersign_primitives::{BoxError, RandomError};
 
 use crate::{BatchError, Key};
@@ -40,6 +42,15 @@ pub enum StoreError {
     /// A move into the store was begun and has not ended: it may lack anything.
     #[error("a move into this store was begun and has not ended: run it again to its end")]
     HalfMoved,
+    /// Everything in the store was moved to another, or a move there was begun: what is written here would be lost.
+    #[error(
+        "this store was moved to {to}, or a move there was begun: serve from there. To go on with this one instead, empty the other and \
+         lift the mark here (`Move::reopen`; the quickstart: `move --undo`)"
+    )]
+    MovedAway {
+        /// What the other is called.
+        to: Arc<str>,
+    },
     /// The store does not offer [`Scan`](crate::Scan).
     #[error("this store cannot be walked from end to end")]
     NotScannable,

@@ -112,6 +112,7 @@ impl From<&StoreError> for Outcome {
             StoreError::WrongKey { .. } => Self::WrongKey,
             StoreError::Cursor
             | StoreError::HalfMoved
+            | StoreError::MovedAway { .. }
             | StoreError::NotScannable
             | StoreError::Random(_)
             | StoreError::Schema(_)

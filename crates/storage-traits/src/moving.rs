@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,10 +16,14 @@ use crate::{
 /// Moves everything that a store holds to an empty one: versions, expiries, payloads, lists and counters stay as they are. Payloads
 /// stay sealed, so no key is needed, and the same master key opens them afterwards.
 ///
-/// Both stores must rest: stop every server that uses the source, and start none on the target. What changes in the source while it
-/// is read is found at the end and is an error. Until the end a mark in the target keeps servers from starting on it
-/// ([`StoreError::HalfMoved`]); a move that was killed is begun again by the same call, which writes everything once more. The source is
-/// only read.
+/// Both stores must rest, and marks see to it. One in the target keeps servers from starting on it until the end
+/// ([`StoreError::HalfMoved`]). One in the source keeps servers from starting there, and from [`Move::NOTICED`] on those that serve from it
+/// refuse every call ([`StoreError::MovedAway`], answered as 503); it stays when the move has ended, so that nothing is written where it
+/// would be lost, and [`Move::reopen`] lifts it. [`Move::mark`] sets both beforehand, for hosts whose servers may still run. What changes in
+/// the source all the same is found at the end and is an error.
+///
+/// A move that was killed is begun again by the same call, which writes everything once more. One that fails lifts the source's mark again.
+/// But for the mark, the source is only read.
 ///
 /// ```
 /// use countersign_primitives::{Clock, Random};
@@ -38,6 +43,7 @@ pub struct Move<'a> {
     target: &'a dyn Scan,
     clock: &'a dyn Clock,
     random: &'a dyn Random,
+    name: &'a str,
     page: u16,
     class: usize,
 }
@@ -52,7 +58,9 @@ const SOON: Duration = Duration::from_secs(60);
 const END: u64 = (1 << 53) - 1;
 
 /// The record that says that a store is being filled.
-pub(crate) const MARK: Key = Key::root(Kind(81), Id::from_bytes(*b"countersign move"));
+const MARK: Key = Key::root(Kind(81), Id::from_bytes(*b"countersign move"));
+/// The record that says where everything in a store went. It lies beside the other, so that one commit may change both.
+pub(crate) const LEFT: Key = Key::new(MARK.partition, MARK.kind, Id::from_bytes(*b"countersign left"));
 
 /// What was moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -115,7 +123,7 @@ impl fmt::Display for Progress {
     }
 }
 
-/// Why a store was not moved. The source is as it was.
+/// Why a store was not moved. The source is as it was, and servers may use it again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MoveError {
@@ -125,6 +133,14 @@ pub enum MoveError {
     /// The source was to be filled by a move that did not end.
     #[error("the source was itself to be filled by a move that did not end: end that one first")]
     SourceUnfinished,
+    /// The source was moved to another target, or a move there was begun.
+    #[error(
+        "the source was already moved to {to}, or a move there was begun: end that one, or empty that store and lift the source's mark"
+    )]
+    SourceMoved {
+        /// What the other target is called.
+        to: Arc<str>,
+    },
     /// The target holds something that no move into it has begun to write.
     #[error("the target is not empty: name an empty database, for nothing in it is overwritten")]
     NotEmpty,
@@ -157,7 +173,17 @@ impl<'a> Move<'a> {
     /// From `source` to `target`, both bare: without [`Encrypted`](crate::Encrypted) around them.
     #[must_use]
     pub fn new(source: &'a dyn Scan, target: &'a dyn Scan, clock: &'a dyn Clock, random: &'a dyn Random) -> Self {
-        Self { source, target, clock, random, page: PAGE, class: CLASS }
+        Self { source, target, clock, random, name: "another store", page: PAGE, class: CLASS }
+    }
+
+    /// From so long after [`Move::mark`] on no server writes to the source.
+    pub const NOTICED: Duration = Duration::from_secs(5);
+
+    /// What the target is called, for those who find the source's mark: without a password.
+    #[must_use]
+    pub fn named(mut self, target: &'a str) -> Self {
+        self.name = target;
+        self
     }
 
     /// How many items are read and written at once, and how many are compared at once: what bounds memory. Defaults: 512, and about a
@@ -168,15 +194,33 @@ impl<'a> Move<'a> {
         self
     }
 
-    /// Moves, compares, and tells how far it has come after each page.
+    /// Marks both stores and moves nothing yet. Whose servers may still run waits for [`Move::NOTICED`] between this and [`Move::run`].
+    ///
+    /// # Errors
+    /// As [`Move::run`].
+    pub async fn mark(&self) -> Result<(), MoveError> {
+        self.mark_both().await.map(drop)
+    }
+
+    /// Marks both stores, moves, compares, and tells how far it has come after each page.
     ///
     /// # Errors
     /// [`MoveError`] says what is wrong, and what to do.
-    pub async fn run(&self, mut progress: impl FnMut(Progress) + Send) -> Result<Moved, MoveError> {
-        if self.read_mark(self.source).await.map_err(MoveError::Source)?.is_some() {
-            return Err(MoveError::SourceUnfinished);
+    pub async fn run(&self, progress: impl FnMut(Progress) + Send) -> Result<Moved, MoveError> {
+        let (left, mark) = self.mark_both().await?;
+        let moved = self.run_marked(mark, progress).await;
+        if moved.is_err() {
+            // Nobody serves from the target, so the source is as good as before. Whoever took over has a mark of another version.
+            let _ = self.put(self.source, LEFT, Expect::At(left), UnixTime::default(), "").await;
         }
-        let mut mark = self.begin().await?;
+        moved
+    }
+
+    async fn run_marked(
+        &self,
+        mut mark: Version,
+        mut progress: impl FnMut(Progress) + Send,
+    ) -> Result<Moved, MoveError> {
         let (copied, expired) = self.copy(&mut mark, &mut progress).await?;
         if copied.all() == 0 {
             self.release(mark).await?;
@@ -187,18 +231,60 @@ impl<'a> Move<'a> {
         Ok(Moved { compared, expired, digest })
     }
 
-    async fn read_mark(&self, store: &dyn Scan) -> Result<Option<Record>, StoreError> {
-        Ok(store.get(&[MARK], self.clock.now()).await?.pop().flatten())
+    /// Lifts the mark that a move left in its source, so that servers may use it again, and says what the target was called; none if there
+    /// was no mark. A server that refused because of it serves again within [`Move::NOTICED`]. First see that nothing serves from the
+    /// target: what happened there is not known here, and what is spent there could be spent here once more.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails; the same call may be made again.
+    pub async fn reopen(
+        source: &dyn Store,
+        clock: &dyn Clock,
+        random: &dyn Random,
+    ) -> Result<Option<Arc<str>>, StoreError> {
+        let Some(mark) = source.get(&[LEFT], clock.now()).await?.pop().flatten() else { return Ok(None) };
+        let mut batch = Batch::new(LEFT.partition, clock.now(), random)?;
+        batch.put(LEFT, Expect::At(mark.version), UnixTime::default(), Vec::new(), "");
+        match source.commit_surely(&batch).await {
+            Ok(()) => Ok(Some(target_of(&mark))),
+            Err(CommitError::Conflict(_)) => Err(StoreError::unavailable("a move is under way")),
+            Err(CommitError::Unknown(error) | CommitError::Refused(error)) => Err(error),
+        }
+    }
+
+    /// The versions of the marks in source and target.
+    async fn mark_both(&self) -> Result<(Version, Version), MoveError> {
+        let [unfinished, left] = self.read_marks(self.source).await.map_err(MoveError::Source)?;
+        if unfinished.is_some() {
+            return Err(MoveError::SourceUnfinished);
+        }
+        let expect = match left {
+            Some(left) if *target_of(&left) == *self.name => Expect::At(left.version),
+            Some(left) => return Err(MoveError::SourceMoved { to: target_of(&left) }),
+            None => Expect::Absent,
+        };
+        // The target first: what stands in the way there is told before any server on the source is stopped.
+        let mark = self.begin().await?;
+        match self.put(self.source, LEFT, expect, UnixTime::MAX, self.name).await.map_err(MoveError::Source)? {
+            Some(left) => Ok((left, mark)),
+            None => Err(MoveError::TakenOver),
+        }
+    }
+
+    async fn read_marks(&self, store: &dyn Scan) -> Result<[Option<Record>; 2], StoreError> {
+        let mut found = store.get(&[MARK, LEFT], self.clock.now()).await?.into_iter();
+        Ok([found.next().flatten(), found.next().flatten()])
     }
 
     /// Marks the target, or takes over the mark of a move that did not end.
     async fn begin(&self) -> Result<Version, MoveError> {
-        let expect = match self.read_mark(self.target).await.map_err(MoveError::Target)? {
+        let [mark, _] = self.read_marks(self.target).await.map_err(MoveError::Target)?;
+        let expect = match mark {
             Some(mark) => Expect::At(mark.version),
             None if self.is_empty().await? => Expect::Absent,
             None => return Err(MoveError::NotEmpty),
         };
-        self.mark(expect, UnixTime::MAX).await
+        self.mark_target(expect, UnixTime::MAX).await
     }
 
     async fn is_empty(&self) -> Result<bool, MoveError> {
@@ -219,23 +305,38 @@ impl<'a> Move<'a> {
     }
 
     /// Writes the mark, and so learns whether it is still this move's.
-    async fn mark(&self, expect: Expect, expires_at: UnixTime) -> Result<Version, MoveError> {
-        let mut batch = Batch::new(MARK.partition, self.clock.now(), self.random)?;
-        batch.put(MARK, expect, expires_at, Vec::new(), Bytes::from_static(b"a move into this store was begun"));
-        for tries_left in (0..3).rev() {
-            match self.target.commit(&batch).await {
-                Ok(()) => return Ok(batch.id()),
-                Err(CommitError::Conflict(_)) => return Err(MoveError::TakenOver),
-                Err(CommitError::Unknown(_)) if tries_left > 0 => {}
-                Err(CommitError::Unknown(error) | CommitError::Refused(error)) => return Err(MoveError::Target(error)),
-            }
-        }
-        Err(MoveError::TakenOver)
+    async fn mark_target(&self, expect: Expect, expires_at: UnixTime) -> Result<Version, MoveError> {
+        let version = self.put(self.target, MARK, expect, expires_at, "a move into this store was begun").await;
+        version.map_err(MoveError::Target)?.ok_or(MoveError::TakenOver)
     }
 
-    /// Ends the mark. A deletion under an expectation could not be told from a lost race, so it expires.
+    /// Ends the mark. A deletion under an expectation could not be told from a lost race, so it expires. So does the mark of an earlier
+    /// move out of this store.
     async fn release(&self, mark: Version) -> Result<(), MoveError> {
-        self.mark(Expect::At(mark), UnixTime::default()).await.map(drop)
+        self.put(self.target, LEFT, Expect::Any, UnixTime::default(), "").await.map_err(MoveError::Target)?;
+        self.mark_target(Expect::At(mark), UnixTime::default()).await.map(drop)
+    }
+
+    /// The version of a mark that was written; none when others were first.
+    async fn put(
+        &self,
+        store: &dyn Scan,
+        key: Key,
+        expect: Expect,
+        expires_at: UnixTime,
+        payload: &str,
+    ) -> Result<Option<Version>, StoreError> {
+        let mut batch = Batch::new(key.partition, self.clock.now(), self.random)?;
+        batch.put(key, expect, expires_at, Vec::new(), Bytes::copy_from_slice(payload.as_bytes()));
+        for tries_left in (0..3).rev() {
+            match store.commit(&batch).await {
+                Ok(()) => return Ok(Some(batch.id())),
+                Err(CommitError::Conflict(_)) => return Ok(None),
+                Err(CommitError::Unknown(_)) if tries_left > 0 => {}
+                Err(CommitError::Unknown(error) | CommitError::Refused(error)) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     async fn copy(
@@ -254,7 +355,7 @@ impl<'a> Move<'a> {
                 expired += gone.len() as u64;
                 items.iter().for_each(|item| copied.count(item));
                 if !items.is_empty() {
-                    *mark = self.mark(Expect::At(*mark), UnixTime::MAX).await?;
+                    *mark = self.mark_target(Expect::At(*mark), UnixTime::MAX).await?;
                     self.target.restore(&items).await.map_err(MoveError::Target)?;
                     progress(Progress::Copied(copied));
                 }
@@ -293,7 +394,7 @@ impl<'a> Move<'a> {
                 };
                 let (source, counted) = read(self.source, MoveError::Source).await?;
                 let (target, _) = read(self.target, MoveError::Target).await?;
-                *mark = self.mark(Expect::At(*mark), UnixTime::MAX).await?;
+                *mark = self.mark_target(Expect::At(*mark), UnixTime::MAX).await?;
                 difference.0 += source.difference(&target).count() as u64;
                 difference.1 += target.difference(&source).count() as u64;
                 tally.records += counted.records;
@@ -354,7 +455,12 @@ impl fmt::Debug for Move<'_> {
 }
 
 fn is_mark(item: &Item) -> bool {
-    matches!(item, Item::Record { key, .. } if *key == MARK)
+    matches!(item, Item::Record { key, .. } if [MARK, LEFT].contains(key))
+}
+
+/// What the mark in a source says of where everything went.
+pub(crate) fn target_of(left: &Record) -> Arc<str> {
+    String::from_utf8_lossy(&left.payload).into()
 }
 
 /// The first half of SHA-256 over all that an item is. Each sort begins with a byte of its own, and its parts but the last are of
@@ -387,7 +493,12 @@ fn digest_of(item: &Item) -> u128 {
     u128::from_be_bytes(half)
 }
 
-/// Whether a move into this store was begun and did not end.
-pub(crate) async fn is_half_moved(store: &(impl Store + ?Sized), now: UnixTime) -> Result<bool, StoreError> {
-    Ok(store.get(&[MARK], now).await?.into_iter().flatten().next().is_some())
+/// Refuses a store that is half moved, or was moved away.
+pub(crate) async fn check_marks(store: &(impl Store + ?Sized), now: UnixTime) -> Result<(), StoreError> {
+    let mut found = store.get(&[MARK, LEFT], now).await?.into_iter();
+    match (found.next().flatten(), found.next().flatten()) {
+        (Some(_), _) => Err(StoreError::HalfMoved),
+        (None, Some(left)) => Err(StoreError::MovedAway { to: target_of(&left) }),
+        (None, None) => Ok(()),
+    }
 }

@@ -189,13 +189,27 @@ pub struct ImportArgs {
 /// What a move needs to know. It needs no key: everything stays sealed.
 #[derive(Args)]
 pub struct MoveArgs {
-    /// The store to read; every server on it must have been stopped. Written as for --store
+    /// The store to read, written as for --store. Servers on it refuse everything from now on, and do not start
     #[arg(long, env = "COUNTERSIGN_MOVE_FROM", value_name = "URL", hide_env_values = true)]
     pub(crate) from: String,
 
     /// The store to fill, which must be empty, or half filled by a move that did not end
-    #[arg(long, env = "COUNTERSIGN_MOVE_TO", value_name = "URL", hide_env_values = true)]
-    pub(crate) to: String,
+    #[arg(
+        long,
+        env = "COUNTERSIGN_MOVE_TO",
+        value_name = "URL",
+        hide_env_values = true,
+        required_unless_present = "undo"
+    )]
+    pub(crate) to: Option<String>,
+
+    /// Moves nothing, and lifts the mark of an earlier move from the store of --from, so that servers use it again. See first that nothing serves from where it was moved to
+    #[arg(long)]
+    pub(crate) undo: bool,
+
+    /// How long servers on the store have to notice its mark before it is read; 0 if all of them have been stopped
+    #[arg(long, env = "COUNTERSIGN_MOVE_WAIT", value_name = "SECONDS", default_value_t = 5)]
+    pub(crate) wait: u64,
 
     /// On Redis: has everything that is written wait for the disk and for so many replicas, at least one
     #[arg(long, env = "COUNTERSIGN_MOVE_DURABLE", value_name = "REPLICAS")]

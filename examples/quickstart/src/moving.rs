@@ -32,6 +32,9 @@ pub enum MovingError {
     /// The database can be opened, and not walked.
     #[error(transparent)]
     Walk(StoreError),
+    /// The mark of an earlier move cannot be lifted.
+    #[error("the mark cannot be lifted: {0}")]
+    Reopen(#[source] StoreError),
     /// It did not go through.
     #[error(transparent)]
     Move(#[from] MoveError),
@@ -58,25 +61,46 @@ const TOLD_EVERY: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`MovingError`] says what is wrong and what to do.
 pub async fn move_store(args: &MoveArgs) -> Result<(), MovingError> {
-    let (from, to) = (choice("--from", &args.from)?, choice("--to", &args.to)?);
+    let from = choice("--from", &args.from)?;
+    let to = match &args.to {
+        Some(to) if !args.undo => Some(choice("--to", to)?),
+        _ => None,
+    };
     match &from {
         // Opening it would make it.
         StoreChoice::Sqlite(file) if !file.exists() => return Err(MovingError::NoFile(file.clone())),
         _ => {}
     }
-    if args.durable.is_some_and(|least| least == 0 || !matches!(to, StoreChoice::Redis(_))) {
+    if args.durable.is_some_and(|least| least == 0 || !matches!(to, Some(StoreChoice::Redis(_)))) {
         return Err(MovingError::Durable);
     }
-    let (source, target) = (Opened::open(&from, None).await?, Opened::open(&to, args.durable).await?);
-    let moved = move_all(&source, &target, args.at_once).await;
+    let source = Opened::open(&from, None).await?;
+    let Some(to) = to else {
+        let reopened = Move::reopen(&*source.store, &SystemClock, &SystemRandom).await;
+        source.close().await;
+        return tell_reopened(&from, reopened.map_err(MovingError::Reopen)?.as_deref()).map_err(MovingError::Tell);
+    };
+    let target = Opened::open(&to, args.durable).await?;
+    let moved = move_all((&source, &from), (&target, &to), args).await;
     source.close().await;
     target.close().await;
     tell(&moved?).map_err(MovingError::Tell)
 }
 
-async fn move_all(source: &Opened, target: &Opened, at_once: u16) -> Result<Moved, MovingError> {
+async fn move_all(
+    (source, from): (&Opened, &StoreChoice),
+    (target, to): (&Opened, &StoreChoice),
+    args: &MoveArgs,
+) -> Result<Moved, MovingError> {
+    let (from, to) = (from.shown(), to.shown());
     let (source, target) = (scannable(source)?, scannable(target)?);
-    let moving = Move::new(source, target, &SystemClock, &SystemRandom).at_once(at_once, COMPARED_AT_ONCE);
+    let moving = Move::new(source, target, &SystemClock, &SystemRandom);
+    let moving = moving.named(&to).at_once(args.at_once, COMPARED_AT_ONCE);
+    moving.mark().await?;
+    let wait = Duration::from_secs(args.wait);
+    // Nobody need listen.
+    let _ = writeln!(io::stderr(), "marked {from}: servers on it refuse from now on; reading it in {} s", args.wait);
+    tokio::time::sleep(wait).await;
     Ok(moving.run(teller(io::stderr())).await?)
 }
 
@@ -104,6 +128,14 @@ fn teller(mut out: impl io::Write + Send) -> impl FnMut(Progress) + Send {
             // Nobody need listen.
             let _ = writeln!(out, "{progress}");
         }
+    }
+}
+
+fn tell_reopened(from: &StoreChoice, was_moved_to: Option<&str>) -> io::Result<()> {
+    let from = from.shown();
+    match was_moved_to {
+        Some(to) => writeln!(io::stdout(), "reopened {from}, which was to be found at {to}"),
+        None => writeln!(io::stdout(), "{from} has no mark: servers may use it"),
     }
 }
 

@@ -65,6 +65,21 @@ impl StoreChoice {
             _ => None,
         }
     }
+
+    /// What it is called where others read it: without user, password and parameters.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Memory => "memory:".to_owned(),
+            Self::Sqlite(file) => format!("sqlite:{}", file.display()),
+            Self::Postgres(url) | Self::Redis(url) => {
+                let (scheme, rest) = url.expose().split_once("://").unwrap_or_default();
+                let place = rest.split(['?', '#']).next().unwrap_or_default();
+                // An `@` behind that says that the question mark stood in a password.
+                let place = if place.contains('@') || !rest.contains('@') { place } else { "" };
+                format!("{scheme}://{}", place.rsplit('@').next().unwrap_or_default())
+            }
+        }
+    }
 }
 
 /// Where a database server is. A password may stand in it, so it is shown nowhere.
@@ -407,6 +422,22 @@ mod tests {
 
     fn settings(switches: &[&str]) -> Result<Settings, SettingsError> {
         Settings::from_cli(&Cli::parse_from([&["quickstart"], switches].concat()))
+    }
+
+    #[test]
+    fn promise_4_what_a_store_is_called_has_no_password() {
+        for (url, shown) in [
+            ("sqlite:data/store.db", "sqlite:data/store.db"),
+            ("postgres://u:hunter2@db.example:5432/auth?sslmode=require", "postgres://db.example:5432/auth"),
+            ("postgres://db.example/auth?user=u&password=hunter2", "postgres://db.example/auth"),
+            ("postgres://db.example/auth?password=hun@ter2", "postgres://"),
+            ("postgres://u:hunt?er2@db.example/auth", "postgres://"),
+            ("postgres://u:hun@ter2@db.example/auth", "postgres://db.example/auth"),
+            ("redis://:hunter2@a.example:6379", "redis://a.example:6379"),
+            ("redis-cluster://u:hunter2@a:1,b:2", "redis-cluster://a:1,b:2"),
+        ] {
+            assert_eq!(StoreChoice::parse(url).unwrap().shown(), shown, "{url}");
+        }
     }
 
     #[test]

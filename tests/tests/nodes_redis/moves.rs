@@ -72,7 +72,7 @@ impl Before {
 }
 
 fn moved(quickstart: &Quickstart, from: &str, to: &str) -> String {
-    let (status, output) = quickstart.run(&["move", "--from", from, "--to", to]);
+    let (status, output) = quickstart.run(&["move", "--from", from, "--to", to, "--wait", "0"]);
     assert_eq!(status, Some(0), "{output}");
     let line = output.lines().find(|line| line.starts_with("moved ")).unwrap();
     line.rsplit_once("digest=").unwrap().1.to_owned()
@@ -95,7 +95,7 @@ fn promise_3_a_store_is_moved_from_sqlite_to_postgresql_to_redis_and_back_and_no
     // What has been served since is in the way of another move into any of them.
     quickstart.stop();
     for to in [postgres.url(), redis.url()] {
-        let (status, output) = quickstart.run(&["move", "--from", &from, "--to", &to]);
+        let (status, output) = quickstart.run(&["move", "--from", &from, "--to", &to, "--wait", "0"]);
         assert!(status == Some(1) && output.contains("the target is not empty"), "{output}");
     }
     // In a row and unused, all of them have the same.
@@ -118,7 +118,7 @@ fn promise_3_a_move_that_was_killed_is_ended_by_another_and_no_server_starts_bef
     }
     quickstart.stop();
     for to in [postgres.url(), "sqlite:second.db".to_owned()] {
-        let words = ["move", "--from", "sqlite:first.db", "--to", &to, "--at-once", "1"];
+        let words = ["move", "--from", "sqlite:first.db", "--to", &to, "--at-once", "1", "--wait", "0"];
         let mut moving = Process::start(Quickstart::command(quickstart.folder()).args(words));
         moving.wait_for(PATIENCE, |line| line.starts_with("copied ").then_some(()));
         moving.kill();
@@ -130,11 +130,49 @@ fn promise_3_a_move_that_was_killed_is_ended_by_another_and_no_server_starts_bef
         quickstart.start_again();
         assert_eq!(before.userinfo(&quickstart), 200);
         quickstart.stop();
+        // The store that was moved is as it was, once its mark is lifted.
+        let (status, output) = quickstart.serve_once(&["--store", "sqlite:first.db"]);
+        assert!(status == Some(1) && output.contains("was moved to") && output.contains("move --undo"), "{output}");
+        assert!(!output.contains("postgres-password"), "{output}");
+        let (status, output) = quickstart.run(&["move", "--undo", "--from", "sqlite:first.db"]);
+        assert!(status == Some(0) && output.contains("reopened sqlite:first.db"), "{output}");
     }
-    // The store that was moved is as it was.
     quickstart.switch("--store", "sqlite:first.db");
     quickstart.start_again();
     before.is_served(&quickstart);
+}
+
+#[test]
+fn promise_3_a_running_server_stops_within_seconds_when_its_store_is_moved() {
+    let (postgres, redis) = (Postgres::start(), Redis::start(DURABLE));
+    for (number, from) in [postgres.url(), redis.url(), "sqlite:first.db".to_owned()].into_iter().enumerate() {
+        let mut quickstart = Quickstart::configured(crate::CLIENTS, &["--store", &from]);
+        let mut before = Before::begin(&quickstart);
+        let to = format!("sqlite:moved-{number}.db");
+        let words = ["move", "--from", &from, "--to", &to];
+        let mut moving = Process::start(Quickstart::command(quickstart.folder()).args(words));
+        // It goes on until the mark is noticed: what was answered until then has to be found at the target.
+        let refused = loop {
+            let answer = before.refresh(&quickstart);
+            if answer.status != 200 {
+                break answer;
+            }
+            before.tokens = answer.json();
+        };
+        assert_eq!(refused.status, 503, "{}", refused.body);
+        assert!(refused.header("retry-after").is_some());
+        assert_eq!(before.userinfo(&quickstart), 503);
+        let callback = &before.callback;
+        let page = Http::new().get(&Before::request(callback, &quickstart, ""), &[]);
+        assert_eq!(page.status, 503, "{}", page.body);
+        assert!(moving.wait(PATIENCE).success(), "{}", moving.output());
+        let output = quickstart.process().output();
+        assert!(output.contains(&format!("was moved to {to}")) && output.contains("move --undo"), "{output}");
+        quickstart.stop();
+        quickstart.switch("--store", &to);
+        quickstart.start_again();
+        before.is_served(&quickstart);
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod cached;
 mod encrypted;
 mod faulty;
 mod instrumented;
+mod leaving;
 mod moving;
 mod planted;
 mod report;

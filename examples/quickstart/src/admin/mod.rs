@@ -214,7 +214,8 @@ async fn health(State(admin): State<Admin>) -> Answer {
         })),
         Err(unhealthy) => {
             tracing::error!(target: "countersign::admin", ?unhealthy, "not well");
-            Answer::error(StatusCode::SERVICE_UNAVAILABLE, "unhealthy", &unhealthy.to_string())
+            let reason = std::error::Error::source(&unhealthy).map(|source| format!(": {source}")).unwrap_or_default();
+            Answer::error(StatusCode::SERVICE_UNAVAILABLE, "unhealthy", &format!("{unhealthy}{reason}"))
         }
     }
 }
