@@ -151,6 +151,9 @@ pub(crate) struct Enrolments {
     /// What lets the user set up a first factor in a login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) invitation: Option<Invitation>,
+    /// There were authenticators, and there are none any more. [`Read::put`] sees to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) had: bool,
 }
 
 /// An invitation to set up a first factor: once, until its time is over.
@@ -207,7 +210,9 @@ impl Read {
 
     /// Writes `value` in place of what was read. An empty record stays, so that a racing write still meets its version.
     pub(crate) fn put(&self, batch: &mut Batch, value: &Enrolments) -> Result<(), StoreError> {
-        batch.put_value(self.key, self.expect, UnixTime::MAX, value).map(drop)
+        let had = self.value.had || !self.value.authenticators.is_empty();
+        let emptied = (had && value.authenticators.is_empty()).then(|| Enrolments { had, ..value.clone() });
+        batch.put_value(self.key, self.expect, UnixTime::MAX, emptied.as_ref().unwrap_or(value)).map(drop)
     }
 }
 

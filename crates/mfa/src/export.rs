@@ -3,9 +3,7 @@
 use countersign_accounts::Account;
 use countersign_events::EventKind;
 use countersign_primitives::{Subject, UnixTime};
-use countersign_storage_traits::{
-    Batch, CommitError, Cursor, Expect, Found, Item, Part, Store, StoreError, TransferKey,
-};
+use countersign_storage_traits::{Batch, CommitError, Cursor, Found, Item, Part, Store, StoreError, TransferKey};
 
 use crate::authenticators::{AuthenticatorsError, TRIES};
 use crate::enrolments::{Authenticator, Enrolments};
@@ -108,11 +106,13 @@ impl Authenticators {
         }
         for _ in 0..TRIES {
             let (now, read): (UnixTime, _) = (self.inner().now(), self.read(subject).await?);
-            if read.expect != Expect::Absent {
+            if read.value.had || !read.value.authenticators.is_empty() {
                 return Ok(false);
             }
             let mut batch = Batch::new(read.key.partition, now, &*self.inner().random)?;
-            read.put(&mut batch, &told)?;
+            // When a policy first met the user stays known; an invitation to a first factor has served.
+            let authenticators = told.authenticators.clone();
+            read.put(&mut batch, &Enrolments { authenticators, invitation: None, ..read.value.clone() })?;
             let changing = self.inner().changing(subject, Changed::FirstFactorEnrolled, &mut batch);
             changing.await.map_err(AuthenticatorsError::Subjects)?;
             match self.inner().store.commit_surely(&batch).await {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use countersign::mfa::{AccountsError, AuthenticatorsError};
+use countersign::mfa::{AccountsError, AuthenticatorsError, FirstEnrolment, Policy};
 use countersign::oauth::ClientImportError;
 use countersign::otp::{TotpParameters, TotpSecret};
 use countersign::store::{TransferKey, TransferKeyError};
@@ -142,6 +142,43 @@ async fn an_imported_user_signs_in_with_the_password_and_the_app_of_before() {
     let done = transfer.import(&mut lines.as_bytes(), Existing::Replace).await.unwrap();
     assert_eq!((done.users.replaced, done.authenticators), (1, 0));
     assert!(there.server.mfa().unwrap().authenticators().list(&"u-1".into()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_imported_app_reaches_a_user_whom_a_policy_only_met_and_none_who_lost_one() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let here = fresh(ISSUER).await;
+    let there = Bench::on(OTHER, MemoryStore::new(), |builder| {
+        builder.policy(Policy::always().grace(DAY).first_enrolment(FirstEnrolment::ThisLogin))
+    });
+    let there = there.await;
+    here.user("u-1", "alice", "alice-password").await;
+    here.server.mfa().unwrap().authenticators().import_totp(&"u-1".into(), SEED).await.unwrap();
+    let key = transfer_key(9);
+    let lines = exported(&here.server, USERS, Some(&key)).await;
+    // She signed in there before, was met without a factor, and put it off.
+    there.user("u-1", "alice", "alice-password").await;
+    let mut browser = there.browser();
+    let login = browser.authorize("scope=orders:read").await;
+    let step = browser.password(&login, "alice").await;
+    assert_eq!((&step["step"], step["skip_until"].is_u64()), (&json!("enrol"), true), "{step}");
+    let transfer = Transfer::of(&there.server).key(&key);
+    let done = transfer.import(&mut lines.as_bytes(), Existing::Keep).await.unwrap();
+    assert_eq!((done.users.kept, done.authenticators), (1, 1));
+    let mut browser = there.browser();
+    let login = browser.authorize("scope=orders:read").await;
+    assert_eq!(browser.password(&login, "alice").await["step"], "code");
+    // The time that she had goes on from when she was met: without the app there is nothing to put off.
+    let id = there.server.mfa().unwrap().authenticators().list(&"u-1".into()).await.unwrap().remove(0).id;
+    assert!(there.server.mfa().unwrap().authenticators().remove(&"u-1".into(), &id).await.unwrap());
+    there.clock.advance(DAY + Duration::from_secs(1));
+    let mut browser = there.browser();
+    let login = browser.authorize("scope=orders:read").await;
+    let step = browser.password(&login, "alice").await;
+    assert_eq!((&step["step"], step.get("skip_until")), (&json!("enrol"), None), "{step}");
+    // And what she removed comes back by no import.
+    let done = transfer.import(&mut lines.as_bytes(), Existing::Replace).await.unwrap();
+    assert_eq!((done.users.replaced, done.authenticators), (1, 0));
 }
 
 #[tokio::test]
