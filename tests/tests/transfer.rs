@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use countersign_tests::{Callback, FrontEnd, Http, Quickstart, User};
 
@@ -121,6 +122,53 @@ fn users_leave_with_their_factors_and_come_into_another_server() {
     let mut browser = FrontEnd::new(there.issuer());
     let login = browser.begin(&request(&there));
     assert_eq!(alice.walk(&mut browser, &login, "code")["type"], "totp");
+}
+
+#[test]
+fn promise_3_a_change_of_the_master_key_ends_by_itself_through_kills_and_is_told_at_admin_health() {
+    const TOKEN: &str = "4d5f4e8f9a63d2c17e58f0abb7c1e0a9";
+    const USERS: usize = 700;
+    let mut quickstart = Quickstart::configured(CLIENTS, &["--admin-token", TOKEN]);
+    let lines: String = (0..USERS)
+        .map(|number| format!("{{\"user\":{{\"sub\":\"u-{number}\",\"username\":\"user{number}\"}}}}\n"))
+        .collect();
+    let file = quickstart.folder().join("lines").to_string_lossy().into_owned();
+    fs::write(&file, lines).unwrap();
+    assert!(done(&quickstart, &["import", &file]).contains(&format!("imported users={USERS}")));
+    let (old, new) = (quickstart.data().join("master.key"), key_file(&quickstart, "new.key"));
+    let old = old.to_string_lossy().into_owned();
+    quickstart.stop();
+    quickstart.switch("--master-key", &new);
+    quickstart.switch("--earlier-master-key", &old);
+    quickstart.start_again();
+    let resealing = |quickstart: &Quickstart| {
+        let bearer = format!("Bearer {TOKEN}");
+        let reply = Http::new().get(&quickstart.url("/admin/health"), &[("authorization", &bearer)]);
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply.json()["resealing"].clone()
+    };
+    // Killed three times, wherever its walk has come to: each start begins it anew.
+    for pause in [0, 150, 300] {
+        std::thread::sleep(Duration::from_millis(pause));
+        quickstart.crash();
+    }
+    let deadline = Instant::now() + Duration::from_secs(120);
+    let found = loop {
+        let found = resealing(&quickstart);
+        if !found["left"].is_null() {
+            break found;
+        }
+        assert!(Instant::now() < deadline, "{found}");
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    assert!(found["walked_at"].is_u64(), "{found}");
+    // Nobody signed in: what never expires is all there was.
+    assert!(found["left"] == 0 && found["needed_until"].is_null(), "{found}");
+    quickstart.stop();
+    fs::remove_file(&old).unwrap();
+    let out = quickstart.folder().join("export").to_string_lossy().into_owned();
+    let told = done(&quickstart, &["--master-key", &new, "export", "--users", &out]);
+    assert!(told.contains(&format!("exported users={}", USERS + 2)), "{told}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use countersign_primitives::UnixTime;
-use countersign_storage_traits::{self as storage, StoreError};
+use countersign_storage_traits::{self as storage, Resealing, StoreError};
 
 use crate::Server;
 
@@ -25,6 +25,8 @@ pub struct Health {
     pub clock_offset: Option<Duration>,
     /// When this node's due work last went through; at first, when the server was built.
     pub worked_at: UnixTime,
+    /// How far a change of the master key has come, where an earlier key was given.
+    pub resealing: Option<Resealing>,
 }
 
 /// Why a server is not well.
@@ -98,6 +100,6 @@ impl Server {
         if overdue >= WORK_OVERDUE {
             return Err(Unhealthy::Work { overdue });
         }
-        Ok(Health { store, clock_offset: offset, worked_at })
+        Ok(Health { store, clock_offset: offset, worked_at, resealing: self.0.sealed.resealing() })
     }
 }

@@ -143,8 +143,8 @@ impl Server {
         named.eq_ignore_ascii_case(own.strip_suffix(default_port).unwrap_or(own))
     }
 
-    /// One bounded round of due work: signing keys are rotated when it is time, expired records are swept, and extensions do
-    /// theirs. Safe on every node at once.
+    /// One bounded round of due work: signing keys are rotated when it is time, expired records are swept, what an
+    /// earlier master key sealed is sealed anew, and extensions do theirs. Safe on every node at once.
     ///
     /// Returns when to call again: within a minute, and sooner where something is due sooner.
     ///
@@ -156,6 +156,7 @@ impl Server {
         let now = now.into();
         let keys = self.keys().work(now).await;
         let swept = self.store().sweep(now, AT_MOST).await;
+        let resealed = self.0.sealed.reseal_due(now).await;
         let mut next = now.plus(EVERY);
         for extension in self.extensions_with(Hook::Work) {
             if let Some(due) = extension.work(self, now).await {
@@ -164,13 +165,14 @@ impl Server {
         }
         // Each does what it can; the first failure is told once all have.
         let next = keys?.map_or(next, |due| next.min(due));
+        let next = resealed?.map_or(next, |due| next.min(due));
         let next = if swept?.more { now } else { next.max(now) };
         self.0.worked.note(now);
         Ok(next)
     }
 
-    /// A step of sealing anew what an earlier master key sealed and nobody reads ([`Encrypted::reseal`]); the first step begins without
-    /// a cursor, and each tells where the next goes on.
+    /// A step of sealing anew what an earlier master key sealed and nobody reads ([`Encrypted::reseal`]), for who would rather have it done at
+    /// once than by [`Server::work`]; the first step begins without a cursor, and each tells where the next goes on.
     ///
     /// # Errors
     /// When the store fails or cannot be walked; the same step may be made again.

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use countersign_primitives::UnixTime;
 
 use crate::{
-    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Item, Key, Page, Part, Record, Scan,
-    ScanPage, Store, StoreError, Swept,
+    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Item, Key, Page, Part, Record, Resealing,
+    Scan, ScanPage, Store, StoreError, Swept,
 };
 
 /// A call of the store, as metrics name it.
@@ -163,6 +163,11 @@ pub trait StoreObserver: Send + Sync + fmt::Debug {
     fn health(&self, health: &Health) {
         let _ = health;
     }
+
+    /// A change of the master key has come so far.
+    fn resealing(&self, resealing: &Resealing) {
+        let _ = resealing;
+    }
 }
 
 /// A store that tells a [`StoreObserver`] what every call took and how it ended.
@@ -268,6 +273,9 @@ impl<S: Store> Store for Instrumented<S> {
     }
     fn as_scan(&self) -> Option<&dyn Scan> {
         self.store.as_scan().map(|_| self as &dyn Scan)
+    }
+    fn observer(&self) -> Option<&dyn StoreObserver> {
+        Some(&*self.observer)
     }
 }
 

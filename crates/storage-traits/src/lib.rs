@@ -183,7 +183,7 @@ mod transfer_key;
 
 pub use batch::{Batch, BatchError, Change, Expect, Op, Version};
 pub use cached::Cached;
-pub use encrypted::{Encrypted, Resealed};
+pub use encrypted::{Encrypted, Resealed, Resealing};
 pub use error::{CommitError, StoreError};
 pub use instrumented::{Instrumented, Operation, Outcome, StoreObserver};
 pub use judge::{Counter, Judgement, Standing};

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::{Health, Operation, Outcome, StoreObserver, Swept};
+use countersign_primitives::UnixTime;
+
+use crate::{Health, Operation, Outcome, Resealing, StoreObserver, Swept};
 
 /// Up to what each bucket of the histogram reaches; longer calls are only in the count of all.
 const BUCKETS: [Duration; 12] = [
@@ -57,6 +59,9 @@ const BUCKETS: [Duration; 12] = [
 ///     if let Some(backlog) = snapshot.backlog {
 ///         writeln!(text, "# TYPE store_sweep_backlog gauge\nstore_sweep_backlog {backlog}")?;
 ///     }
+///     if let Some(left) = snapshot.resealing.left {
+///         writeln!(text, "# TYPE store_under_earlier_key gauge\nstore_under_earlier_key {left}")?;
+///     }
 ///     Ok(text)
 /// }
 ///
@@ -72,11 +77,14 @@ const BUCKETS: [Duration; 12] = [
 pub struct StoreMetrics {
     operations: [Counts; Operation::ALL.len()],
     swept: AtomicU64,
-    /// [`NO_BACKLOG`] while none is known.
+    /// [`UNKNOWN`] while none is known.
     backlog: AtomicU64,
+    /// What is left of a change of the master key, until when the earlier key is needed (ms), and when that was found (ms); [`UNKNOWN`]
+    /// for what is not known.
+    resealing: [AtomicU64; 3],
 }
 
-const NO_BACKLOG: u64 = u64::MAX;
+const UNKNOWN: u64 = u64::MAX;
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -90,17 +98,22 @@ impl StoreMetrics {
     /// Nothing counted yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { operations: Default::default(), swept: AtomicU64::new(0), backlog: AtomicU64::new(NO_BACKLOG) }
+        let unknown = || AtomicU64::new(UNKNOWN);
+        let resealing = [unknown(), unknown(), unknown()];
+        Self { operations: Default::default(), swept: AtomicU64::new(0), backlog: unknown(), resealing }
     }
 
     /// All numbers as they are now. Calls that end meanwhile may be in one number and not yet in another.
     #[must_use]
     pub fn snapshot(&self) -> StoreSnapshot {
-        let backlog = self.backlog.load(Ordering::Relaxed);
+        let known = |gauge: &AtomicU64| Some(gauge.load(Ordering::Relaxed)).filter(|value| *value != UNKNOWN);
+        let [left, needed_until, walked_at] = &self.resealing;
+        let time = |gauge| known(gauge).map(UnixTime::from_millis);
         StoreSnapshot {
             operations: Operation::ALL.map(|operation| self.operations[operation as usize].snapshot(operation)),
             swept: self.swept.load(Ordering::Relaxed),
-            backlog: (backlog != NO_BACKLOG).then_some(backlog),
+            backlog: known(&self.backlog),
+            resealing: Resealing { left: known(left), needed_until: time(needed_until), walked_at: time(walked_at) },
         }
     }
 }
@@ -126,7 +139,15 @@ impl StoreObserver for StoreMetrics {
     }
 
     fn health(&self, health: &Health) {
-        self.backlog.store(health.backlog.unwrap_or(NO_BACKLOG), Ordering::Relaxed);
+        self.backlog.store(health.backlog.unwrap_or(UNKNOWN), Ordering::Relaxed);
+    }
+
+    fn resealing(&self, resealing: &Resealing) {
+        let millis = |time: Option<UnixTime>| time.map(UnixTime::as_millis);
+        let found = [resealing.left, millis(resealing.needed_until), millis(resealing.walked_at)];
+        for (gauge, value) in self.resealing.iter().zip(found) {
+            gauge.store(value.unwrap_or(UNKNOWN), Ordering::Relaxed);
+        }
     }
 }
 
@@ -161,6 +182,8 @@ pub struct StoreSnapshot {
     /// How many expired records and counters wait for a sweep, by the last answer of [`Store::health`](crate::Store::health)
     /// that knew; counted no further than [`BACKLOG_COUNTED`](crate::BACKLOG_COUNTED).
     pub backlog: Option<u64>,
+    /// How far a change of the master key has come, by the last step of this node's due work.
+    pub resealing: Resealing,
 }
 
 impl StoreSnapshot {

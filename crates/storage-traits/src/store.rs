@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use countersign_primitives::UnixTime;
 
-use crate::{Batch, CommitError, CounterKey, Index, Key, Scan, StoreError, Version};
+use crate::{Batch, CommitError, CounterKey, Index, Key, Scan, StoreError, StoreObserver, Version};
 
 /// Where every record lives. Proved by the testkit; nothing here knows the protocol.
 ///
@@ -64,6 +64,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn as_scan(&self) -> Option<&dyn Scan> {
         None
     }
+
+    /// Who is told of what goes on around this store, where somebody is: [`Instrumented`](crate::Instrumented) answers it.
+    fn observer(&self) -> Option<&dyn StoreObserver> {
+        None
+    }
 }
 
 /// How long an expired record stays before [`Store::sweep`] may take it: nodes whose clocks differ must agree on it first.
@@ -98,6 +103,9 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     }
     fn as_scan(&self) -> Option<&dyn Scan> {
         (**self).as_scan()
+    }
+    fn observer(&self) -> Option<&dyn StoreObserver> {
+        (**self).observer()
     }
 }
 

@@ -10,6 +10,7 @@ mod leaving;
 mod moving;
 mod planted;
 mod report;
+mod resealing;
 
 mod sound {
     use countersign_storage_traits::testkit::{Fault, Planted};

@@ -16,7 +16,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use countersign::store::StoreMetrics;
-use countersign::{Accounts as _, Refusal, SecretString, Server, Subject};
+use countersign::{Accounts as _, Refusal, SecretString, Server, Subject, UnixTime};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -200,7 +200,7 @@ async fn recent(State(admin): State<Admin>, reading: Result<Query<Reading>, Quer
 }
 
 /// How this node is doing, with the gauges of its store: `backlog` are expired records that wait for the sweep, `swept` those that
-/// this node has removed.
+/// this node has removed, `resealing` what an earlier master key still seals and until when it is needed.
 async fn health(State(admin): State<Admin>) -> Answer {
     let health = admin.0.server.health().await;
     let swept = admin.0.watched.metrics.snapshot().swept;
@@ -211,6 +211,11 @@ async fn health(State(admin): State<Admin>) -> Answer {
             "swept": swept,
             "clock_offset_ms": health.clock_offset.map(|offset| u64::try_from(offset.as_millis()).unwrap_or(u64::MAX)),
             "worked_at": health.worked_at.as_secs(),
+            "resealing": health.resealing.map(|resealing| json!({
+                "left": resealing.left,
+                "needed_until": resealing.needed_until.map(UnixTime::as_secs),
+                "walked_at": resealing.walked_at.map(UnixTime::as_secs),
+            })),
         })),
         Err(unhealthy) => {
             tracing::error!(target: "countersign::admin", ?unhealthy, "not well");

@@ -9,7 +9,7 @@ fn at(second: u64) -> RecentEvents {
 }
 
 fn event(client: &str) -> Event {
-    Event::new(EventKind::TokenRefused, countersign::UnixTime::from_secs(1)).with_client_id(client)
+    Event::new(EventKind::TokenRefused, UnixTime::from_secs(1)).with_client_id(client)
 }
 
 fn clients(answer: &Value) -> Vec<&str> {

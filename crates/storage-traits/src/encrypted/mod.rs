@@ -1,9 +1,10 @@
 //! A store whose payloads are sealed.
 
+mod resealing;
+mod watch;
+
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -12,11 +13,15 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest;
 use zeroize::Zeroizing;
 
-use crate::moving::{LEFT, check_marks, target_of};
+use self::resealing::Walk;
+use self::watch::Watch;
+use crate::moving::{LEFT, check_marks};
 use crate::{
     Batch, Capabilities, Charge, Charged, CommitError, CounterKey, Cursor, Expect, Health, Index, Item, Key, Kind,
     MasterKey, MasterKeyId, Page, Part, Record, RootKey, Scan, ScanPage, Store, StoreError, Swept, Version,
 };
+
+pub use self::resealing::{Resealed, Resealing};
 
 /// A store that seals every payload before another store sees it, and opens it on the way back.
 ///
@@ -51,42 +56,7 @@ pub struct Encrypted<S> {
     keys: Vec<Sealing>,
     random: Arc<dyn Random>,
     watch: Arc<Watch>,
-}
-
-/// What is known of whether the store was moved away. Clones share it.
-struct Watch {
-    /// When the mark was last looked for, in ms; at first later than ever.
-    looked_at: AtomicU64,
-    /// Where everything went.
-    away: RwLock<Option<Arc<str>>>,
-}
-
-/// How long it counts that there was no mark. What was begun before is over by [`Move::NOTICED`](crate::Move::NOTICED).
-const TRUSTED: Duration = Duration::from_secs(4);
-
-impl Watch {
-    fn new() -> Self {
-        Self { looked_at: AtomicU64::new(u64::MAX), away: RwLock::default() }
-    }
-
-    /// Whether it is time to look again. A clock that was set back makes it time as well.
-    fn is_due(&self, now: UnixTime) -> bool {
-        let looked_at = UnixTime::from_millis(self.looked_at.load(Ordering::Acquire));
-        now < looked_at || now.since(looked_at) >= TRUSTED
-    }
-
-    /// Takes note of the mark that was found, or of its absence.
-    fn note(&self, mark: Option<&Record>, now: UnixTime) {
-        *self.away.write().unwrap_or_else(PoisonError::into_inner) = mark.map(target_of);
-        self.looked_at.store(now.as_millis(), Ordering::Release);
-    }
-
-    fn admit(&self) -> Result<(), StoreError> {
-        match &*self.away.read().unwrap_or_else(PoisonError::into_inner) {
-            None => Ok(()),
-            Some(to) => Err(StoreError::MovedAway { to: Arc::clone(to) }),
-        }
-    }
+    walk: Arc<Walk>,
 }
 
 #[derive(Clone)]
@@ -95,38 +65,6 @@ struct Sealing {
     key: Arc<Option<LessSafeKey>>,
     /// What it sealed is to be sealed anew.
     is_replaced: bool,
-}
-
-/// What a step of [`Encrypted::reseal`] did.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Resealed {
-    /// So many records were looked at.
-    pub looked_at: u64,
-    /// So many were sealed anew.
-    pub anew: u64,
-    /// So many were to be sealed anew and were not: others wrote them at that moment, or the store failed. A later walk sees.
-    pub left: u64,
-    /// So many are sealed under an earlier key and expire by themselves.
-    pub expiring: u64,
-    /// When the last of those expires.
-    pub last_expires_at: Option<UnixTime>,
-    /// So many cannot be opened: another issuer's, damaged, or sealed under a key that is not among those given.
-    pub unread: u64,
-    /// Where to go on; none when this was the last step.
-    pub next: Option<Cursor>,
-}
-
-impl Resealed {
-    /// Adds what a further step of the same walk did.
-    pub fn add(&mut self, step: &Self) {
-        self.looked_at += step.looked_at;
-        self.anew += step.anew;
-        self.left += step.left;
-        self.expiring += step.expiring;
-        self.last_expires_at = self.last_expires_at.max(step.last_expires_at);
-        self.unread += step.unread;
-        self.next.clone_from(&step.next);
-    }
 }
 
 /// The first byte of what is sealed.
@@ -151,6 +89,7 @@ impl<S: Store> Encrypted<S> {
             keys: vec![Sealing::new(master, realm)],
             random,
             watch: Arc::new(Watch::new()),
+            walk: Arc::default(),
         }
     }
 
@@ -212,50 +151,6 @@ impl<S: Store> Encrypted<S> {
             }
         }
         Err(StoreError::Corrupt { key, reason: "absent and present at once" })
-    }
-
-    /// Seals a record anew that an earlier master key had sealed, and answers it as it then stands. What never expires would
-    /// otherwise need the earlier key for ever; what expires is left alone, for it goes by itself, and a request may be about to
-    /// spend it at the version it was read at. Losing a race to another writer loses nothing.
-    async fn renewed(&self, key: &Key, record: Record, now: UnixTime) -> Record {
-        let Ok(mut batch) = Batch::new(key.partition, now, &*self.random) else { return record };
-        batch.put(*key, Expect::At(record.version), record.expires_at, Vec::new(), record.payload.clone());
-        match self.commit(&batch).await {
-            Ok(()) => Record { version: batch.id(), ..record },
-            Err(_) => record,
-        }
-    }
-
-    /// Looks at about `limit` records, and seals what never expires and an earlier master key sealed under the present one: what
-    /// reads would do as they come by, for records that nobody reads. What expires goes by itself; it is counted. Safe on every node at
-    /// once, and beside all traffic. Once a walk over everything has found nothing that is left or expires, the earlier key is not needed.
-    ///
-    /// # Errors
-    /// When the store fails or cannot be walked; the same step may be made again.
-    pub async fn reseal(&self, after: Option<Cursor>, limit: u16, now: UnixTime) -> Result<Resealed, StoreError> {
-        let store: &dyn Store = &self.store;
-        let page = store.scannable()?.scan(Part::Records, after, limit).await?;
-        let mut done = Resealed { next: page.next, ..Resealed::default() };
-        for item in page.items {
-            let Item::Record { key: place, record } = item else { continue };
-            done.looked_at += 1;
-            let key = self.moved(place);
-            match self.open(&key, &record) {
-                Ok((_, Sealed::WellEnough)) => {}
-                Ok((opened, Sealed::Earlier)) if record.expires_at == UnixTime::MAX => {
-                    let renewed = self.renewed(&key, opened, now).await;
-                    *(if renewed.version == record.version { &mut done.left } else { &mut done.anew }) += 1;
-                }
-                Ok((_, Sealed::Earlier)) if record.expires_at > now => {
-                    done.expiring += 1;
-                    done.last_expires_at = done.last_expires_at.max(Some(record.expires_at));
-                }
-                Ok(_) => {}
-                Err(StoreError::Corrupt { .. } | StoreError::WrongKey { .. }) => done.unread += 1,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(done)
     }
 
     /// Refuses what goes to a store that was moved away. Only a write that no read went before, for some seconds, looks for itself.
