@@ -1,5 +1,5 @@
 //! Databases that put transactions off where PostgreSQL itself seldom does, as CockroachDB and YugabyteDB do: at any statement, and at
-//! the commit. Neither can be had from a package registry under an open licence, so what they answer is said in a server's place.
+//! the commit. No server of either is installed for the tests, so what they answer is said in a server's place.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
