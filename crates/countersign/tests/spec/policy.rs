@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use countersign::mfa::{FirstEnrolment, FirstFactor, LoginHook, LoginOrder, Policy, PolicyInput};
 use countersign::{BoxError, ConfigError, Requirement, Resource};
+use countersign_storage_memory::MemoryStore;
 use http::{Request, StatusCode, header};
 use serde_json::json;
 
+use crate::policy_table::SecurityKey;
 use crate::support::{Bench, ISSUER, body, claims, code_of, greenfield, key};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -180,7 +182,35 @@ async fn promise_8_a_rule_of_the_hosts_own_is_asked_at_login_and_at_every_grant(
 #[tokio::test]
 async fn what_a_resource_requires_must_be_within_reach_of_some_factor() {
     let vault = Resource::new("https://vault.example.com/").requires(Requirement::PHISHING_RESISTANT);
-    let built = greenfield(ISSUER, countersign_storage_memory::MemoryStore::new(), key()).resource(vault).build().await;
+    let built = greenfield(ISSUER, MemoryStore::new(), key()).resource(vault).build().await;
     let Err(ConfigError::Unreachable { what, .. }) = built else { panic!("{built:?}") };
     assert_eq!(what, "resource \"https://vault.example.com/\" requires phr");
+}
+
+#[tokio::test]
+async fn a_method_that_the_policy_suggests_is_led_to_and_one_that_is_not_there_is_an_error_at_start() {
+    let opened = async |policy: Policy| {
+        let policy = policy.first_enrolment(FirstEnrolment::ThisLogin);
+        let bench = Bench::with(|builder| builder.factor(SecurityKey).policy(policy)).await;
+        bench.user("u-1", "alice", "alice-password").await;
+        let mut browser = bench.browser();
+        let login = browser.authorize("scope=payments:write").await;
+        browser.password(&login, "alice").await
+    };
+    let led = opened(Policy::never().suggest("key")).await;
+    assert_eq!(
+        (&led["step"], &led["type"], &led["or"][0]["id"]),
+        (&json!("enrol"), &json!("key"), &json!("enrol|totp"))
+    );
+    let free = opened(Policy::never()).await;
+    assert_eq!((&free["step"], free["authenticators"].as_array().map(Vec::len)), (&json!("choose"), Some(2)), "{free}");
+    let built = greenfield(ISSUER, MemoryStore::new(), key()).policy(Policy::never().suggest("sms")).build().await;
+    let error = built.unwrap_err();
+    let mut causes = vec![error.to_string()];
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    assert!(causes.iter().any(|cause| cause.contains("\"sms\"")), "the method is named: {causes:?}");
 }

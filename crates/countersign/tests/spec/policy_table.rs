@@ -17,7 +17,7 @@ use crate::support::{Bench, Browser, CHEAP, ISSUER, claims, code_of};
 
 /// A made-up key that cannot be phished: it answers with what it was asked.
 #[derive(Debug)]
-struct SecurityKey;
+pub(crate) struct SecurityKey;
 
 #[async_trait]
 impl Factor for SecurityKey {
