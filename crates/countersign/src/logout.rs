@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use countersign_mfa::oauth::Login;
-use countersign_mfa::{Frame, LoggedOutScreen, LogoutScreen, ScreenClient};
+use countersign_mfa::{Frame, Heading, LoggedOutScreen, LogoutScreen, ScreenClient};
 use countersign_oauth_core::{Client, Server, answer, with_query};
 use countersign_oidc::{Logout, LogoutAsk, LogoutPages, SignedOut, Stayed};
 use countersign_primitives::SecretString;
@@ -25,7 +25,7 @@ impl LogoutPages for Pages {
             Logout::NeedsConfirmation(ask) => self.question(server, parts, &ask).await,
             Logout::SignedOut(done) => self.signed_out(server, parts, &done),
             Logout::Stayed(stayed) => self.stayed(server, parts, &stayed),
-            Logout::Refused(refusal) => self.login.refused(server, parts, "This sign-out cannot go on", &refusal),
+            Logout::Refused(refusal) => self.login.refused(server, parts, Heading::SignOut, &refusal),
             Logout::Done(reply) => reply,
         }
     }

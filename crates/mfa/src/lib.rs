@@ -134,7 +134,7 @@ pub use password_policy::{BreachedPasswords, Judged, PasswordPolicy, PasswordRef
 pub use policy::{Duty, FirstEnrolment, Policy, PolicyInput, PolicyRule};
 pub use push::{Push, PushDecision, PushDevices, PushError, PushLimits, PushQuestion, RegisteredDevice};
 pub use screen::{
-    ConsentScreen, Frame, LoggedOutScreen, LogoutScreen, Look, Presenter, RefusedScreen, Screen, ScreenClient,
+    ConsentScreen, Frame, Heading, LoggedOutScreen, LogoutScreen, Look, Presenter, RefusedScreen, Screen, ScreenClient,
     ScreenScope, StepScreen,
 };
 pub use step::{

@@ -100,7 +100,8 @@ impl Screen for StepScreen<'_> {
         let own = match self.step {
             Step::Done(_) => json!({}), // who signed in is the server's business
             Step::Refused(refused) => json!({
-                "title": "This sign-in cannot go on",
+                "heading": Heading::SignIn.id(),
+                "title": Heading::SignIn.title(),
                 "message": "It needs a way of signing in that this account does not have.",
                 "cause": refused.reason.code(),
             }),
@@ -152,13 +153,56 @@ impl Screen for ConsentScreen<'_> {
     }
 }
 
-/// The screen `refused`: an error that must not be redirected.
+/// What cannot go on: the heading of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Heading {
+    /// A sign-in.
+    SignIn,
+    /// A sign-out.
+    SignOut,
+    /// A link that was opened.
+    Link,
+    /// A link that was opened in another browser than it is for.
+    LinkElsewhere,
+    /// Something of ours has failed, or a form that was not ours.
+    Failed,
+}
+
+impl Heading {
+    /// The stable id, by which pages find the words of a language.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign_in",
+            Self::SignOut => "sign_out",
+            Self::Link => "link",
+            Self::LinkElsewhere => "link_elsewhere",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The words, in English.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::SignIn => "This sign-in cannot go on",
+            Self::SignOut => "This sign-out cannot go on",
+            Self::Link => "This link does not work",
+            Self::LinkElsewhere => "This link does not work here",
+            Self::Failed => "That did not work",
+        }
+    }
+}
+
+/// The screen `refused`: an error that must not be redirected. `heading` and `cause` are ids by which a presenter finds words of
+/// the user's language; `title` and `message` are English.
 #[derive(Debug)]
 pub struct RefusedScreen<'a> {
     /// What stands around it.
     pub frame: &'a Frame,
-    /// The heading.
-    pub title: String,
+    /// What cannot go on.
+    pub heading: Heading,
     /// What to do about it.
     pub message: String,
     /// The stable id of the cause, where the user's helper may want it.
@@ -171,7 +215,7 @@ impl Screen for RefusedScreen<'_> {
     }
 
     fn data(&self) -> Value {
-        let mut own = json!({ "title": self.title, "message": self.message });
+        let mut own = json!({ "heading": self.heading.id(), "title": self.heading.title(), "message": self.message });
         if let (Some(cause), Some(members)) = (&self.cause, own.as_object_mut()) {
             members.insert("cause".to_owned(), cause.as_str().into());
         }
@@ -270,10 +314,11 @@ mod tests {
         assert_eq!(data["scopes"][0]["description"], "Know who you are");
         assert!(data.get("logout").is_none());
         let refused =
-            RefusedScreen { frame: &frame, title: "t".into(), message: "m".into(), cause: Some("c".into()) }.data();
+            RefusedScreen { frame: &frame, heading: Heading::Link, message: "m".into(), cause: Some("c".into()) };
+        let refused = refused.data();
         assert_eq!(
             (&refused["title"], &refused["message"], &refused["cause"]),
-            (&json!("t"), &json!("m"), &json!("c"))
+            (&json!("This link does not work"), &json!("m"), &json!("c"))
         );
     }
 

@@ -36,6 +36,12 @@ pub enum PagesError {
         /// The key that is not known.
         key: String,
     },
+    /// A language was never added.
+    #[error("no texts of language {language:?} were added: call .language(…) before")]
+    UnknownLanguage {
+        /// The language.
+        language: String,
+    },
     /// A colour is not `#rgb` or `#rrggbb`.
     #[error("{0:?} is not a colour: write it as #rrggbb")]
     Colour(String),

@@ -123,13 +123,35 @@ impl Pages {
         Ok(self)
     }
 
-    /// Adds a language by its tag (BCP 47): a JSON object of texts, with the keys of `texts/en.json`. Keys that it leaves
-    /// out stay English. With `en` the English texts themselves are replaced.
+    /// Adds a language by its tag (BCP 47), beside English and German: a JSON object of texts, with the keys of `texts/en.json`. Keys
+    /// that it leaves out stay English. With `en` or `de` the kit's own texts are replaced.
+    ///
+    /// A page speaks the first of `ui_locales` that is spoken here, else of `Accept-Language`, else
+    /// [`usual_language`](Self::usual_language).
+    ///
+    /// ```
+    /// use countersign_pages::Pages;
+    ///
+    /// let dutch = r#"{"title.password": "Aanmelden", "password.username": "Gebruikersnaam"}"#; // and so on
+    /// let pages = Pages::new("Example").language("nl", dutch)?.usual_language("nl")?;
+    /// let html = pages.preview("password", "fr")?;
+    /// assert!(String::from_utf8_lossy(&html).contains("<html lang=\"nl\""));
+    /// # Ok::<(), countersign_pages::PagesError>(())
+    /// ```
     ///
     /// # Errors
     /// [`PagesError::Texts`] or [`PagesError::UnknownText`] if the file is not such an object.
     pub fn language(mut self, tag: &str, json: &str) -> Result<Self, PagesError> {
         self.languages.add(tag, json)?;
+        Ok(self)
+    }
+
+    /// What is spoken to whoever reads none of the languages. Default: English.
+    ///
+    /// # Errors
+    /// [`PagesError::UnknownLanguage`] for one that was not added.
+    pub fn usual_language(mut self, tag: &str) -> Result<Self, PagesError> {
+        self.languages.set_usual(tag)?;
         Ok(self)
     }
 

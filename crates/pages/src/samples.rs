@@ -57,9 +57,10 @@ fn members(screen: &str) -> Value {
             "redirect_host": "shop.example.com",
         }),
         "refused" => json!({
-            "title": "This link does not work",
-            "message": "The application sent you here with an address that is not registered for it.",
-            "cause": "redirect_uri_unknown",
+            "heading": "sign_in",
+            "title": "This sign-in cannot go on",
+            "message": "The application asked to send you to an address that it has not registered.",
+            "cause": "authorize.redirect_uri",
         }),
         "logout" => json!({"account": "alice", "request": "sample-request"}),
         "magic_link" => json!({"login_hint": null, "sent": false, "or": []}),

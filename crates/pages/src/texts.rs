@@ -7,6 +7,7 @@ use crate::PagesError;
 
 /// The English texts, which also say what keys there are.
 const ENGLISH: &str = include_str!("../texts/en.json");
+const GERMAN: &str = include_str!("../texts/de.json");
 
 /// The texts of one language.
 pub(crate) type Texts = BTreeMap<String, String>;
@@ -17,11 +18,44 @@ fn english() -> &'static Arc<Texts> {
     TEXTS.get_or_init(|| Arc::new(serde_json::from_str(ENGLISH).unwrap_or_default()))
 }
 
+/// The German texts, likewise.
+fn german() -> &'static Arc<Texts> {
+    static TEXTS: OnceLock<Arc<Texts>> = OnceLock::new();
+    TEXTS.get_or_init(|| Arc::new(over_english(serde_json::from_str(GERMAN).unwrap_or_default())))
+}
+
+/// Texts of a language, with English ones where it has none of its own.
+fn over_english(texts: Texts) -> Texts {
+    let mut all = Texts::clone(english());
+    all.extend(texts);
+    all
+}
+
 /// All languages that the pages speak beside English, each with English where it has no text of its own.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Catalogue(BTreeMap<String, Arc<Texts>>);
+#[derive(Debug, Clone)]
+pub(crate) struct Catalogue {
+    languages: BTreeMap<String, Arc<Texts>>,
+    /// What is spoken to whoever reads none of them: English unless the host says another.
+    usual: Option<String>,
+}
+
+impl Default for Catalogue {
+    fn default() -> Self {
+        Self { languages: BTreeMap::from([("de".to_owned(), Arc::clone(german()))]), usual: None }
+    }
+}
 
 impl Catalogue {
+    /// Speaks this one to whoever reads none that is spoken here.
+    pub(crate) fn set_usual(&mut self, language: &str) -> Result<(), PagesError> {
+        let language = language.to_ascii_lowercase();
+        if language != "en" && !self.languages.contains_key(&language) {
+            return Err(PagesError::UnknownLanguage { language });
+        }
+        self.usual = Some(language);
+        Ok(())
+    }
+
     /// Adds or replaces a language. Keys left out stay English.
     pub(crate) fn add(&mut self, language: &str, json: &str) -> Result<(), PagesError> {
         let texts: Texts = serde_json::from_str(json)
@@ -29,9 +63,7 @@ impl Catalogue {
         if let Some(key) = texts.keys().find(|key| !english().contains_key(*key)) {
             return Err(PagesError::UnknownText { language: language.to_owned(), key: key.clone() });
         }
-        let mut all = Texts::clone(english());
-        all.extend(texts);
-        self.0.insert(language.to_ascii_lowercase(), Arc::new(all));
+        self.languages.insert(language.to_ascii_lowercase(), Arc::new(over_english(texts)));
         Ok(())
     }
 
@@ -41,11 +73,11 @@ impl Catalogue {
         for wanted in preferences.split([' ', ',']).filter(|tag| !tag.is_empty()).take(16) {
             let mut tag = wanted.to_ascii_lowercase();
             loop {
-                if let Some((name, texts)) = self.0.get_key_value(&tag) {
-                    return Language { name, texts };
+                if let Some(language) = self.language(&tag) {
+                    return language;
                 }
                 if tag == "en" {
-                    return Language::english();
+                    return self.english();
                 }
                 match tag.rfind('-') {
                     Some(end) => tag.truncate(end),
@@ -53,7 +85,17 @@ impl Catalogue {
                 }
             }
         }
-        Language::english()
+        self.usual.as_deref().and_then(|usual| self.language(usual)).unwrap_or_else(|| self.english())
+    }
+
+    /// English: the host's own texts, where it has some.
+    fn english(&self) -> Language<'_> {
+        self.language("en").unwrap_or(Language { name: "en", texts: english() })
+    }
+
+    fn language(&self, tag: &str) -> Option<Language<'_>> {
+        let (name, texts) = self.languages.get_key_value(tag)?;
+        Some(Language { name, texts })
     }
 }
 
@@ -67,8 +109,9 @@ pub(crate) struct Language<'a> {
 }
 
 impl Language<'_> {
-    fn english() -> Self {
-        Language { name: "en", texts: english() }
+    /// Whether what is not in the catalogue may be said as it comes.
+    pub(crate) fn is_english(&self) -> bool {
+        self.name == "en" || self.name.starts_with("en-")
     }
 
     /// The text of `key`, if there is one.
@@ -101,34 +144,75 @@ pub(crate) fn filled<'a>(text: &str, value_of: impl Fn(&str) -> Option<&'a str>)
 mod tests {
     use super::*;
 
-    fn german() -> Catalogue {
+    fn dutch() -> Catalogue {
         let mut catalogue = Catalogue::default();
-        catalogue.add("de", r#"{"title.password": "Anmelden"}"#).unwrap();
+        catalogue.add("nl", r#"{"title.password": "Aanmelden"}"#).unwrap();
         catalogue
     }
 
+    /// The places that a text keeps, `{like}` `{these}`.
+    fn places(text: &str) -> Vec<&str> {
+        let mut places: Vec<_> = text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)).collect();
+        places.sort_unstable();
+        places
+    }
+
+    /// What reads alike in both languages.
+    const ALIKE: [&str; 4] = ["direction", "way.labelled", "code.delivered.label", "code.other.label"];
+
     #[test]
-    fn the_english_texts_are_well_formed() {
+    fn both_languages_say_the_same_with_the_same_places_and_nothing_is_left_untranslated() {
+        let german: Texts = serde_json::from_str(GERMAN).unwrap();
         assert!(english().len() > 40);
-        assert!(english().values().all(|text| !text.trim().is_empty()));
+        let keys = |texts: &Texts| texts.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(keys(&german), keys(english()));
+        for (key, text) in english().iter() {
+            let translated = &german[key];
+            assert!(!text.trim().is_empty() && !translated.trim().is_empty(), "{key}");
+            assert_eq!(places(translated), places(text), "{key}");
+            assert_eq!(translated == text, ALIKE.contains(&key.as_str()), "{key}: {translated}");
+        }
     }
 
     #[test]
     fn rfc4647_3_4_a_tag_is_looked_up_whole_then_cut_short() {
-        let catalogue = german();
-        for (wanted, name) in
-            [("de", "de"), ("de-CH-1996", "de"), ("fr de", "de"), ("DE", "de"), ("fr", "en"), ("", "en")]
-        {
+        let catalogue = dutch();
+        for (wanted, name) in [
+            ("nl", "nl"),
+            ("nl-BE-1996", "nl"),
+            ("fr nl", "nl"),
+            ("DE", "de"),
+            ("de-AT", "de"),
+            ("fr", "en"),
+            ("", "en"),
+        ] {
             assert_eq!(catalogue.choose(wanted).name, name, "{wanted}");
         }
-        assert_eq!(catalogue.choose("en-GB de").name, "en");
+        assert_eq!(catalogue.choose("en-GB nl").name, "en");
+    }
+
+    #[test]
+    fn whoever_reads_none_of_the_languages_gets_the_usual_one() {
+        let mut catalogue = dutch();
+        catalogue.set_usual("NL").unwrap();
+        assert_eq!((catalogue.choose("fr").name, catalogue.choose("").name), ("nl", "nl"));
+        assert_eq!((catalogue.choose("fr en").name, catalogue.choose("de").name), ("en", "de"));
+        assert!(matches!(catalogue.set_usual("fr"), Err(PagesError::UnknownLanguage { .. })));
+    }
+
+    #[test]
+    fn english_may_be_replaced_too() {
+        let mut catalogue = Catalogue::default();
+        catalogue.add("en", r#"{"title.password": "Log in"}"#).unwrap();
+        let language = catalogue.choose("fr");
+        assert_eq!((language.name, language.text("title.password")), ("en", Some("Log in")));
     }
 
     #[test]
     fn a_language_falls_back_to_english_text_by_text() {
-        let catalogue = german();
-        let language = catalogue.choose("de");
-        assert_eq!(language.text("title.password"), Some("Anmelden"));
+        let catalogue = dutch();
+        let language = catalogue.choose("nl");
+        assert_eq!(language.text("title.password"), Some("Aanmelden"));
         assert_eq!(language.text("password.submit"), Some("Sign in"));
         assert_eq!(language.text("nonsense"), None);
     }
@@ -136,8 +220,8 @@ mod tests {
     #[test]
     fn unknown_keys_and_other_json_are_refused() {
         let mut catalogue = Catalogue::default();
-        assert!(matches!(catalogue.add("de", r#"{"titel": "x"}"#), Err(PagesError::UnknownText { .. })));
-        assert!(matches!(catalogue.add("de", "[1]"), Err(PagesError::Texts { .. })));
+        assert!(matches!(catalogue.add("nl", r#"{"titel": "x"}"#), Err(PagesError::UnknownText { .. })));
+        assert!(matches!(catalogue.add("nl", "[1]"), Err(PagesError::Texts { .. })));
     }
 
     #[test]

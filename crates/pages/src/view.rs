@@ -5,6 +5,11 @@ use serde_json::{Map, Value, json};
 use crate::qr;
 use crate::texts::{Language, filled};
 
+/// A page that is read out is not begun anew before so many seconds (decision 40).
+const SOONEST: u64 = 5;
+/// Whoever has answered does not look at the page for longer than this.
+const LATEST: u64 = 15;
+
 /// The context of a screen's template. `None` if the data is no object.
 ///
 /// Escaping is the templates' work. Here goes what escaping does not stop: links whose scheme runs code, a form that posts
@@ -32,6 +37,10 @@ pub(crate) fn context(step: &str, data: &Value, language: Language<'_>) -> Optio
     view.insert("kind".into(), kind(&data["type"]).into());
     let channel = data["channel"].as_str().filter(|channel| matches!(*channel, "voice" | "email"));
     view.insert("channel".into(), channel.unwrap_or("sms").into());
+    view.insert("refresh".into(), refresh(data).into());
+    if step == "refused" {
+        refusal(&mut view, data, language);
+    }
     view.insert("skippable".into(), data["skip_until"].is_u64().into());
     let otpauth = data["otpauth_uri"].as_str().filter(|uri| uri.starts_with("otpauth://"));
     view.insert("otpauth_uri".into(), otpauth.into());
@@ -40,6 +49,27 @@ pub(crate) fn context(step: &str, data: &Value, language: Language<'_>) -> Optio
     let title = language.text("enrol.qr").unwrap_or_default();
     view.insert("qr".into(), otpauth.or(device).and_then(|uri| qr::svg(uri, title)).into());
     Some(view)
+}
+
+/// After how many seconds a page that waits asks again by itself. What went wrong, or came to its end, is left for its user to read.
+fn refresh(data: &Value) -> Option<u64> {
+    let own = data["action"].as_str().is_some_and(|action| !own_path(action).is_empty());
+    let waits = own && (data["error"].is_null() || data["error"] == "too_soon");
+    data["poll_every"].as_u64().filter(|_| waits).map(|every| every.clamp(SOONEST, LATEST))
+}
+
+/// The words of a refusal, in the user's language. What has none there is told in general words, with the English ones for whoever helps.
+fn refusal(view: &mut Map<String, Value>, data: &Value, language: Language<'_>) {
+    let of = |prefix: &str, id: &Value| language.text(&format!("{prefix}.{}", id.as_str()?));
+    if let Some(title) = of("refused.title", &data["heading"]) {
+        view.insert("title".into(), title.into());
+    }
+    if let Some(message) = of("refused.by", &data["cause"]) {
+        view.insert("message".into(), message.into());
+    } else if !language.is_english() {
+        view.insert("detail".into(), data["message"].clone());
+        view.insert("message".into(), Value::Null);
+    }
 }
 
 /// What family of texts speaks of a method.

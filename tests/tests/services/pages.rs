@@ -23,22 +23,24 @@ const SCREENS: [&str; 12] = [
 fn previews() -> String {
     let pages = Pages::new("Example");
     site(move |asked| {
-        let screen = asked.line.trim_start_matches("GET /");
-        let html =
-            pages.preview(screen, "en").map(|html| String::from_utf8(html.to_vec()).unwrap()).unwrap_or_default();
+        let path = asked.line.trim_start_matches("GET /");
+        let (language, screen) = path.split_once('/').unwrap_or(("en", path));
+        let html = pages.preview(screen, language);
+        let html = html.map(|html| String::from_utf8(html.to_vec()).unwrap()).unwrap_or_default();
         Page { headers: vec![("content-security-policy", pages.content_security_policy())], ..Page::new(html) }
     })
 }
 
-/// Shows every screen and runs a script on it; yields the screens for which it does not return what is expected.
+/// Shows every screen in every language and runs a script on it; yields those for which it does not return what is expected.
 fn differing(browser: &Browser, previews: &str, script: &str, expected: &Value) -> Vec<String> {
-    let differs = |screen: &&str| {
-        browser.goto(&format!("{previews}/{screen}"));
+    let differs = |page: &String| {
+        browser.goto(&format!("{previews}/{page}"));
         let found = browser.execute(script);
-        browser.screenshot(screen);
+        browser.screenshot(&page.replace('/', "-"));
         found != *expected
     };
-    SCREENS.into_iter().filter(differs).map(str::to_owned).collect()
+    let pages = ["en", "de"].into_iter().flat_map(|language| SCREENS.map(|screen| format!("{language}/{screen}")));
+    pages.filter(differs).collect()
 }
 
 #[test]
@@ -49,7 +51,7 @@ fn wcag_2_2_1_3_1_pages_have_a_heading_and_their_fields_labels() {
         return fields.every((field) => field.labels.length === 1 && field.labels[0].innerText.trim() !== '')
             && buttons.every((button) => button.innerText.trim() !== '')
             && document.querySelectorAll('h1').length === 1 && document.querySelectorAll('main').length === 1
-            && document.title !== '' && document.documentElement.lang === 'en'";
+            && document.title !== '' && document.documentElement.lang === location.pathname.split('/')[1]";
     assert_eq!(differing(&Browser::start("pages-labels"), &previews(), script, &json!(true)), [""; 0]);
 }
 
@@ -68,6 +70,25 @@ fn wcag_2_2_1_4_10_pages_fit_a_width_of_320_pixels() {
     browser.set_width(320);
     let script = "const page = document.documentElement; return page.scrollWidth <= page.clientWidth";
     assert_eq!(differing(&browser, &previews(), script, &json!(true)), [""; 0]);
+}
+
+/// Twice the size of letters on half a laptop's width, and on a phone's: everything can be read, by scrolling one way.
+#[test]
+fn wcag_2_2_1_4_4_letters_of_twice_the_size_cut_nothing() {
+    let script = "
+        document.documentElement.style.fontSize = '200%';
+        const page = document.documentElement;
+        const cut = [...document.querySelectorAll('main *')].filter((element) => {
+            const box = element.getBoundingClientRect();
+            return element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== 'inline'
+                || box.right > page.clientWidth + 1 || box.left < -1;
+        });
+        return [page.scrollWidth <= page.clientWidth, cut.map((element) => element.tagName + element.id)]";
+    for (width, name) in [(640, "pages-zoomed"), (320, "pages-zoomed-narrow")] {
+        let browser = Browser::start(name);
+        browser.set_width(width);
+        assert_eq!(differing(&browser, &previews(), script, &json!([true, []])), [""; 0], "{width}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use http::{Response, StatusCode};
 
 use super::Login;
 use super::reply::{Form, Replies};
-use crate::{Screen, ScreenClient};
+use crate::{Heading, Screen, ScreenClient};
 
 impl Login {
     /// Whether the request comes from a front end of the host's own: it asks for JSON, or sends it.
@@ -31,8 +31,8 @@ impl Login {
 
     /// Tells of a refusal that must not be redirected, under a heading that says what cannot go on.
     #[must_use]
-    pub fn refused(&self, server: &Server, parts: &Parts, title: &str, refusal: &Refusal) -> Response<Bytes> {
-        Replies::new(self, server, parts, Form::of(parts)).refused_as(title, refusal)
+    pub fn refused(&self, server: &Server, parts: &Parts, heading: Heading, refusal: &Refusal) -> Response<Bytes> {
+        Replies::new(self, server, parts, Form::of(parts)).refused_as(heading, refusal)
     }
 
     /// The name that somebody who is signed in knows the account by.

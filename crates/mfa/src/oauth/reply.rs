@@ -1,7 +1,7 @@
 //! Steps, refusals and redirects as pages or as JSON, whichever the browser reads.
 
 use bytes::Bytes;
-use countersign_oauth_core::{Ask, Cause, Refusal, Server, answer};
+use countersign_oauth_core::{Ask, Cause, Params, Refusal, Server, answer};
 use countersign_primitives::SecretString;
 use http::header;
 use http::request::Parts;
@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::Login;
 use crate::{
-    ConsentScreen, Frame, Languages, LoginError, LoginId, Look, RefusedScreen, Screen, ScreenClient, ScreenScope, Step,
-    StepError, StepScreen,
+    ConsentScreen, Frame, Heading, Languages, LoginError, LoginId, Look, RefusedScreen, Screen, ScreenClient,
+    ScreenScope, Step, StepError, StepScreen,
 };
 
 /// How the browser reads.
@@ -46,13 +46,13 @@ pub(super) struct Replies<'a> {
     pub(super) login: &'a Login,
     pub(super) server: &'a Server,
     pub(super) form: Form,
-    /// The languages that the browser asks for, the dearest first.
+    /// The languages that the request's own `ui_locales` and the browser ask for, the dearest first.
     languages: Vec<String>,
 }
 
 impl<'a> Replies<'a> {
     pub(super) fn new(login: &'a Login, server: &'a Server, parts: &Parts, form: Form) -> Self {
-        Self { login, server, form, languages: accepted_languages(parts) }
+        Self { login, server, form, languages: asked_languages(parts) }
     }
 
     /// A step: a wrong answer is 422, too many are 429.
@@ -126,11 +126,11 @@ impl<'a> Replies<'a> {
 
     /// An error that must not be redirected.
     pub(super) fn refused(&self, refusal: &Refusal) -> Response<Bytes> {
-        self.refused_as("This sign-in cannot go on", refusal)
+        self.refused_as(Heading::SignIn, refusal)
     }
 
     /// The same under a heading that says what cannot go on.
-    pub(super) fn refused_as(&self, title: &str, refusal: &Refusal) -> Response<Bytes> {
+    pub(super) fn refused_as(&self, heading: Heading, refusal: &Refusal) -> Response<Bytes> {
         if self.form == Form::Json || self.login.presenter.is_none() {
             return answer::refusal(refusal);
         }
@@ -138,7 +138,7 @@ impl<'a> Replies<'a> {
         let failure = refusal.is_failure();
         let screen = RefusedScreen {
             frame: &frame,
-            title: if failure { "That did not work" } else { title }.to_owned(),
+            heading: if failure { Heading::Failed } else { heading },
             message: sentence(refusal.description()),
             cause: Some(refusal.cause_id().to_owned()),
         };
@@ -224,6 +224,15 @@ fn look(ui_locales: &str, accepted: &[String]) -> Look {
     let told = ui_locales.split(' ').filter(|tag| is_language(tag));
     let languages: Vec<_> = told.chain(accepted.iter().map(String::as_str)).take(MOST_LANGUAGES).collect();
     if languages.is_empty() { Look::default() } else { Look::locale(languages.join(" ")) }
+}
+
+/// The languages that a request asks for: those of its `ui_locales`, where its page is asked for by one that has some (OpenID Connect
+/// Core §3.1.2.1, RP-Initiated Logout 1.0 §2), then those of the browser.
+fn asked_languages(parts: &Parts) -> Vec<String> {
+    let params = Params::parse(parts.uri.query().unwrap_or_default().as_bytes()).ok();
+    let told = params.as_ref().and_then(|params| params.get("ui_locales")).unwrap_or_default();
+    let told = told.split(' ').filter(|tag| is_language(tag)).take(MOST_LANGUAGES).map(str::to_owned);
+    told.chain(accepted_languages(parts)).collect()
 }
 
 /// The languages of `Accept-Language`, by their weights (RFC 9110 §12.5.4).

@@ -514,6 +514,10 @@ async fn oidc_core_3_1_2_1_ui_locales_come_before_what_the_browser_says() {
     assert_eq!(language("scope=orders", "da, en-GB;q=0.8, de;q=0.9, xx;q=0, *;q=0.1").await.unwrap(), "da de en-GB");
     assert_eq!(language("scope=orders&ui_locales=fr-CA%20fr", "da").await.unwrap(), "fr-CA fr da");
     assert_eq!(language("scope=orders&ui_locales=%22%3E%3Cscript%3E", "<b>;q=1").await, None);
+    // A refusal that is not redirected too.
+    let refused = browser.get("/authorize?client_id=nobody&ui_locales=de%20%3Cb%3E").await;
+    assert_eq!((refused.status(), &body(&refused)["heading"]), (StatusCode::BAD_REQUEST, &json!("sign_in")));
+    assert_eq!(bench.looks.lock().unwrap().pop().flatten().as_deref(), Some("de"));
 }
 
 #[tokio::test]

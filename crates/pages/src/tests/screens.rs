@@ -5,6 +5,7 @@ use serde_json::json;
 use super::html::Page;
 use super::{SCREENS, page};
 use crate::Pages;
+use crate::samples::sample;
 
 #[test]
 fn every_screen_renders_from_its_sample() {
@@ -16,6 +17,72 @@ fn every_screen_renders_from_its_sample() {
         assert!(page.one("title").text.ends_with("– Example"), "{screen}");
         assert!(!page.source.contains("{{") && !page.source.contains("None"), "{screen}");
     }
+}
+
+#[test]
+fn every_screen_speaks_german() {
+    for screen in SCREENS {
+        let html = Pages::new("Example").render(screen, &sample(screen), "de-AT en");
+        let german = Page::parse(std::str::from_utf8(&html).unwrap());
+        assert_eq!(german.one("html").attribute("lang"), "de", "{screen}");
+        assert_ne!(german.one("h1").text, page(screen, &[]).one("h1").text, "{screen}");
+    }
+}
+
+#[test]
+fn a_refusal_is_told_in_the_users_language_or_in_general_words_with_the_english_ones() {
+    let refused = |locale: &str, cause: &str| {
+        let mut data = sample("refused");
+        data["cause"] = cause.into();
+        data["message"] = "Code_challenge is malformed.".into();
+        Page::parse(std::str::from_utf8(&Pages::new("Example").render("refused", &data, locale)).unwrap())
+    };
+    let known = refused("de", "authorize.redirect_uri");
+    assert_eq!(known.one("h1").text, "Diese Anmeldung kann nicht weitergehen");
+    assert!(known.by_id("message").unwrap().text.contains("nicht angemeldet hat") && known.by_id("detail").is_none());
+    let unknown = refused("de", "pkce.malformed_challenge");
+    assert!(unknown.by_id("message").unwrap().text.starts_with("Die Anfrage konnte nicht"));
+    let detail = unknown.by_id("detail").unwrap();
+    assert_eq!((detail.attribute("lang"), detail.text.as_str()), ("en", "Code_challenge is malformed."));
+    let english = refused("en", "pkce.malformed_challenge");
+    assert_eq!(english.by_id("message").unwrap().text, "Code_challenge is malformed.");
+    assert!(english.by_id("detail").is_none());
+}
+
+#[test]
+fn a_page_that_waits_comes_back_by_itself_until_something_is_to_be_read() {
+    let refresh = |changes: &[(&str, serde_json::Value)]| {
+        let page = page("wait", changes);
+        let metas = page.all("meta").into_iter().filter(|meta| meta.attribute("http-equiv") == "refresh");
+        let found = metas.map(|meta| meta.attribute("content").to_owned()).next();
+        assert_eq!(found.is_some(), page.by_id("moves-on").is_some());
+        found
+    };
+    assert_eq!(refresh(&[]).as_deref(), Some("5; url=/login/sample"), "no oftener than a page can be read out");
+    assert_eq!(refresh(&[("poll_every", json!(600))]).as_deref(), Some("15; url=/login/sample"));
+    assert_eq!(refresh(&[("error", json!("too_soon"))]).as_deref(), Some("5; url=/login/sample"));
+    for (member, value) in [
+        ("error", json!("denied")),
+        ("error", json!("code_expired")),
+        ("error", json!("not_sent")),
+        ("poll_every", json!(null)),
+        ("action", json!("javascript:alert(1)")),
+    ] {
+        assert_eq!(refresh(&[(member, value.clone())]), None, "{member} {value}");
+    }
+    for screen in SCREENS.iter().filter(|screen| **screen != "wait") {
+        assert!(
+            !page(screen, &[("poll_every", json!(2))]).source.contains("http-equiv"),
+            "{screen}: what is typed stays"
+        );
+    }
+}
+
+#[test]
+fn a_picture_that_a_device_scans_is_shown_anew_and_not_sent() {
+    let device = ("device_uri", json!("countersign-push://enrol?x"));
+    let page = page("enrol", &[("type", json!("push")), ("may_resend", json!(true)), device]);
+    assert_eq!(page.by_id("resend").unwrap().text, "Show a new code");
 }
 
 #[test]
@@ -167,7 +234,7 @@ fn the_consent_screen_offers_another_account_where_there_is_a_way() {
 fn a_refusal_has_no_form_and_tells_its_cause() {
     let page = page("refused", &[]);
     assert!(page.all("form").is_empty());
-    assert_eq!(page.by_id("cause").unwrap().text, "redirect_uri_unknown");
+    assert_eq!(page.by_id("cause").unwrap().text, "authorize.redirect_uri");
     assert_eq!(page.by_id("message").unwrap().attribute("role"), "alert");
 }
 

@@ -24,7 +24,7 @@ pub(super) use verify::{ShowVerify, VerifyEmail};
 use super::cookies::caller;
 use super::reply::{Replies, is_json, is_type, refusal};
 use crate::step::Shown;
-use crate::{Answer, Caller, Frame, LoginError, PasswordChangeError, PasswordRefused, Screen};
+use crate::{Answer, Caller, Frame, Heading, LoginError, PasswordChangeError, PasswordRefused, Screen};
 
 /// What the forms and their JSON send. Each takes what belongs to it.
 #[derive(Default, Deserialize)]
@@ -140,7 +140,7 @@ fn show(
 fn dead(replies: &Replies<'_>) -> Response<Bytes> {
     let description = "this link was used, it is too old, or a newer one was asked for; ask for another";
     let refusal = Refusal::new(StatusCode::GONE, "link_dead", description).cause("link.dead", "NIST SP 800-63B-4 §4.2");
-    replies.refused_as("This link does not work", &refusal)
+    replies.refused_as(Heading::Link, &refusal)
 }
 
 /// A link that signs in, in a browser that did not ask for it. Nobody is told whether it would work elsewhere.
@@ -148,12 +148,12 @@ pub(super) fn elsewhere(replies: &Replies<'_>) -> Response<Bytes> {
     let description = "open this link in the browser in which you asked for it, or sign in there anew";
     let refusal =
         Refusal::new(StatusCode::GONE, "link_dead", description).cause("link.other_browser", "NIST SP 800-63B-4 §4.2");
-    replies.refused_as("This link does not work here", &refusal)
+    replies.refused_as(Heading::LinkElsewhere, &refusal)
 }
 
 /// A request that others had another site's page send.
 fn forged(replies: &Replies<'_>) -> Response<Bytes> {
-    replies.refused_as("That did not work", &Cause::Forged.into())
+    replies.refused_as(Heading::Failed, &Cause::Forged.into())
 }
 
 /// Too many requests, with when to come back; or a failure.
