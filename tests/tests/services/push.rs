@@ -85,6 +85,7 @@ fn push_is_walked_through_in_a_browser() {
     // Approve: the phone shows who asks, and takes the number.
     scene.begin();
     let number = scene.number();
+    assert!(scene.login.text().contains("Demo device"), "which device is asked");
     scene.login.screenshot("push-wait");
     scene.device_page();
     assert_eq!(scene.phone.wait_for("#client").text(), "Shop");
@@ -95,6 +96,8 @@ fn push_is_walked_through_in_a_browser() {
     scene.phone.wait_for("#number").type_text(&number);
     scene.phone.wait_for("#approve").click_away();
     assert_eq!(scene.phone.wait_for("#outcome").attribute("data-outcome").as_deref(), Some("approved"));
+    // Nobody touches the login page: it moves on by itself.
+    scene.login.wait_for("#consent-form");
     let claims = scene.finish();
     let amr = claims["amr"].as_array().unwrap();
     for method in ["pwd", "swk", "pop", "user", "mfa"] {
@@ -110,7 +113,10 @@ fn push_is_walked_through_in_a_browser() {
         scene.phone.wait_for("#number").type_text(wrong);
         scene.phone.wait_for(button).click_away();
         assert_eq!(scene.phone.wait_for("#outcome").attribute("data-outcome").as_deref(), Some(outcome));
-        scene.login.wait_for("#submit").click();
+        assert!(!scene.login.wait_for("[role=alert]").text().is_empty(), "told by itself");
+        assert!(scene.login.find("meta[http-equiv=refresh]").is_none(), "and left to be read");
+        // The button asks too, for whoever's browser does not come back by itself.
+        scene.login.wait_for("#submit").click_away();
         assert!(!scene.login.wait_for("[role=alert]").text().is_empty());
         scene.login.screenshot(&format!("push-{outcome}"));
     }

@@ -116,6 +116,12 @@ pub trait Factor: Send + Sync + fmt::Debug {
         Ok(())
     }
 
+    /// What the authenticator calls itself, once it is set up: the name of a device, which its user sees. Nothing by default.
+    fn label(&self, enrolled: &Enrolled<'_>) -> Option<String> {
+        let _ = enrolled;
+        None
+    }
+
     /// Whether the answer is right. Compares in constant time. A verdict with a new state is spent by the engine: of two
     /// requests that were judged by one state, one wins. Where a challenge [waits](Prompt::wait) for something that comes from
     /// elsewhere, the answer is [`Answer::Poll`] and the verdict is [`Verdict::pending`] until that has come.
@@ -153,6 +159,9 @@ impl<F: Factor + ?Sized> Factor for Box<F> {
     }
     async fn ask(&self, at: &Occasion<'_>, enrolled: &Enrolled<'_>, challenge: &Challenge) -> Result<(), AskError> {
         (**self).ask(at, enrolled, challenge).await
+    }
+    fn label(&self, enrolled: &Enrolled<'_>) -> Option<String> {
+        (**self).label(enrolled)
     }
     async fn verify(
         &self,

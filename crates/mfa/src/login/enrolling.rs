@@ -125,7 +125,9 @@ impl Inner {
         value.invitation = None; // it served
         let spent_by = Some(answered.spent_by(self, enrolling.id, &enrolling.challenge));
         let proven = Authenticator::fresh(enrolling.id, &enrolling.method, state, now);
-        value.authenticators.push(Authenticator { spent_by, contact: enrolling.contact.clone(), ..proven });
+        let proven = Authenticator { spent_by, contact: enrolling.contact.clone(), ..proven };
+        let label = answered.factor.label(&proven.as_enrolled());
+        value.authenticators.push(Authenticator { label, ..proven });
         if let Some(recovery) = &enrolling.recovery {
             value.authenticators.push(Authenticator::fresh(recovery.id, RECOVERY_CODE, recovery.state.clone(), now));
         }

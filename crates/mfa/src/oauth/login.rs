@@ -37,7 +37,11 @@ impl Endpoint for ReadStep {
         let form = Form::of(&parts);
         let replies = Replies::new(&self.0, server, &parts, form);
         match Visit::begin(&replies, &parts).await {
-            Ok(visit) => Visit { link: link_of(&parts), ..visit }.show().await,
+            Ok(visit) => {
+                // A page that waits reloads itself; nobody else's page can say that it is ours.
+                let polls = form == Form::Page && is_same_origin(&parts, server.config().issuer());
+                Visit { link: link_of(&parts), polls, ..visit }.show().await
+            }
             Err(refusal) if link_of(&parts).is_some() && refusal.cause_id() == Cause::UnknownInteraction.id() => {
                 links::elsewhere(&replies)
             }
@@ -90,6 +94,8 @@ struct Visit<'a> {
     marks: BrowserMarks,
     /// The link that was opened, for the page with the button that spends it.
     link: Option<SecretString>,
+    /// The page of a step that waits has come back to ask whether the answer has come.
+    polls: bool,
 }
 
 impl<'a> Visit<'a> {
@@ -102,7 +108,7 @@ impl<'a> Visit<'a> {
         }
         let who = replies.server.signed_in(&browser).await?;
         let caller = caller(replies.server, &browser, who.as_ref(), parts);
-        Ok(Self { replies, id, browser, who, caller, marks: BrowserMarks::default(), link: None })
+        Ok(Self { replies, id, browser, who, caller, marks: BrowserMarks::default(), link: None, polls: false })
     }
 
     /// Shows where the request behind the login stands.
@@ -123,9 +129,13 @@ impl<'a> Visit<'a> {
         if !self.replies.server.is_anti_forgery(&self.browser, self.id.0, csrf.expose()) {
             return self.replies.refused(&Cause::Forged.into());
         }
-        match self.replies.login.mfa.answer(self.id, &submission.answer, &self.caller).await {
+        self.answer(&submission.answer).await
+    }
+
+    async fn answer(self, answer: &Answer) -> Response<Bytes> {
+        match self.replies.login.mfa.answer(self.id, answer, &self.caller).await {
             Ok(Step::Done(done)) => self.finish(done).await,
-            Ok(step) => self.after(&submission.answer, step).await,
+            Ok(step) => self.after(answer, step).await,
             Err(LoginError::Throttled { retry_after }) => self.throttled(retry_after).await,
             // What the login rested on has ended, or a page from before it was used: where things stand now is shown.
             Err(LoginError::Expired) => self.show().await,
@@ -239,6 +249,10 @@ impl<'a> Visit<'a> {
                 });
                 let outcome = self.replies.server.decline(&mut self.browser, self.id.0, refusal).await;
                 self.declined(outcome)
+            }
+            Ok(Step::Wait(_)) if self.polls => {
+                self.polls = false;
+                Box::pin(self.answer(&Answer::Poll)).await
             }
             Ok(step) => self.page(ask, &step).await,
             Err(error) => self.replies.failed(error),

@@ -117,6 +117,14 @@ impl Factor for PushFactor {
         self.0.ask(&question, &device).await.map_err(not_asked)
     }
 
+    /// The name that the device signed its registration with.
+    fn label(&self, enrolled: &Enrolled<'_>) -> Option<String> {
+        match enrolled.state().ok()? {
+            PushState::Device(device) => device.name,
+            PushState::Enrolling(_) => None,
+        }
+    }
+
     async fn verify(
         &self,
         at: &Occasion<'_>,

@@ -43,23 +43,21 @@ fn key() -> LocalSigner {
     LocalSigner::new(Ring.signing_key(SigningAlgorithm::Es256, &pkcs8).unwrap())
 }
 
-#[tokio::test]
-async fn a_device_registers_and_answers_by_http_and_the_login_goes_on() {
-    let carrier = Carrier::default();
-    let bench = Bench::with(|mfa| mfa.push(Push::new(carrier.clone()).path("/devices"))).await;
+/// A device that alice has set up.
+async fn registered(bench: &Bench) -> LocalSigner {
     let mut browser = bench.browser();
     let login = browser.authorize("scope=payments").await;
     let step = browser.password(&login, "alice").await;
     let step = browser.answer(&login, &step, json!({"answer": "choose", "id": "enrol|push"})).await;
     let uri = step["device_uri"].as_str().unwrap();
     let start = "countersign-push://enrol?endpoint=https%3A%2F%2Fid.example.com%2Fdevices&handle=";
-    let handle = uri.strip_prefix(start).unwrap_or_else(|| panic!("{uri}"));
+    let handle = uri.strip_prefix(start).unwrap();
 
     let device = key();
     let claims = json!({ "aud": ISSUER, "handle": handle, "address": "phone-1" });
     let header = Header { typ: Some("countersign-push-enrol+jwt"), cty: None, jwk: Some(device.public_key()) };
     let proof = sign_compact(&device, &header, &claims).await.unwrap();
-    let (status, registered) = post(&bench, "/devices/enrol", &json!({ "proof": proof })).await;
+    let (status, registered) = post(bench, "/devices/enrol", &json!({ "proof": proof })).await;
     assert_eq!(
         (status, &registered["account"], &registered["issuer"]),
         (StatusCode::OK, &json!("alice"), &json!(ISSUER))
@@ -67,31 +65,82 @@ async fn a_device_registers_and_answers_by_http_and_the_login_goes_on() {
     let code = registered["confirmation"].as_str().unwrap();
     let step = browser.answer(&login, &step, json!({"answer": "enrol", "code": code})).await;
     browser.answer(&login, &step, json!({"answer": "recovery_codes"})).await;
+    device
+}
 
+/// The device approves the newest question with this number; the answer is what it sent, to be sent again.
+async fn approve(bench: &Bench, carrier: &Carrier, device: &LocalSigner, number: &Value) -> (String, Value) {
+    let challenge = carrier.0.lock().unwrap().last().unwrap().challenge().to_string();
+    let reading = signed(device, "countersign-push-read+jwt", &json!({ "aud": ISSUER, "challenge": challenge })).await;
+    let (status, about) = post(bench, &format!("/devices/challenge/{challenge}"), &json!({ "proof": reading })).await;
+    assert_eq!((status, &about["client"], &about["account"]), (StatusCode::OK, &json!("Shop"), &json!("alice")));
+    assert!(about.get("number").is_none(), "{about}");
+    let answer = json!({
+        "aud": ISSUER, "challenge": challenge, "client": about["client"], "decision": "approve", "number": number,
+    });
+    let proof = signed(device, "countersign-push-answer+jwt", &answer).await;
+    let sent = json!({ "challenge": challenge, "proof": proof });
+    let (status, decided) = post(bench, "/devices/answer", &sent).await;
+    assert_eq!((status, decided), (StatusCode::OK, json!({ "outcome": "approved" })));
+    (challenge, answer)
+}
+
+#[tokio::test]
+async fn a_device_registers_and_answers_by_http_and_the_login_goes_on() {
+    let carrier = Carrier::default();
+    let bench = Bench::with(|mfa| mfa.push(Push::new(carrier.clone()).path("/devices"))).await;
+    let device = registered(&bench).await;
     let mut other = bench.browser();
     let login = other.authorize("scope=payments").await;
     let step = other.password(&login, "alice").await;
     assert_eq!((&step["step"], &step["type"], &step["poll_every"]), (&json!("wait"), &json!("push"), &json!(2)));
     let step = other.answer(&login, &step, json!({"answer": "poll"})).await;
     assert_eq!(step["step"], "wait", "{step}");
-    let challenge = carrier.0.lock().unwrap()[0].challenge().to_string();
-    let reading = signed(&device, "countersign-push-read+jwt", &json!({ "aud": ISSUER, "challenge": challenge })).await;
-    let (status, about) = post(&bench, &format!("/devices/challenge/{challenge}"), &json!({ "proof": reading })).await;
-    assert_eq!((status, &about["client"], &about["account"]), (StatusCode::OK, &json!("Shop"), &json!("alice")));
-    assert!(about.get("number").is_none(), "{about}");
-    let answer = json!({
-        "aud": ISSUER, "challenge": challenge, "client": about["client"], "decision": "approve", "number": step["number"],
-    });
-    let proof = signed(&device, "countersign-push-answer+jwt", &answer).await;
-    let sent = json!({ "challenge": challenge, "proof": proof });
-    let (status, decided) = post(&bench, "/devices/answer", &sent).await;
-    assert_eq!((status, decided), (StatusCode::OK, json!({ "outcome": "approved" })));
+    let (challenge, answer) = approve(&bench, &carrier, &device, &step["number"]).await;
     let step = other.answer(&login, &step, json!({"answer": "poll"})).await;
     let back = other.consent(&login, &step).await;
     assert!(back.starts_with("https://shop.example/cb?code="), "{back}");
     let again = signed(&device, "countersign-push-answer+jwt", &answer).await;
     let (status, refused) = post(&bench, "/devices/answer", &json!({ "challenge": challenge, "proof": again })).await;
     assert_eq!((status, &refused["error"]), (StatusCode::CONFLICT, &json!("already_answered")));
+}
+
+/// A page that waits reloads itself and moves on; a GET that another's page causes, or whose page nobody knows, changes nothing.
+#[tokio::test]
+async fn a_page_that_waits_moves_on_by_itself_and_for_no_page_but_our_own() {
+    let carrier = Carrier::default();
+    let bench = Bench::with(|mfa| mfa.push(Push::new(carrier.clone()).path("/devices"))).await;
+    let device = registered(&bench).await;
+    let mut browser = bench.browser();
+    let login = browser.authorize("scope=payments").await;
+    let step = browser.password(&login, "alice").await;
+    let load = |site: Option<&'static str>, accept: &'static str| {
+        let request = Request::get(&login).header(header::ACCEPT, accept);
+        site.into_iter()
+            .fold(request, |request, site| request.header("sec-fetch-site", site))
+            .body(Bytes::new())
+            .unwrap()
+    };
+    let ours = || load(Some("same-origin"), "text/html");
+    let waiting = browser.send(ours()).await;
+    let (status, shown) = (waiting.status(), body(&waiting));
+    assert_eq!((status, &shown["step"], &shown["error"]), (StatusCode::OK, &json!("wait"), &Value::Null));
+    assert_eq!(shown["number"], step["number"], "nothing is asked anew");
+    approve(&bench, &carrier, &device, &step["number"]).await;
+    for others in [
+        load(None, "text/html"),
+        load(Some("cross-site"), "text/html"),
+        load(Some("same-site"), "text/html"),
+        load(Some("none"), "text/html"),
+        load(Some("same-origin"), "application/json"),
+    ] {
+        assert_eq!(body(&browser.send(others).await)["step"], "wait");
+    }
+    let cookies = browser.cookies.clone();
+    let moved = browser.send(ours()).await;
+    assert_eq!((moved.status(), &body(&moved)["step"]), (StatusCode::OK, &json!("consent")), "{:?}", moved.body());
+    assert_ne!(browser.cookies, cookies, "a proof gives the cookie a new value");
+    assert_eq!(carrier.0.lock().unwrap().len(), 1, "nobody was nudged again");
 }
 
 #[tokio::test]

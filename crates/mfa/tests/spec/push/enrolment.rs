@@ -84,6 +84,10 @@ async fn m25_a_device_counts_only_once_its_digits_are_typed() {
     let spaced = format!("{} {}", &digits[..3], &digits[3..]);
     login.answer(&Answer::enrol(spaced)).await;
     assert!(matches!(login.step, Step::RecoveryCodes(_)));
+    let listed = bench.mfa.authenticators().list(&subject).await.unwrap();
+    assert_eq!(listed[0].label.as_deref(), Some("Phone"), "the name that the device gave itself");
+    let next = bench.second("alice").await;
+    assert!(matches!(&next.step, Step::Wait(step) if step.label.as_deref() == Some("Phone")), "{:?}", next.step);
 }
 
 #[tokio::test]
