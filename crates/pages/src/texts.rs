@@ -158,7 +158,7 @@ mod tests {
     }
 
     /// What reads alike in both languages.
-    const ALIKE: [&str; 4] = ["direction", "way.labelled", "code.delivered.label", "code.other.label"];
+    const ALIKE: [&str; 5] = ["direction", "way.labelled", "code.delivered.label", "code.other.label", "account.count"];
 
     #[test]
     fn both_languages_say_the_same_with_the_same_places_and_nothing_is_left_untranslated() {

@@ -14,7 +14,7 @@ use countersign_oauth_core::{
 use countersign_primitives::{Id, SecretString, SignedIn};
 use http::header;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 
 use super::Login;
 use super::cookies::{caller, remember};
@@ -38,8 +38,7 @@ impl Endpoint for ReadStep {
         let replies = Replies::new(&self.0, server, &parts, form);
         match Visit::begin(&replies, &parts).await {
             Ok(visit) => {
-                // A page that waits reloads itself; nobody else's page can say that it is ours.
-                let polls = form == Form::Page && is_same_origin(&parts, server.config().issuer());
+                let polls = is_own_reload(form, &parts, server);
                 Visit { link: link_of(&parts), polls, ..visit }.show().await
             }
             Err(refusal) if link_of(&parts).is_some() && refusal.cause_id() == Cause::UnknownInteraction.id() => {
@@ -65,6 +64,11 @@ impl Endpoint for AnswerStep {
             Err(refusal) => replies.refused(&refusal),
         }
     }
+}
+
+/// Whether a page of ours has come back to ask: one that waits reloads itself, and no other page can say that it is ours.
+pub(super) fn is_own_reload(form: Form, parts: &Parts, server: &Server) -> bool {
+    form == Form::Page && parts.method == Method::GET && is_same_origin(parts, server.config().issuer())
 }
 
 /// Reads an answer: a form, or a JSON object of the exact type.

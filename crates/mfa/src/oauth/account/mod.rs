@@ -29,7 +29,7 @@ use super::cookies::caller;
 use super::pages::account_name;
 use super::reply::{Form, Replies, is_json, is_type, refusal};
 use crate::step::Shown;
-use crate::{Answer, Caller, Frame, LoginError, Screen};
+use crate::{Answer, Caller, Frame, Heading, LoginError, Screen};
 
 /// How old the proof of a factor may be that lets its owner change factors.
 const FRESH: Duration = Duration::from_secs(10 * 60);
@@ -156,7 +156,7 @@ impl Endpoint for Show {
         match Visit::begin(&replies, &parts).await {
             Ok(visit) => visit.page(self.1, done_of(&parts)).await,
             Err(NotIn::SignInFirst) => sign_in::first(&replies, self.1),
-            Err(NotIn::Refused(refusal)) => replies.refused_as(TITLE, &refusal),
+            Err(NotIn::Refused(refusal)) => replies.refused_as(Heading::Failed, &refusal),
         }
     }
 }
@@ -167,18 +167,15 @@ impl Endpoint for Change {
         let (parts, body) = request.into_parts();
         let replies = Replies::new(&self.0, server, &parts, Form::of(&parts));
         if !is_same_origin(&parts, server.config().issuer()) {
-            return replies.refused_as(TITLE, &Cause::Forged.into());
+            return replies.refused_as(Heading::Failed, &Cause::Forged.into());
         }
         match Visit::begin(&replies, &parts).await {
             Ok(visit) => visit.take(self.1, &parts, &body).await,
             Err(NotIn::SignInFirst) => sign_in::first(&replies, self.1),
-            Err(NotIn::Refused(refusal)) => replies.refused_as(TITLE, &refusal),
+            Err(NotIn::Refused(refusal)) => replies.refused_as(Heading::Failed, &refusal),
         }
     }
 }
-
-/// The heading of what cannot go on.
-const TITLE: &str = "That did not work";
 
 /// Why a visit does not begin.
 enum NotIn {
@@ -257,23 +254,23 @@ impl<'a> Visit<'a> {
     async fn take(mut self, room: Room, parts: &Parts, body: &Bytes) -> Response<Bytes> {
         let sent = match Sent::read(parts, body) {
             Ok(sent) => sent,
-            Err(refusal) => return self.replies.refused_as(TITLE, &refusal),
+            Err(refusal) => return self.replies.refused_as(Heading::Failed, &refusal),
         };
         let csrf = sent.csrf.as_ref().map(Shown::expose).unwrap_or_default();
         if !self.server().is_anti_forgery(&self.browser, self.matter(), csrf) {
-            return self.replies.refused_as(TITLE, &Cause::Forged.into());
+            return self.replies.refused_as(Heading::Failed, &Cause::Forged.into());
         }
         match self.is_fresh().await {
             Ok(false) if room.needs_fresh_factor() => return sign_in::anew(self.replies, room),
             Ok(_) => {}
-            Err(refusal) => return self.replies.refused_as(TITLE, &refusal),
+            Err(refusal) => return self.replies.refused_as(Heading::Failed, &refusal),
         }
         match room.change(&mut self, &sent).await {
             Ok(Done::Yes(what)) => self.changed(room, what).await,
             Ok(Done::Shown(own)) => self.screen(room, StatusCode::OK, own, None).await,
             Ok(Done::Gone) => self.screen(room, StatusCode::NOT_FOUND, json!({}), Some("gone")).await,
             Ok(Done::Wrong(code)) => self.screen(room, StatusCode::UNPROCESSABLE_ENTITY, json!({}), Some(code)).await,
-            Err(refusal) => self.replies.refused_as(TITLE, &refusal),
+            Err(refusal) => self.replies.refused_as(Heading::Failed, &refusal),
         }
     }
 
@@ -315,7 +312,7 @@ impl<'a> Visit<'a> {
                 let screen = RoomScreen { name: room.screen(), frame: &frame, own, error };
                 self.server().with_cookie(&self.browser, self.replies.screen(status, &screen, None))
             }
-            Err(refusal) => self.replies.refused_as(TITLE, &refusal),
+            Err(refusal) => self.replies.refused_as(Heading::Failed, &refusal),
         }
     }
 

@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use super::super::Login;
 use super::super::cookies::{caller, remember};
-use super::super::login::{has_proven, read};
+use super::super::login::{has_proven, is_own_reload, read};
 use super::super::reply::{Form, Replies, refusal};
-use super::{FRESH, Room, TITLE};
-use crate::{BrowserMarks, Caller, Done, LoginError, LoginId, LoginRequest, Step, StepError};
+use super::{FRESH, Room};
+use crate::{Answer, BrowserMarks, Caller, Done, Heading, LoginError, LoginId, LoginRequest, Step, StepError};
 
 const PATH: &str = "/account/sign-in";
 
@@ -62,7 +62,7 @@ impl Endpoint for Begin {
         let replies = Replies::new(&self.0, server, &parts, Form::of(&parts));
         match begin(&replies, &parts).await {
             Ok(response) => response,
-            Err(refusal) => replies.refused_as(TITLE, &refusal),
+            Err(refusal) => replies.refused_as(Heading::Failed, &refusal),
         }
     }
 }
@@ -110,12 +110,13 @@ impl Endpoint for ReadStep {
             let visit = Visit::of(&replies, &parts).await?;
             match self.0.mfa.step(visit.id, &visit.caller).await {
                 Ok(Step::Done(done)) => visit.finish(done).await,
+                Ok(Step::Wait(_)) if is_own_reload(replies.form, &parts, server) => visit.answer(&Answer::Poll).await,
                 Ok(step) => Ok(visit.page(&step)),
                 Err(LoginError::Expired) => Ok(first(&replies, Room::Overview)),
                 Err(error) => Err(refusal(error)),
             }
         };
-        shown.await.unwrap_or_else(|refusal| replies.refused_as(TITLE, &refusal))
+        shown.await.unwrap_or_else(|refusal| replies.refused_as(Heading::Failed, &refusal))
     }
 }
 
@@ -125,10 +126,10 @@ impl Endpoint for AnswerStep {
         let (parts, body) = request.into_parts();
         let replies = Replies::new(&self.0, server, &parts, Form::of(&parts));
         if !is_same_origin(&parts, server.config().issuer()) {
-            return replies.refused_as(TITLE, &Cause::Forged.into());
+            return replies.refused_as(Heading::Failed, &Cause::Forged.into());
         }
         let answered = async { Visit::of(&replies, &parts).await?.take(&parts, &body).await };
-        answered.await.unwrap_or_else(|refusal| replies.refused_as(TITLE, &refusal))
+        answered.await.unwrap_or_else(|refusal| replies.refused_as(Heading::Failed, &refusal))
     }
 }
 
@@ -159,17 +160,21 @@ impl<'a> Visit<'a> {
         format!("{}{PATH}/{}", self.replies.server.config().issuer().path(), self.id.0)
     }
 
-    async fn take(mut self, parts: &Parts, body: &Bytes) -> Result<Response<Bytes>, Refusal> {
-        let (server, mfa) = (self.replies.server, &self.replies.login.mfa);
+    async fn take(self, parts: &Parts, body: &Bytes) -> Result<Response<Bytes>, Refusal> {
         let submission = read(parts, body)?;
         let csrf = submission.csrf.unwrap_or_default();
-        if !server.is_anti_forgery(&self.browser, self.id.0, csrf.expose()) {
+        if !self.replies.server.is_anti_forgery(&self.browser, self.id.0, csrf.expose()) {
             return Err(Cause::Forged.into());
         }
-        match mfa.answer(self.id, &submission.answer, &self.caller).await {
+        self.answer(&submission.answer).await
+    }
+
+    async fn answer(mut self, given: &Answer) -> Result<Response<Bytes>, Refusal> {
+        let (server, mfa) = (self.replies.server, &self.replies.login.mfa);
+        match mfa.answer(self.id, given, &self.caller).await {
             Ok(Step::Done(done)) => self.finish(done).await,
             Ok(step) => {
-                if has_proven(&submission.answer, &step) {
+                if has_proven(given, &step) {
                     server.renew_cookie(&mut self.browser).await?;
                 }
                 Ok(self.page(&step))
