@@ -54,6 +54,8 @@ macro_rules! kinds {
 }
 
 kinds! {
+    /// Somebody else may have got in to an account; the cause says by what it was seen.
+    AccountCompromised => "account.compromised",
     /// A client was given a code or a token response at the authorization endpoint.
     AuthorizationGranted => "authorization.granted",
     /// The user said no, or a request for authorization was refused; the cause says which.

@@ -14,7 +14,7 @@ use crate::factor::{Enrolled, RECOVERY_CODE, RecoveryFactor, State};
 use crate::keys::ENROLMENTS;
 use crate::login::record::Remember;
 use crate::step::Way;
-use crate::{Method, Subjects};
+use crate::{Compromised, Method, Subjects};
 
 /// Names an authenticator: its method, and an id of its own. Written `totp|dev_…`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -154,6 +154,9 @@ pub(crate) struct Enrolments {
     /// There were authenticators, and there are none any more. [`Read::put`] sees to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) had: bool,
+    /// Somebody else may have got in. It stands here so that every step of a login sees it, in the record that it reads anyway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) compromised: Option<Compromised>,
 }
 
 /// An invitation to set up a first factor: once, until its time is over.
@@ -171,6 +174,11 @@ impl Stored for Enrolments {
 impl Enrolments {
     /// The most authenticators of one subject.
     pub(crate) const MAX: usize = 32;
+
+    /// Whether somebody else may have got in lately.
+    pub(crate) fn compromised_at(&self, now: UnixTime) -> Option<Compromised> {
+        self.compromised.filter(|mark| now < mark.until)
+    }
 
     pub(crate) fn find(&self, id: Id) -> Option<&Authenticator> {
         self.authenticators.iter().find(|authenticator| authenticator.id == id)

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use countersign_accounts::Account;
 use countersign_primitives::{AcrTable, BoxError, Requirement, Subject, UnixTime};
 
+use crate::Compromised;
 use crate::risk::RiskPolicy;
 
 /// What is asked of everybody, of groups and of single users. Clients, scopes and resources state their own [`Requirement`] beside
@@ -43,6 +44,7 @@ pub struct Policy {
     suggested: Option<String>,
     risk: Option<Arc<RiskPolicy>>,
     remember: Option<Duration>,
+    after_compromise: Duration,
 }
 
 impl fmt::Debug for Policy {
@@ -58,6 +60,7 @@ impl fmt::Debug for Policy {
             .field("suggested", &self.suggested)
             .field("risk", &self.risk)
             .field("remember", &self.remember)
+            .field("after_compromise", &self.after_compromise)
             .finish()
     }
 }
@@ -82,10 +85,11 @@ impl PartialEq for Policy {
                 verified_contacts,
                 suggested,
                 remember,
+                after_compromise,
                 rules: _,
                 risk: _,
             } = policy.clone();
-            (everybody, groups, users, first_enrolment, grace, verified_contacts, suggested, remember)
+            (everybody, groups, users, first_enrolment, grace, verified_contacts, suggested, remember, after_compromise)
         };
         same_rules && same_risk && said(self) == said(other)
     }
@@ -120,6 +124,7 @@ pub struct PolicyInput<'a> {
     account: Option<&'a Account>,
     client_id: Option<&'a str>,
     duty: Duty,
+    compromised: Option<Compromised>,
     now: UnixTime,
 }
 
@@ -140,7 +145,7 @@ impl<'a> PolicyInput<'a> {
     /// A question about a user, at a time.
     #[must_use]
     pub fn of(subject: &'a Subject, now: UnixTime) -> Self {
-        Self { subject, account: None, client_id: None, duty: Duty::None, now }
+        Self { subject, account: None, client_id: None, duty: Duty::None, compromised: None, now }
     }
 
     /// The user's account, whose groups count.
@@ -161,6 +166,13 @@ impl<'a> PolicyInput<'a> {
     #[must_use]
     pub fn with_duty(mut self, duty: Duty) -> Self {
         self.duty = duty;
+        self
+    }
+
+    /// Whether somebody else may have got in to the account lately ([`Mfa::report_compromise`](crate::Mfa::report_compromise)).
+    #[must_use]
+    pub fn with_compromised(mut self, compromised: Option<Compromised>) -> Self {
+        self.compromised = compromised;
         self
     }
 
@@ -186,6 +198,12 @@ impl<'a> PolicyInput<'a> {
     #[must_use]
     pub fn duty(&self) -> Duty {
         self.duty
+    }
+
+    /// Whether somebody else may have got in lately, at a login; grants rest on what that proved, and are not asked.
+    #[must_use]
+    pub fn compromised(&self) -> Option<Compromised> {
+        self.compromised
     }
 
     /// The time.
@@ -261,6 +279,7 @@ impl Policy {
             suggested: None,
             risk: None,
             remember: None,
+            after_compromise: Compromised::LASTS,
         }
     }
 
@@ -359,6 +378,19 @@ impl Policy {
     /// How long browsers are remembered, where any is.
     pub(crate) fn remembers_devices(&self) -> Option<Duration> {
         self.remember
+    }
+
+    /// For how long a second factor is asked for at every login once somebody else may have got in
+    /// ([`Mfa::report_compromise`](crate::Mfa::report_compromise)). Default: seven days ([`Compromised::LASTS`]); zero takes no notice.
+    #[must_use]
+    pub fn after_compromise(mut self, lasts: Duration) -> Self {
+        self.after_compromise = lasts;
+        self
+    }
+
+    /// For how long notice is taken of a compromise, where it is.
+    pub(crate) fn heeds_compromise(&self) -> Option<Duration> {
+        Some(self.after_compromise).filter(|lasts| !lasts.is_zero())
     }
 
     pub(crate) fn suggested(&self) -> Option<&str> {

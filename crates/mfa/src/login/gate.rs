@@ -19,6 +19,8 @@ impl Inner {
     pub(super) fn gate(&self, login: &Login, enrolments: Option<&Enrolments>, now: UnixTime) -> Option<Gate> {
         match self.policy.enrolment() {
             FirstEnrolment::Closed => None,
+            // Whoever has the password may not be its owner.
+            FirstEnrolment::ThisLogin if enrolments.is_some_and(|all| all.compromised_at(now).is_some()) => None,
             FirstEnrolment::ThisLogin => Some(Gate::Open),
             FirstEnrolment::VerifiedChannel => {
                 let opening = enrolments?.authenticators.iter().filter(|one| one.opens_only);

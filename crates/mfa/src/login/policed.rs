@@ -11,7 +11,7 @@ use super::second_factor::TRIES;
 use super::{FirstFactor, Ordered};
 use crate::enrolments::{Enrolments, Read};
 use crate::mfa::Inner;
-use crate::{Duty, LoginError, PolicyInput};
+use crate::{Compromised, Duty, LoginError, PolicyInput};
 
 impl Inner {
     /// What the policy asks of a user for this client, whatever login it rests on.
@@ -30,7 +30,7 @@ impl Inner {
         } else {
             Duty::None
         };
-        self.floor(subject, account, client, duty, now).await
+        self.floor(subject, account, client, (duty, None), now).await
     }
 
     /// Whether a user has a factor that can be asked for.
@@ -45,10 +45,11 @@ impl Inner {
         subject: &Subject,
         account: Option<&Account>,
         client: Option<&str>,
-        duty: Duty,
+        (duty, compromised): (Duty, Option<Compromised>),
         now: UnixTime,
     ) -> Result<Requirement, LoginError> {
         let input = PolicyInput::of(subject, now).with_account(account).for_client(client).with_duty(duty);
+        let input = input.with_compromised(compromised);
         self.policy.requirement(&input, &self.table).await.map_err(LoginError::Policy)
     }
 

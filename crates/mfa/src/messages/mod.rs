@@ -135,6 +135,8 @@ pub enum Notice<'a> {
     GuessingClosed,
     /// The owner said that a sign-in was not theirs.
     PushDenied,
+    /// Something was used twice that only its owner has: somebody else may have got in.
+    Compromised,
     /// Somebody typed this address where an account was asked for, and none has it.
     NoAccount,
     /// Somebody tried to register this address, and an account has it.
@@ -153,6 +155,7 @@ impl<'a> Notice<'a> {
             Self::Guessing => "notice.guessing",
             Self::GuessingClosed => "notice.guessing_closed",
             Self::PushDenied => "notice.push_denied",
+            Self::Compromised => "notice.compromised",
             Self::NoAccount => "notice.no_account",
             Self::AccountExists => "notice.account_exists",
         }

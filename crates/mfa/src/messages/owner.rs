@@ -17,6 +17,7 @@ impl Notice<'_> {
             | Self::FactorRemoved(_)
             | Self::FactorsReset
             | Self::RecoveryCodesReplaced
+            | Self::Compromised
             | Self::PasswordChanged => true,
             Self::RecoveryCodeUsed
             | Self::Guessing

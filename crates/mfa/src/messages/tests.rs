@@ -20,7 +20,7 @@ fn sms() -> Envelope<'static> {
     Envelope::new(Channel::Sms, "+4915112345678", NOW)
 }
 
-const NOTICES: [Notice<'static>; 11] = [
+const NOTICES: [Notice<'static>; 12] = [
     Notice::FactorEnrolled("Authenticator app"),
     Notice::FactorRemoved("Authenticator app"),
     Notice::FactorsReset,
@@ -30,6 +30,7 @@ const NOTICES: [Notice<'static>; 11] = [
     Notice::Guessing,
     Notice::GuessingClosed,
     Notice::PushDenied,
+    Notice::Compromised,
     Notice::NoAccount,
     Notice::AccountExists,
 ];

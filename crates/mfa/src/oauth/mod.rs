@@ -18,8 +18,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use countersign_oauth_core::{At, Cause, Config, Extension, Gathered, Hook, Refusal, Route, Wanted};
+use countersign_oauth_core::{At, Cause, Config, EndReason, Ended, Extension, Gathered, Hook, Refusal, Route, Wanted};
 use countersign_primitives::{Remembered, Requirement, SignedIn, Subject};
+use countersign_storage_traits::Batch;
 use http::Method;
 
 use crate::{Mfa, Presenter};
@@ -109,7 +110,7 @@ impl Extension for Login {
     }
 
     fn hooks(&self) -> &'static [Hook] {
-        &[Hook::Demand, Hook::Vouch]
+        &[Hook::Demand, Hook::Vouch, Hook::Ended]
     }
 
     fn routes(&self, _: &Config) -> Vec<Route> {
@@ -133,6 +134,22 @@ impl Extension for Login {
     fn metadata(&self, _: &Config, out: &mut Gathered) {
         let values: Vec<_> = self.mfa.acr_values().iter().map(|acr| acr.as_str().to_owned()).collect();
         out.add("acr_values_supported", values);
+    }
+
+    /// A code or a refresh token that was used twice was in other hands than its client's (RFC 9700 §4.14): its user is told and signed
+    /// out, and proves a second factor for a time.
+    async fn ended(&self, at: &At<'_>, ended: &Ended<'_>, _: &mut Batch) -> Result<(), Refusal> {
+        let cause = match ended.reason {
+            EndReason::CodeReused => Cause::CodeReused.id(),
+            EndReason::RefreshTokenReused => Cause::RefreshTokenReused.id(),
+            _ => return Ok(()),
+        };
+        if let Some(who) = ended.grant.who()
+            && self.mfa.report_compromise(who.subject(), cause).await.map_err(reply::refusal)?.is_some()
+        {
+            at.server.end_sessions_of(who.subject(), None).await?;
+        }
+        Ok(())
     }
 
     async fn vouches(&self, _: &At<'_>, subject: &Subject, device: Remembered) -> Result<bool, Refusal> {

@@ -222,3 +222,50 @@ async fn forms_of_the_account_work_without_script() {
     let again = browser.form("/account/factors", &form).await;
     assert_eq!(location(&again), "/account/sign-in?to=factors&fresh=1");
 }
+
+#[tokio::test]
+async fn rfc9700_4_14_a_token_that_was_used_twice_signs_its_user_out_and_asks_for_the_factor() {
+    let bench = bench().await;
+    let (mut browser, secret) = alice(&bench).await;
+    let mut mallory = sign_in(&bench, "bob").await;
+    let mut other = bench.browser();
+    let login = other.authorize("scope=orders").await;
+    let step = other.password(&login, "alice").await;
+    let back = other.consent(&login, &step).await;
+    let code = back.split_once("code=").unwrap().1.split('&').next().unwrap().to_owned();
+    let form = format!(
+        "client_id=shop&grant_type=authorization_code&code={code}&redirect_uri=https%3A%2F%2Fshop.example%2Fcb\
+         &code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+    );
+    assert_eq!(bench.browser().form("/oauth/token", &form).await.status(), StatusCode::OK);
+    assert_eq!(browser.get("/account").await.status(), StatusCode::OK);
+    assert_eq!(bench.browser().form("/oauth/token", &form).await.status(), StatusCode::BAD_REQUEST);
+    assert!(bench.mfa.compromised(&"u-1".into()).await.unwrap().is_some());
+    for browser in [&mut browser, &mut other] {
+        assert_eq!(browser.get("/account").await.status(), StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(mallory.get("/account").await.status(), StatusCode::OK, "nobody else's");
+    // The next login needs the factor, whatever it is for.
+    let login = browser.authorize("scope=orders").await;
+    let step = browser.password(&login, "alice").await;
+    assert_eq!(step["step"], "code", "{step}");
+    let step = browser.answer(&login, &step, json!({"answer": "code", "code": bench.code(&secret)})).await;
+    assert!(browser.consent(&login, &step).await.contains("code="));
+}
+
+#[tokio::test]
+async fn whoever_says_this_was_not_me_ends_everything_and_proves_a_factor_next() {
+    let bench = bench().await;
+    let (mut browser, _) = alice(&bench).await;
+    let mut thief = bench.browser();
+    let login = thief.authorize("scope=orders").await;
+    let step = thief.password(&login, "alice").await;
+    thief.consent(&login, &step).await;
+    let said = change(&mut browser, "/account/sessions", json!({"action": "not_me"})).await;
+    assert_eq!((said.status(), &body(&said)["error"]), (StatusCode::UNAUTHORIZED, &json!("login_required")));
+    for browser in [&mut browser, &mut thief] {
+        assert_eq!(browser.get("/account").await.status(), StatusCode::UNAUTHORIZED);
+    }
+    let login = thief.authorize("scope=orders").await;
+    assert_eq!(thief.password(&login, "alice").await["step"], "code");
+}

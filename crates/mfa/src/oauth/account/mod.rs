@@ -124,6 +124,8 @@ enum Done {
     Yes(&'static str),
     /// It was done, and there is something to show, this once.
     Shown(Value),
+    /// Nobody is signed in any more.
+    SignedOut,
     /// What it was about is not there (any more).
     Gone,
     /// Something in it was wrong.
@@ -268,6 +270,7 @@ impl<'a> Visit<'a> {
         match room.change(&mut self, &sent).await {
             Ok(Done::Yes(what)) => self.changed(room, what).await,
             Ok(Done::Shown(own)) => self.screen(room, StatusCode::OK, own, None).await,
+            Ok(Done::SignedOut) => sign_in::first(self.replies, room),
             Ok(Done::Gone) => self.screen(room, StatusCode::NOT_FOUND, json!({}), Some("gone")).await,
             Ok(Done::Wrong(code)) => self.screen(room, StatusCode::UNPROCESSABLE_ENTITY, json!({}), Some(code)).await,
             Err(refusal) => self.replies.refused_as(Heading::Failed, &refusal),

@@ -3,7 +3,7 @@
 use countersign_oauth_core::{Cause, Refusal};
 use serde_json::{Value, json};
 
-use super::{Done, Sent, Visit, seconds};
+use super::{Done, Sent, Visit, failed, seconds};
 
 pub(super) async fn show(visit: &Visit<'_>) -> Result<Value, Refusal> {
     let listed = visit.server().sessions_of(visit.who.subject()).await?;
@@ -30,6 +30,12 @@ pub(super) async fn change(visit: &mut Visit<'_>, sent: &Sent) -> Result<Done, R
         "end_others" => {
             server.end_sessions_of(subject, visit.who.session_id()).await?;
             Ok(Done::Yes("sessions_ended"))
+        }
+        // Somebody else is signed in: everything ends, this session too, and the next login proves a factor.
+        "not_me" => {
+            visit.login().mfa.report_compromise(subject, "owner.reported").await.map_err(failed)?;
+            server.revoke_subject(subject.clone()).await?;
+            Ok(Done::SignedOut)
         }
         _ => Err(Cause::MalformedParameters.into()),
     }
