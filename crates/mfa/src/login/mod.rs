@@ -154,7 +154,7 @@ impl LoginRequest {
         self
     }
 
-    /// What was proven before this is too old and asked anew: `max_age` and `prompt=login` say so. A requirement's own greatest
+    /// What was proven before this is too old and asked anew, remembered devices with it: `max_age` and `prompt=login` say so. A requirement's own greatest
     /// age is looked after without it.
     #[must_use]
     pub fn since(mut self, since: UnixTime) -> Self {

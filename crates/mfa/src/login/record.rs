@@ -250,12 +250,14 @@ impl Login {
         now: UnixTime,
     ) -> Self {
         let since = request.since.max(oldest(&request, floor, table, now));
+        // Whoever takes no old proof takes no remembered one.
+        let anew = request.since > UnixTime::default();
         let LoginRequest { context, requirement, acr_values, who, login_hint, client, client_id, languages, .. } =
             request;
         let mut login = Self {
             browser: caller.browser,
             context,
-            requirement,
+            requirement: if anew { requirement.never_remembered() } else { requirement },
             acr_values,
             login_hint: login_hint.filter(|hint| hint.len() <= Answer::MAX_LOGIN),
             begun_at: now,

@@ -206,6 +206,29 @@ async fn promise_12_sessions_devices_and_applications_are_ended_from_that_moment
 }
 
 #[tokio::test]
+async fn m34_a_remembered_device_changes_no_factor() {
+    let bench = bench().await;
+    let (mut browser, secret) = alice(&bench).await;
+    browser.cookies.retain(|name, _| name.contains("marks"));
+    let login = browser.authorize("scope=payments").await;
+    let step = browser.password(&login, "alice").await;
+    let answer = json!({"answer": "code", "code": bench.code(&secret), "remember": true});
+    let step = browser.answer(&login, &step, answer).await;
+    browser.consent(&login, &step).await;
+    bench.clock.advance(MINUTE);
+    // A session that rests on the device: it may look, and is asked for the factor before it changes one.
+    browser.cookies.retain(|name, _| name.contains("marks"));
+    let login = browser.authorize("scope=payments").await;
+    let step = browser.password(&login, "alice").await;
+    browser.consent(&login, &step).await;
+    let refused = change(&mut browser, "/account/recovery-codes", json!({"action": "renew"})).await;
+    assert_eq!(body(&refused)["error"], "insufficient_user_authentication");
+    prove(&bench, &mut browser, &secret).await;
+    let renewed = change(&mut browser, "/account/recovery-codes", json!({"action": "renew"})).await;
+    assert_eq!(renewed.status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn forms_of_the_account_work_without_script() {
     let bench = bench().await;
     let (mut browser, _) = alice(&bench).await;

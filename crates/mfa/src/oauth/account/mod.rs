@@ -13,12 +13,11 @@ mod sessions;
 mod sign_in;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use countersign_oauth_core::{Browser, Cause, Endpoint, Params, Refusal, Route, Server, answer, is_same_origin};
-use countersign_primitives::{Amr, Id, SecretString, SignedIn, UnixTime};
+use countersign_primitives::{Id, SecretString, SignedIn, UnixTime};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, header};
 use serde::Deserialize;
@@ -30,9 +29,6 @@ use super::pages::account_name;
 use super::reply::{Form, Replies, is_json, is_type, refusal};
 use crate::step::Shown;
 use crate::{Answer, Caller, Frame, Heading, LoginError, Screen};
-
-/// How old the proof of a factor may be that lets its owner change factors.
-const FRESH: Duration = Duration::from_secs(10 * 60);
 
 /// The longest name of a thing that a user names.
 const LONGEST_LABEL: usize = 64;
@@ -239,11 +235,11 @@ impl<'a> Visit<'a> {
 
     /// Whether a factor was proven within the last minutes; of a user who has none, the password.
     async fn is_fresh(&self) -> Result<bool, Refusal> {
-        let young = |at| self.now().since(at) <= FRESH;
-        if self.login().mfa.0.has_factor(self.who.subject()).await.map_err(refusal)? {
-            return Ok(self.who.proofs().iter().any(|proof| proof.amr == Amr::Mfa && young(proof.at)));
+        let mfa = &self.login().mfa;
+        if mfa.0.has_factor(self.who.subject()).await.map_err(refusal)? {
+            return Ok(mfa.has_fresh_factor(&self.who));
         }
-        Ok(young(self.who.auth_time()))
+        Ok(self.who.auth_time() >= mfa.fresh_since())
     }
 
     /// What the forms of this session are about.

@@ -23,9 +23,12 @@ pub(super) async fn change(visit: &mut Visit<'_>, sent: &Sent) -> Result<Done, R
     if sent.action != "renew" {
         return Err(Cause::MalformedParameters.into());
     }
-    match visit.login().mfa.authenticators().new_recovery_codes(visit.who.subject()).await {
+    match visit.login().mfa.renew_recovery_codes(&visit.who).await {
         Ok(codes) => Ok(Done::Shown(json!({ "codes": codes.iter().map(Shown::expose).collect::<Vec<_>>() }))),
-        Err(AuthenticatorsError::NoFactor | AuthenticatorsError::NoSuchMethod(_)) => Ok(Done::Gone),
+        // Who has no factor has nothing that they would stand in for.
+        Err(
+            AuthenticatorsError::NoFactor | AuthenticatorsError::NoSuchMethod(_) | AuthenticatorsError::FactorTooOld,
+        ) => Ok(Done::Gone),
         Err(error) => Err(failed(error)),
     }
 }

@@ -14,7 +14,7 @@ use super::super::Login;
 use super::super::cookies::{caller, remember};
 use super::super::login::{has_proven, is_own_reload, read};
 use super::super::reply::{Form, Replies, refusal};
-use super::{FRESH, Room};
+use super::Room;
 use crate::{Answer, BrowserMarks, Caller, Done, Heading, LoginError, LoginId, LoginRequest, Step, StepError};
 
 const PATH: &str = "/account/sign-in";
@@ -79,11 +79,11 @@ async fn begin(replies: &Replies<'_>, parts: &Parts) -> Result<Response<Bytes>, 
     let id = LoginId(server.random().id()?);
     server.open_login(&mut browser, id.0).await?;
     let caller = caller(server, &browser, who.as_ref(), parts);
-    let fresh = params.get("fresh").is_some();
-    let request = LoginRequest::new()
-        .context(json!({ "to": room.name() }))
-        .requirement(required(replies, who.as_ref(), fresh).await?)
-        .languages(replies.languages(None));
+    let request = LoginRequest::new().context(json!({ "to": room.name() })).languages(replies.languages(None));
+    let request = match who.as_ref().filter(|_| params.get("fresh").is_some()) {
+        Some(who) => request.requirement(required(replies, who).await?).since(replies.login.mfa.fresh_since()),
+        None => request,
+    };
     let request = who.into_iter().fold(request, LoginRequest::who);
     let step = replies.login.mfa.begin(id, request, &caller).await.map_err(refusal)?;
     let visit = Visit { replies, id, browser, caller, marks: BrowserMarks::default() };
@@ -95,10 +95,9 @@ async fn begin(replies: &Replies<'_>, parts: &Parts) -> Result<Response<Bytes>, 
 }
 
 /// What is to be proven anew: a factor where its owner has one, else whatever says who they are.
-async fn required(replies: &Replies<'_>, who: Option<&SignedIn>, fresh: bool) -> Result<Requirement, Refusal> {
-    let Some(who) = who.filter(|_| fresh) else { return Ok(Requirement::NONE) };
+async fn required(replies: &Replies<'_>, who: &SignedIn) -> Result<Requirement, Refusal> {
     let has_factor = replies.login.mfa.0.has_factor(who.subject()).await.map_err(refusal)?;
-    Ok(if has_factor { Requirement::MFA } else { Requirement::NONE }.max_age(FRESH))
+    Ok(if has_factor { Requirement::MFA } else { Requirement::NONE })
 }
 
 #[async_trait]
