@@ -146,7 +146,7 @@ fn promise_3_a_move_that_was_killed_is_ended_by_another_and_no_server_starts_bef
 fn promise_3_a_running_server_stops_within_seconds_when_its_store_is_moved() {
     let (postgres, redis) = (Postgres::start(), Redis::start(DURABLE));
     for (number, from) in [postgres.url(), redis.url(), "sqlite:first.db".to_owned()].into_iter().enumerate() {
-        let mut quickstart = Quickstart::configured(crate::CLIENTS, &["--store", &from]);
+        let mut quickstart = Quickstart::configured(CLIENTS, &["--store", &from]);
         let mut before = Before::begin(&quickstart);
         let to = format!("sqlite:moved-{number}.db");
         let words = ["move", "--from", &from, "--to", &to];
