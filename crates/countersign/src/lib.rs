@@ -63,6 +63,7 @@
 //! | `smtp` | `smtp::Smtp`, a sender of mails, by rustls on ring | |
 //! | `twilio` | `twilio::Twilio` and `twilio::TwilioVerify`, senders of text messages and calls over any `outbound::Fetcher` | |
 //! | `http-client` | `outbound::HttpClient`, a `Fetcher` over reqwest, by rustls on ring | |
+//! | `geoip` | `mfa::risk::GeoDatabase`, where addresses are, by a database in MaxMind's format | |
 //! | `http-hook` | `outbound::HttpHook`, messages as signed JSON to an address of yours | |
 //! | `memory` | `store::MemoryStore`, for tests | |
 //! | `testkit` | `store::testkit`, the suite that proves a storage adapter of one's own: for development dependencies | |

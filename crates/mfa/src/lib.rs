@@ -72,6 +72,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `oauth` | the module `oauth`: the login as an extension of `countersign-oauth-core`, which serves `/authorize` and `/login` as pages and as JSON steps. On in `countersign` |
+//! | `geoip` | [`risk`]'s `GeoDatabase`: where addresses are, by a database in MaxMind's format that the host supplies |
 //! | `legacy-hashes` | passwords hashed by other systems with bcrypt or scrypt are accepted, and hashed anew at the next login. On in `countersign` |
 //!
 //! # Where next

@@ -41,12 +41,6 @@ pub(super) struct Thresholds {
     pub(super) low: u32,
 }
 
-impl Default for Thresholds {
-    fn default() -> Self {
-        Self { medium: 30, low: 60 }
-    }
-}
-
 impl Thresholds {
     /// Whether there is a high confidence, and medium is not above low.
     pub(super) fn are_sound(self) -> bool {

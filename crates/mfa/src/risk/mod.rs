@@ -35,6 +35,8 @@ mod addresses;
 mod confidence;
 mod counts;
 mod finding;
+#[cfg(feature = "geoip")]
+mod geoip;
 mod history;
 mod judge;
 mod place;
@@ -48,6 +50,8 @@ mod tests;
 pub use addresses::{AddressList, AddressListError};
 pub use confidence::Confidence;
 pub use finding::{Finding, RiskSignal};
+#[cfg(feature = "geoip")]
+pub use geoip::{GeoDatabase, GeoDatabaseError};
 pub use place::{Coordinates, Place, Places};
 pub use policy::RiskPolicy;
 pub use report::{RiskOutcome, RiskReport, SignalReport};

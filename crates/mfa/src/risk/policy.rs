@@ -69,6 +69,9 @@ impl Default for RiskPolicy {
 }
 
 impl RiskPolicy {
+    /// From which score on confidence is medium, and low, unless [`thresholds`](Self::thresholds) says otherwise.
+    pub const DEFAULT_THRESHOLDS: (u32, u32) = (30, 60);
+
     /// The signals that need nothing of the host (`new_device`, `velocity`, `recent_failures`, `unusual_hour`), and a second factor
     /// wherever confidence is not high.
     #[must_use]
@@ -76,7 +79,7 @@ impl RiskPolicy {
         let none = Self {
             signals: Vec::new(),
             weights: BTreeMap::new(),
-            thresholds: Thresholds::default(),
+            thresholds: Thresholds { medium: Self::DEFAULT_THRESHOLDS.0, low: Self::DEFAULT_THRESHOLDS.1 },
             at_medium: Requirement::MFA,
             at_low: Requirement::MFA,
             refuse_at_low: false,
@@ -172,6 +175,11 @@ impl RiskPolicy {
         self
     }
 
+    /// The names of its signals.
+    pub fn signal_names(&self) -> impl Iterator<Item = &str> {
+        self.signals.iter().map(|signal| signal.name())
+    }
+
     pub(super) fn places_source(&self) -> Option<&dyn Places> {
         self.places.as_deref()
     }
@@ -184,7 +192,7 @@ impl RiskPolicy {
 
     /// Whether every password that is typed right is looked up.
     pub(crate) fn checks_passwords(&self) -> bool {
-        self.signals.iter().any(|signal| signal.name() == BreachedPassword::NAME)
+        self.signal_names().any(|name| name == BreachedPassword::NAME)
     }
 
     /// What it may ask, for which factors must do.
@@ -194,7 +202,7 @@ impl RiskPolicy {
 
     /// Whether it can be carried out.
     pub(crate) fn check(&self, knows_lost_passwords: bool) -> Result<(), MfaConfigError> {
-        let is_signal = |name: &&String| self.signals.iter().any(|signal| signal.name() == *name);
+        let is_signal = |name: &&String| self.signal_names().any(|signal| signal == *name);
         if let Some(unknown) = self.weights.keys().find(|name| !is_signal(name)) {
             return Err(MfaConfigError::RiskSignal(unknown.clone()));
         }

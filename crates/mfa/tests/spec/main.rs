@@ -13,6 +13,8 @@ mod delivered_secrets;
 mod delivered_walks;
 mod ended;
 mod first_enrolment;
+#[cfg(feature = "geoip")]
+mod geoip;
 mod guessing;
 mod guessing_in_a_row;
 mod guessing_without_cookies;
@@ -20,6 +22,8 @@ mod hooks;
 mod host_factor;
 mod letterbox;
 mod links;
+#[cfg(feature = "geoip")]
+mod mmdb;
 mod notices;
 mod on_file;
 mod one_time_codes;
