@@ -5,7 +5,7 @@
 use std::thread;
 use std::time::Duration;
 
-use countersign_tests::{Callback, FrontEnd, Quickstart, Reply, User};
+use countersign_tests::{Callback, FrontEnd, Http, Quickstart, Reply, User};
 use serde_json::{Value, json};
 
 const CLIENTS: &str = r#"
@@ -383,4 +383,63 @@ fn oidc_rp_initiated_logout_2_a_front_end_asks_and_goes_where_it_is_told() {
     assert_eq!(redirect_to(&done), "https://shop.example/out?state=s1");
     let silent = provider.sent_back(&mut browser, "shop", "&prompt=none");
     assert_eq!(provider.answer(&silent, "error"), "login_required");
+}
+
+/// What the newest event of this name says.
+fn event(provider: &Provider, name: &str) -> Value {
+    let reply = Http::new()
+        .get(&provider.quickstart.url("/admin/events"), &[("authorization", "Bearer operator-token-0123456789")]);
+    let events = reply.json()["events"].as_array().unwrap().clone();
+    events.into_iter().rev().find(|event| event["name"] == name).unwrap()
+}
+
+fn adaptive(risk: &str) -> Provider {
+    let toml = format!("{CLIENTS}\n[mfa]\npolicy = \"adaptive\"\n[mfa.risk]\n{risk}");
+    let quickstart = Quickstart::configured(&toml, &["--admin-token", "operator-token-0123456789"]);
+    Provider { quickstart, callback: Callback::at("https://shop.example/callback") }
+}
+
+#[test]
+fn promise_8_an_adaptive_policy_asks_a_new_browser_for_a_factor_and_a_known_one_for_nothing() {
+    let places = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/mfa/tests/data/places.mmdb");
+    let provider = adaptive(&format!("geoip = \"{places}\"\n"));
+    let mut alice = User::alice();
+    let back = {
+        let mut browser = provider.signed_in("shop", &mut alice);
+        // The same browser, asked anew.
+        let login = browser.begin(&provider.request("shop", "&prompt=login"));
+        step(&browser.read(&login), 200, "password");
+        let reply = browser.answer(&login, alice.password()).json();
+        assert!(reply["step"] == "done" || reply["step"] == "consent", "{reply}");
+        assert_eq!(event(&provider, "risk.judged")["cause"], "confidence.high");
+        alice.walk(&mut browser, &login, "done")["redirect_to"].as_str().unwrap().to_owned()
+    };
+    assert_ne!(provider.claims(&back, "shop")["acr"], MULTI_FACTOR, "a known browser proved the password alone");
+
+    // Another one, whatever it says of itself.
+    let mut stranger = provider.browser();
+    let login = stranger.begin(&provider.request("shop", ""));
+    step(&stranger.read(&login), 200, "password");
+    step(&stranger.answer(&login, alice.password()), 200, "code");
+    step(&stranger.answer(&login, json!({ "answer": "skip" })), 200, "code");
+    let judged = event(&provider, "risk.judged");
+    assert_eq!(
+        (&judged["subject"], &judged["client_id"]),
+        (&event(&provider, "login.succeeded")["subject"], &json!("shop"))
+    );
+    assert!(judged["detail"].as_str().unwrap().starts_with("confidence medium, score 35: new_device 35 ("), "{judged}");
+    let done = alice.walk(&mut stranger, &login, "done");
+    assert_eq!(provider.claims(redirect_to(&done), "shop")["acr"], MULTI_FACTOR);
+}
+
+#[test]
+fn a_dry_run_of_an_adaptive_policy_asks_for_nothing_and_tells_what_it_would() {
+    let provider = adaptive("dry_run = true\n");
+    let alice = User::alice();
+    let mut browser = provider.browser();
+    let login = browser.begin(&provider.request("shop", ""));
+    step(&browser.read(&login), 200, "password");
+    step(&browser.answer(&login, alice.password()), 200, "consent");
+    let detail = event(&provider, "risk.judged")["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("; would ask ") && detail.ends_with(" (dry run)"), "{detail}");
 }

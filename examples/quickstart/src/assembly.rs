@@ -242,6 +242,7 @@ fn log(event: &Event) {
         method = event.method(),
         cause = event.cause(),
         section = event.section(),
+        detail = event.detail(),
         "{}", event.name()
     );
 }

@@ -46,7 +46,6 @@ const MEMBERS: &[&str] = &[
 /// Values that a later version knows, of members that this one reads.
 const VALUES: &[(&str, &[&str])] = &[
     ("client.preset", &["fapi2", "mcp", "legacy"]),
-    ("mfa.policy", &["adaptive"]),
     ("mfa.factors", &["passkey", "security_key"]),
     (
         "client.grant_types",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use countersign::mfa::risk::RiskPolicy;
 use countersign::mfa::{Budget, CodeAlphabet, CodeFormat, FirstEnrolment, FirstMethod, Policy, Push, PushLimits};
 use countersign::{Acr, AcrClass, AcrTable};
 use serde::de::Error as _;
@@ -12,6 +13,7 @@ use toml::Spanned;
 
 use super::ConfigFileError;
 use super::entries::RequirementEntry;
+use super::risk::RiskEntry;
 use super::value::{BudgetEntry, Period};
 
 /// When a second factor is asked for.
@@ -33,6 +35,10 @@ pub struct MfaEntry {
     email: ChannelEntry,
     voice: ChannelEntry,
     push: PushEntry,
+    risk: Option<Spanned<RiskEntry>>,
+    /// What looks at risk, once the files that it rests on were read.
+    #[serde(skip)]
+    adaptive: Option<RiskPolicy>,
 }
 
 /// How devices are asked.
@@ -70,9 +76,13 @@ impl MfaEntry {
     /// The policy that the file states.
     pub(crate) fn policy(&self) -> Policy {
         let policy = match self.policy {
-            PolicyName::Never => Policy::never(),
+            PolicyName::Never | PolicyName::Adaptive => Policy::never(),
             PolicyName::Always => Policy::always(),
             PolicyName::PhishingResistant => Policy::phishing_resistant(),
+        };
+        let policy = match &self.adaptive {
+            Some(risk) => policy.risk(risk.clone()),
+            None => policy,
         };
         let policy = policy.first_enrolment(self.first_enrolment.into());
         let policy = match self.grace {
@@ -144,8 +154,18 @@ impl MfaEntry {
         named.then(|| channel.code.look(&self.code))
     }
 
-    /// Recovery codes come with the first factor, and have no sense without one.
-    pub(super) fn check(&self, file: &Path, text: &str) -> Result<(), ConfigFileError> {
+    /// Reads what the table needs of other files, and looks for what has no sense: a risk that nothing comes of, recovery codes without a
+    /// factor.
+    pub(super) fn check(&mut self, file: &Path, text: &str) -> Result<(), ConfigFileError> {
+        self.adaptive = match &self.risk {
+            Some(risk) if self.policy == PolicyName::Never => {
+                let problem = "with the policy \"never\" nothing comes of risk: write policy = \"adaptive\"";
+                return Err(ConfigFileError::at(file, text, &risk.span(), problem.to_owned()));
+            }
+            Some(risk) => Some(risk.get_ref().load(file, text)?),
+            None if self.policy == PolicyName::Adaptive => Some(RiskPolicy::new()),
+            None => None,
+        };
         if let Some(none) = self.first_factors.as_ref().filter(|listed| listed.get_ref().is_empty()) {
             let problem = "nobody could sign in: name \"password\", \"magic_link\", or both";
             return Err(ConfigFileError::at(file, text, &none.span(), problem.to_owned()));
@@ -166,6 +186,7 @@ impl MfaEntry {
 pub(crate) enum PolicyName {
     #[default]
     Never,
+    Adaptive,
     Always,
     PhishingResistant,
 }

@@ -5,6 +5,7 @@ mod entries;
 mod later;
 mod messages;
 mod mfa;
+mod risk;
 mod value;
 
 use std::collections::{BTreeMap, HashMap};
@@ -80,7 +81,8 @@ impl FileConfig {
     /// [`ConfigFileError`] names file, line and cure.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigFileError> {
         later::refuse(path, text)?;
-        let document: Document = toml::from_str(text).map_err(|error| ConfigFileError::of_toml(path, text, &error))?;
+        let mut document: Document =
+            toml::from_str(text).map_err(|error| ConfigFileError::of_toml(path, text, &error))?;
         document.mfa.check(path, text)?;
         document.messages.check(path, text)?;
         let (mail, twilio, hook) = (document.mail.as_ref(), document.twilio.as_ref(), document.hook.as_ref());

@@ -132,7 +132,6 @@ fn what_comes_later_is_told_with_its_line() {
         ("[[client]]\nclient_id = \"x\"\n[[client]]\nclient_id = \"y\"\njwks_uri = \"x\"\n", 5, "client.jwks_uri "),
         ("client = [{ client_id = \"x\",\n preset = \"fapi2\" }]\n", 2, "client.preset = \"fapi2\""),
         ("[mfa]\nfactors = [\"totp\",\n \"passkey\"]\n", 3, "mfa.factors = \"passkey\""),
-        ("[mfa]\npolicy = \"adaptive\"\n", 2, "mfa.policy = \"adaptive\""),
         ("[lifetimes]\ndevice_code = \"10m\"\n", 2, "lifetimes.device_code "),
         ("[[client]]\nclient_id = \"x\"\ngrant_types = [\"password\"]\n", 3, "client.grant_types = \"password\""),
     ] {
@@ -258,4 +257,91 @@ fn the_file_declares_every_policy() {
         assert_eq!(config.mfa.policy(), Policy::of_everybody(Requirement::NONE).first_enrolment(when));
     }
     assert!(error("[mfa]\nacr = [{ value = \"x\", strength = \"9\" }]").contains("unknown variant"));
+}
+
+/// A file beside the configuration, which goes with this value.
+struct Beside(PathBuf);
+
+impl Beside {
+    fn with(files: &[(&str, &[u8])]) -> Self {
+        let folder = std::env::temp_dir().join(format!("countersign-risk-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, bytes) in files {
+            std::fs::write(folder.join(name), bytes).unwrap();
+        }
+        Self(folder)
+    }
+
+    fn parse(&self, text: &str) -> Result<FileConfig, ConfigFileError> {
+        FileConfig::parse(&self.0.join("demo.toml"), text)
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn an_adaptive_policy_has_the_signals_weights_and_files_that_the_table_names() {
+    let places = include_bytes!("../../../../crates/mfa/tests/data/places.mmdb");
+    let beside = Beside::with(&[
+        ("places.mmdb", places),
+        ("bad.txt", b"# bad\n192.0.2.0/24\n"),
+        ("tor.txt", b"198.51.100.7\n"),
+        ("wrong.txt", b"192.0.2.0/24\nexample.com\n"),
+    ]);
+    let table = "[mfa]\npolicy = \"adaptive\"\n[mfa.risk]\n";
+    let said = |text: &str| format!("{:?}", beside.parse(&format!("{table}{text}")).unwrap().mfa.policy());
+    let told = |text: &str| beside.parse(&format!("{table}{text}")).unwrap_err().to_string();
+
+    let full = said(
+        "weights = { new_device = 50, listed_address = 0 }\nmedium_from = 40\nlow_from = 70\nat_low = { acr = \"phr\" }\n\
+         at_medium = { acr = \"mfa\", max_age = \"5m\" }\nrefuse_at_low = true\ndry_run = true\ngeoip = \"places.mmdb\"\n\
+         listed_addresses = \"bad.txt\"\nanonymous_networks = \"tor.txt\"\n",
+    );
+    for part in [
+        "(\"new_device\", 50)",
+        "(\"velocity\", 20)",
+        "(\"new_country\", 30)",
+        "(\"impossible_travel\", 60)",
+        "(\"listed_address\", 0)",
+        "(\"anonymous_network\", 30)",
+        "medium: 40, low: 70",
+        "at_low: Requirement { acr: Some(Acr(phr)),",
+        "max_age: Some(300s)",
+        "refuse_at_low: true, dry_run: true",
+    ] {
+        assert!(full.contains(part), "{part} in {full}");
+    }
+    let usual = said("");
+    assert!(usual.contains("medium: 30, low: 60") && !usual.contains("new_country"), "{usual}");
+    let alone = parse("[mfa]\npolicy = \"adaptive\"\n").unwrap();
+    assert!(format!("{:?}", alone.mfa.policy()).contains("new_device"));
+    let strict = parse("[mfa]\npolicy = \"always\"\nrisk = { at_low = { acr = \"phr\" } }\n").unwrap();
+    assert!(format!("{:?}", strict.mfa.policy()).contains("new_device"));
+
+    for (text, line, problem) in [
+        (
+            "weights = { new_county = 1 }\n",
+            4,
+            "no signal \"new_county\" looks at logins here: write one of new_device, velocity",
+        ),
+        ("weights.new_country = 1\n", 4, "no signal \"new_country\""),
+        ("\nweights = { new_device = 101 }\n", 5, "a weight is 0 to 100"),
+        ("medium_from = 0\n", 4, "medium must be above 0"),
+        ("medium_from = 50\nlow_from = 49\n", 5, "low not below it"),
+        ("medium_from = 61\n", 4, "low_from is 60"),
+        ("geoip = \"none.mmdb\"\n", 4, "none.mmdb: cannot be read"),
+        ("geoip = \"bad.txt\"\n", 4, "bad.txt: is no database in MaxMind's format"),
+        ("\nlisted_addresses = \"wrong.txt\"\n", 5, "wrong.txt, line 2 is no address"),
+        ("anonymous_networks = \"none.txt\"\n", 4, "none.txt: cannot be read"),
+        ("dry = true\n", 4, "unknown field `dry`, expected one of `weights`"),
+    ] {
+        let told = told(text);
+        assert!(told.contains(&format!("demo.toml, line {line}: ")) && told.contains(problem), "{told}");
+    }
+    let never = error("[mfa]\nfactors = [\"totp\", \"recovery_code\"]\n[mfa.risk]\ndry_run = true\n");
+    assert!(never.starts_with("demo.toml, line 3: with the policy \"never\""), "{never}");
 }
