@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign_accounts::Accounts;
 use countersign_events::EventSink;
-use countersign_mfa::oauth::Login;
+use countersign_mfa::oauth::{Login, MfaApi};
 use countersign_mfa::{
     Factor, FirstMethod, FirstMethods, Limits, LoginHook, MessageBudget, MessageTexts, Mfa, PasswordCost,
     PasswordPolicy, Policy, Presenter, Push, StoredAccounts,
@@ -78,6 +78,7 @@ impl Server {
             logout_page: None,
             logout_by_host: false,
             pool: None,
+            mfa_api: None,
             required: Vec::new(),
         }
     }
@@ -148,6 +149,7 @@ pub struct ServerBuilder {
     logout_page: Option<String>,
     logout_by_host: bool,
     pool: Option<Arc<dyn WorkPool>>,
+    mfa_api: Option<MfaApi>,
     /// What is required where, to be compared with what the factors reach.
     required: Vec<(String, Requirement)>,
 }
@@ -408,6 +410,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Serves the MFA API: second factors by plain calls, for clients whose grant types name its grants; and, under a preset that has
+    /// them, the password grants. Off by default.
+    #[must_use]
+    pub fn mfa_api(mut self, api: MfaApi) -> Self {
+        self.mfa_api = Some(api);
+        self
+    }
+
     /// What a password hash costs.
     #[must_use]
     pub fn password_cost(mut self, cost: PasswordCost) -> Self {
@@ -478,6 +488,10 @@ impl ServerBuilder {
         };
         let login = match self.login_page.take() {
             Some(path) => login.login_page(path),
+            None => login,
+        };
+        let login = match self.mfa_api.take() {
+            Some(api) => login.mfa_api(api),
             None => login,
         };
         let oidc = if self.logout_by_host {

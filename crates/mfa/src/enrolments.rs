@@ -28,6 +28,12 @@ impl AuthenticatorId {
         Self { method: method.to_owned(), id }
     }
 
+    /// Whether it is this one.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn is(&self, id: Id) -> bool {
+        self.id == id
+    }
+
     /// The name of its method.
     #[must_use]
     pub fn method(&self) -> &str {

@@ -374,6 +374,7 @@ impl ServerBuilder {
         });
         let keys = keys.await?;
         tell_what_the_store_cannot_keep(&*store);
+        tell_of_password_grants(&config, &clients);
         let tag_key = root.derive(&self.issuer, "oauth/refresh-token-tag");
         let refresh_tokens = RefreshTokens::new(Arc::clone(&self.crypto), 1, tag_key);
         let cookie_name = cookie_name(&config, &*self.crypto);
@@ -414,6 +415,17 @@ fn tell_what_the_store_cannot_keep(store: &dyn Store) {
         tracing::warn!(
             "the store is not durable: what it answered may be lost, so a spent code or token may serve again after a crash"
         );
+    }
+}
+
+/// What is weaker than OAuth 2.1 asks is told at the start.
+fn tell_of_password_grants(config: &Config, clients: &[Client]) {
+    if config.preset().password_grant {
+        tracing::warn!("the password grant is on: clients of your own see their users' passwords");
+    }
+    let own = |client: &&Client| client.own_preset().is_some_and(|preset| preset.password_grant);
+    for client in clients.iter().filter(own) {
+        tracing::warn!(client = client.id(), "this client may use the password grant: it sees its users' passwords");
     }
 }
 

@@ -70,6 +70,13 @@ impl Refusal {
         self
     }
 
+    /// The same with another status, where an endpoint has its own for it.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.0.status = status;
+        self
+    }
+
     /// A further member of the error answer, such as `mfa_token`.
     #[must_use]
     pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {

@@ -336,20 +336,39 @@ impl GrantRequest<'_> {
         Peer::of(self.parts)
     }
 
-    /// The scopes that are asked for: each known, and open to this client.
+    /// The scopes and resources that are asked for: each known, open to this client, and within reach of a grant.
     ///
     /// # Errors
-    /// `invalid_scope` when one is not.
-    pub fn scope(&self) -> Result<ScopeSet, Refusal> {
-        self.at.server.requested_scope(self.params.get("scope"), self.at.client)
+    /// `invalid_scope` or `invalid_target` when one is not.
+    pub fn terms(&self) -> Result<(ScopeSet, Vec<String>), Refusal> {
+        let (server, params) = (self.at.server, self.params);
+        let scope = server.requested_scope(params.get("scope"), self.at.client)?;
+        let resources = server.requested_resources(params)?;
+        let audience = server.config().audience(&resources, &scope);
+        if server.config().login_only(&audience).is_some() {
+            return Err(crate::Cause::Target.into());
+        }
+        Ok((scope, resources))
     }
 
-    /// The resources that are asked for by name, each known here.
+    /// What must be proven for a token of these, by the client, the scopes and the resources that it is for.
+    #[must_use]
+    pub fn requirement(&self, (scope, resources): &(ScopeSet, Vec<String>)) -> Requirement {
+        let config = self.at.server.config();
+        config.requirement_for(resources, scope).and(self.at.client.requirement(), config.acr_table())
+    }
+
+    /// Whether a grant of this client's, and all that it rests on, still stands.
     ///
     /// # Errors
-    /// `invalid_target` when one is not.
-    pub fn resources(&self) -> Result<Vec<String>, Refusal> {
-        self.at.server.requested_resources(self.params)
+    /// When the store fails.
+    pub async fn stands(&self, grant: Id) -> Result<bool, Refusal> {
+        let key = countersign_storage_traits::Key::root(crate::records::GRANT, grant);
+        let found = self.at.server.store().find::<GrantRecord>(key, self.at.now).await?;
+        match found.filter(|found| found.value.client_id() == self.at.client.id()) {
+            Some(found) => self.at.server.stands(self.at.client, &found.value).await,
+            None => Ok(false),
+        }
     }
 
     /// The authenticated client.

@@ -12,8 +12,12 @@ const MAX_DEPTH: u8 = 6;
 /// How many members and elements there may be in all.
 const MAX_NODES: usize = 1_024;
 
-/// Reads one object. The body's size was bounded before.
-pub(crate) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
+/// Reads one JSON object that a stranger sent: each name once, no deeper than six and of at most 1,024 members. The body's size was
+/// bounded before.
+///
+/// # Errors
+/// When it is anything else.
+pub fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
     let nodes = Cell::new(0);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { depth: 0, nodes: &nodes }.deserialize(&mut deserializer)?;

@@ -116,6 +116,7 @@ pub use error::{Cause, ConfigError, Refusal};
 pub use extension::{At, Ended, Extension, Grant, GrantRequest, Hook, Issue, Issued, Issuing, Unmet, Wanted};
 pub use health::{Health, Unhealthy};
 pub use issuer::Issuer;
+pub use json::read_object as read_json_object;
 pub use keys::{KeyInfo, KeyState, Keys, Rotated};
 pub use member::{Gathered, Member, Members};
 pub use params::{Params, ParamsError};

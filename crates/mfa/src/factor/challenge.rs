@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{FactorError, Prompt, State};
+use crate::step::Shown;
 
 /// What a user is asked this time: what is shown, what is sent, and what the engine keeps until the answer comes.
 #[derive(Clone, Serialize, Deserialize)]
@@ -31,6 +32,9 @@ pub struct Challenge {
     /// Its factor asks elsewhere, and has not yet.
     #[serde(skip)]
     pub(crate) asks: bool,
+    /// What the user is given once the answer was right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gives: Option<Shown>,
     /// What was given to the user for setting it up can be made anew.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) renewable: bool,
@@ -59,8 +63,18 @@ impl Challenge {
     #[must_use]
     pub fn plain(prompt: Prompt) -> Self {
         let state = State::default();
-        let (id, asks, renewable) = (unnamed(), false, false);
-        Self { id, prompt, state, attempts: None, expires_at: None, channel: None, message: None, asks, renewable }
+        Self {
+            id: unnamed(),
+            prompt,
+            state,
+            attempts: None,
+            expires_at: None,
+            channel: None,
+            message: None,
+            asks: false,
+            gives: None,
+            renewable: false,
+        }
     }
 
     /// Sends a message, once the challenge is stored. The engine finds the sender of its channel, keeps to the time between two

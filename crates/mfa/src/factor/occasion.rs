@@ -29,6 +29,8 @@ pub struct Occasion<'a> {
     /// The browser that calls, if it signed in with a second factor before.
     pub(crate) known: Option<Id>,
     pub(crate) contact: Option<&'a str>,
+    /// A recovery code that is used is replaced by a new one.
+    pub(crate) replaces_codes: bool,
     pub(crate) binding: Binding,
 }
 
@@ -179,6 +181,7 @@ mod tests {
             address: None,
             known: None,
             contact: None,
+            replaces_codes: false,
             binding,
         };
         let hash = at.hash_code("492039");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use countersign_mfa_otp::{RecoveryCodeHash, RecoveryCodes};
+use countersign_mfa_otp::{RecoveryCode, RecoveryCodeHash, RecoveryCodes};
 use countersign_primitives::{Amr, Random, Subject};
 use serde::{Deserialize, Serialize};
 
@@ -54,15 +54,21 @@ impl Factor for RecoveryFactor {
         Err(FactorError::state("recovery codes come with the first factor"))
     }
 
-    async fn challenge(&self, _: &Occasion<'_>, _: &Enrolled<'_>) -> Result<Challenge, FactorError> {
-        Ok(Challenge::plain(Prompt::none()))
+    /// Where a code that is used is replaced, its successor is drawn here, so that the answer may be repeated.
+    async fn challenge(&self, at: &Occasion<'_>, _: &Enrolled<'_>) -> Result<Challenge, FactorError> {
+        if !at.replaces_codes {
+            return Ok(Challenge::plain(Prompt::none()));
+        }
+        let code = RecoveryCode::generate(at.random())?;
+        let hash = code.hash(self.keys.codes(), at.subject().as_str().as_bytes());
+        Ok(Challenge { gives: Some(Shown::new(code.expose())), ..Challenge::new(Prompt::none(), &hash)? })
     }
 
     async fn verify(
         &self,
         at: &Occasion<'_>,
         enrolled: &Enrolled<'_>,
-        _: &Challenge,
+        challenge: &Challenge,
         answer: &Answer,
     ) -> Result<Verdict, FactorError> {
         let RecoveryState { mut left } = enrolled.state()?;
@@ -71,6 +77,7 @@ impl Factor for RecoveryFactor {
         match RecoveryCodeHash::find(&left, self.keys.codes(), context, code) {
             Some(position) => {
                 left.remove(position);
+                left.extend(challenge.state::<Option<RecoveryCodeHash>>()?);
                 Verdict::spending(&RecoveryState { left })
             }
             None => Ok(Verdict::rejected()),

@@ -10,7 +10,7 @@ use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
 use super::machine::{self, Gate, Stage, View};
 use super::record::Login;
 use super::sending::Sent;
-use super::{Begun, LoginId, LoginRequest};
+use super::{Begun, Course, LoginId, LoginRequest};
 use crate::enrolments::Enrolments;
 use crate::keys::LOGIN;
 use crate::messages::spending::Spent;
@@ -109,7 +109,6 @@ impl Mfa {
     pub async fn begin(&self, id: LoginId, request: LoginRequest, caller: &Caller) -> Result<Step, LoginError> {
         let inner = &*self.0;
         let now = inner.now();
-        let key = Key::root(LOGIN, id.0);
         let expect = match inner.found(id, caller, now).await? {
             None => Expect::Absent,
             Some(found) if inner.holds(&found.value, caller, now).await? => return self.step(id, caller).await,
@@ -125,21 +124,7 @@ impl Mfa {
             login = inner.began(LoginRequest { since, ..request }, caller, now).await?;
             (stage, situation) = inner.settle(id, &mut login, None, caller, now).await?;
         }
-        inner.meet_browser(&mut login, caller, now).await?;
-        let mut batch = Batch::new(key.partition, now, &*inner.random)?;
-        batch.put_value(key, expect, now.plus(Login::LIFETIME), &login)?;
-        match inner.store.commit_surely(&batch).await {
-            Ok(()) => {
-                if let Some(report) = &login.risk {
-                    inner.tell_risk(report);
-                }
-                inner.settled(id, &login, &stage, caller, now).await;
-                let sent = inner.send((id, &login, situation.as_ref()), None, caller, now).await?;
-                Ok(sent.on(inner.show(id, &login, &stage, situation.as_ref(), caller)))
-            }
-            Err(CommitError::Conflict(_)) => self.step(id, caller).await,
-            Err(error) => Err(error.into()),
-        }
+        inner.file((id, expect), login, (&stage, situation.as_ref()), caller, now).await
     }
 
     /// What to show at present. Reading it again changes nothing.
@@ -148,7 +133,7 @@ impl Mfa {
     /// [`LoginError::Expired`] and [`LoginError::OtherBrowser`] when there is no such login for this browser; else as the store
     /// fails.
     pub async fn step(&self, id: LoginId, caller: &Caller) -> Result<Step, LoginError> {
-        self.present(id, caller, Sent::default()).await
+        self.0.present(id, caller, Sent::default()).await
     }
 
     /// Takes an answer and says what to show next. A wrong answer is the same step again, with its error.
@@ -156,38 +141,8 @@ impl Mfa {
     /// # Errors
     /// [`LoginError`] when the answer was not looked at, [`LoginError::Throttled`] foremost.
     pub async fn answer(&self, id: LoginId, answer: &Answer, caller: &Caller) -> Result<Step, LoginError> {
-        let inner = &*self.0;
-        let mut turn = inner.turn(id, caller).await?;
-        if turn.login.done_at.is_some() {
-            return self.step(id, caller).await;
-        }
-        let looked = match answer {
-            Answer::Password { login, password } => inner.password(&mut turn, login, password, caller).await?,
-            Answer::SendLink { login } => inner.send_magic_link(&mut turn, login, caller).await?,
-            Answer::MagicLink { link } => inner.magic_link(&mut turn, link, caller).await?,
-            Answer::Choose { id } => inner.choose(&mut turn, id, caller).await?,
-            Answer::Code { .. } | Answer::Enrol { .. } | Answer::Poll => inner.code(&mut turn, answer, caller).await?,
-            Answer::Contact { to } => inner.contact(&mut turn, to, caller).await?,
-            Answer::Resend => inner.resend(&mut turn, caller).await?,
-            Answer::RecoveryCodes if turn.login.to_keep.is_empty() => Looked::Elsewhere,
-            Answer::RecoveryCodes => {
-                turn.login.to_keep.clear();
-                Looked::On(None)
-            }
-            Answer::Skip => inner.skip(&mut turn, caller).await?,
-            Answer::Consent(_) => return Err(LoginError::NotALoginAnswer),
-        };
-        match looked {
-            Looked::On(None) => {
-                inner.recognise(&mut turn.login, caller, turn.now).await?;
-                self.advance(turn, caller).await
-            }
-            Looked::On(error) => {
-                let sent = Sent { error, ..turn.sent };
-                self.present(id, caller, sent).await
-            }
-            Looked::Elsewhere => self.step(id, caller).await,
-        }
+        let turn = self.0.turn(id, caller).await?;
+        self.0.take(turn, answer, caller).await
     }
 
     /// Ends a login that the user gave up. What it proved is forgotten.
@@ -208,33 +163,98 @@ impl Mfa {
     pub async fn context(&self, id: LoginId, caller: &Caller) -> Result<serde_json::Value, LoginError> {
         Ok(self.0.turn(id, caller).await?.login.context)
     }
+}
+
+impl Inner {
+    /// Takes an answer to a login as it was read.
+    pub(super) async fn take(&self, mut turn: Turn, answer: &Answer, caller: &Caller) -> Result<Step, LoginError> {
+        let id = turn.id;
+        if turn.login.done_at.is_some() {
+            return self.present(id, caller, Sent::default()).await;
+        }
+        let looked = match answer {
+            Answer::Password { login, password } => {
+                self.password(&mut turn.login, turn.now, (login, password), caller).await?
+            }
+            Answer::SendLink { login } => self.send_magic_link(&mut turn, login, caller).await?,
+            Answer::MagicLink { link } => self.magic_link(&mut turn, link, caller).await?,
+            Answer::Choose { id } => self.choose(&mut turn, id, caller).await?,
+            Answer::Code { .. } | Answer::Enrol { .. } | Answer::Poll => self.code(&mut turn, answer, caller).await?,
+            Answer::Contact { to } => self.contact(&mut turn, to, caller).await?,
+            Answer::Resend => self.resend(&mut turn, caller).await?,
+            Answer::RecoveryCodes if turn.login.to_keep.is_empty() => Looked::Elsewhere,
+            Answer::RecoveryCodes => {
+                turn.login.to_keep.clear();
+                Looked::On(None)
+            }
+            Answer::Skip => self.skip(&mut turn, caller).await?,
+            Answer::Consent(_) => return Err(LoginError::NotALoginAnswer),
+        };
+        match looked {
+            Looked::On(None) => {
+                self.recognise(&mut turn.login, caller, turn.now).await?;
+                self.advance(turn, caller).await
+            }
+            Looked::On(error) => {
+                let sent = Sent { error, ..turn.sent };
+                self.present(id, caller, sent).await
+            }
+            Looked::Elsewhere => self.present(id, caller, Sent::default()).await,
+        }
+    }
 
     /// Shows where the login stands. If what it stands on changed meanwhile (a factor was removed), it moves first.
-    async fn present(&self, id: LoginId, caller: &Caller, said: Sent) -> Result<Step, LoginError> {
-        let mut turn = self.0.turn(id, caller).await?;
+    pub(super) async fn present(&self, id: LoginId, caller: &Caller, said: Sent) -> Result<Step, LoginError> {
+        let mut turn = self.turn(id, caller).await?;
         let before = turn.login.standing();
-        let (stage, situation) = self.0.settle(turn.id, &mut turn.login, None, caller, turn.now).await?;
-        if turn.login.standing() != before && !self.0.keep(&mut turn, (&stage, situation.as_ref()), caller).await? {
+        let (stage, situation) = self.settle(turn.id, &mut turn.login, None, caller, turn.now).await?;
+        if turn.login.standing() != before && !self.keep(&mut turn, (&stage, situation.as_ref()), caller).await? {
             return Err(LoginError::Contended);
         }
-        let step = self.0.show(id, &turn.login, &stage, situation.as_ref(), caller);
+        let step = self.show(id, &turn.login, &stage, situation.as_ref(), caller);
         Ok(said.on(turn.sent.on(step)))
     }
 
     /// Writes the login as the answer left it, and shows what comes next. If another request was first, its outcome is shown.
-    async fn advance(&self, mut turn: Turn, caller: &Caller) -> Result<Step, LoginError> {
-        let (stage, situation) = self.0.settle(turn.id, &mut turn.login, None, caller, turn.now).await?;
-        if self.0.keep(&mut turn, (&stage, situation.as_ref()), caller).await? {
-            return Ok(turn.sent.on(self.0.show(turn.id, &turn.login, &stage, situation.as_ref(), caller)));
+    pub(super) async fn advance(&self, mut turn: Turn, caller: &Caller) -> Result<Step, LoginError> {
+        let (stage, situation) = self.settle(turn.id, &mut turn.login, None, caller, turn.now).await?;
+        if self.keep(&mut turn, (&stage, situation.as_ref()), caller).await? {
+            return Ok(turn.sent.on(self.show(turn.id, &turn.login, &stage, situation.as_ref(), caller)));
         }
         if let Some(paid) = turn.may_send.take() {
-            paid.refund(&*self.0.store, turn.now).await?; // another request was first, and nothing was sent
+            paid.refund(&*self.store, turn.now).await?; // another request was first, and nothing was sent
         }
-        self.step(turn.id, caller).await
+        self.present(turn.id, caller, Sent::default()).await
     }
-}
 
-impl Inner {
+    /// Writes a login that begins, says what it has to say, and shows its first step. If another request was first, its outcome is
+    /// shown.
+    pub(super) async fn file(
+        &self,
+        (id, expect): (LoginId, Expect),
+        mut login: Login,
+        (stage, situation): (&Stage, Option<&Situation>),
+        caller: &Caller,
+        now: UnixTime,
+    ) -> Result<Step, LoginError> {
+        self.meet_browser(&mut login, caller, now).await?;
+        let key = Key::root(LOGIN, id.0);
+        let mut batch = Batch::new(key.partition, now, &*self.random)?;
+        batch.put_value(key, expect, now.plus(Login::LIFETIME), &login)?;
+        match self.store.commit_surely(&batch).await {
+            Ok(()) => {
+                if let Some(report) = &login.risk {
+                    self.tell_risk(report);
+                }
+                self.settled(id, &login, stage, caller, now).await;
+                let sent = self.send((id, &login, situation), None, caller, now).await?;
+                Ok(sent.on(self.show(id, &login, stage, situation, caller)))
+            }
+            Err(CommitError::Conflict(_)) => self.present(id, caller, Sent::default()).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Reads a login, for the browser that it is bound to.
     async fn found(&self, id: LoginId, caller: &Caller, now: UnixTime) -> Result<Option<Found<Login>>, LoginError> {
         let found: Option<Found<Login>> = self.store.find(Key::root(LOGIN, id.0), now).await?;
@@ -245,7 +265,12 @@ impl Inner {
     }
 
     /// A login that begins now, with what its caller brought.
-    async fn began(&self, request: LoginRequest, caller: &Caller, now: UnixTime) -> Result<Login, LoginError> {
+    pub(super) async fn began(
+        &self,
+        request: LoginRequest,
+        caller: &Caller,
+        now: UnixTime,
+    ) -> Result<Login, LoginError> {
         let Some(who) = &request.who else {
             return Ok(Login::begin(request, caller, &Requirement::NONE, &self.table, now));
         };
@@ -270,7 +295,7 @@ impl Inner {
         self.subjects.epoch(subject).await.map_err(LoginError::Subjects)
     }
 
-    async fn turn(&self, id: LoginId, caller: &Caller) -> Result<Turn, LoginError> {
+    pub(super) async fn turn(&self, id: LoginId, caller: &Caller) -> Result<Turn, LoginError> {
         let now = self.now();
         let found = self.found(id, caller, now).await?.ok_or(LoginError::Expired)?;
         if !self.holds(&found.value, caller, now).await? {
@@ -281,7 +306,7 @@ impl Inner {
     }
 
     /// Commits the login, if it is still as it was read, and sends what it has to say.
-    async fn keep(
+    pub(super) async fn keep(
         &self,
         turn: &mut Turn,
         (stage, situation): (&Stage, Option<&Situation>),
@@ -399,8 +424,10 @@ impl Inner {
         usable.sort_by_key(|one| (one.is_recovery(), Reverse(one.last_used))); // the last one that worked comes first
         let known = usable.into_iter().filter_map(|one| self.factor(&one.method).map(|(method, _)| (one.id, method)));
         let ways = known.collect();
-        let gate = self.gate(login, enrolments, now);
-        let open = gate.is_some() && login.may_enrol() && enrolments.is_some_and(|all| !all.has_factor());
+        let has_factor = enrolments.is_some_and(Enrolments::has_factor);
+        let joins = has_factor && machine::may_join(login, &self.table);
+        let gate = if joins { Some(Gate::Open) } else { self.gate(login, enrolments, now) };
+        let open = gate.is_some() && login.may_enrol() && enrolments.is_some() && (joins || !has_factor);
         let gate = gate.unwrap_or(Gate::Open);
         let enrolable = if open { self.enrolable().collect() } else { Vec::new() };
         let floor = situation.map_or(const { &Requirement::NONE }, |situation| &situation.floor);
@@ -418,9 +445,10 @@ impl Inner {
     }
 
     /// Tells how a login ended, and lets its browser be known from now on. Neither can undo it.
-    async fn settled(&self, id: LoginId, login: &Login, stage: &Stage, caller: &Caller, now: UnixTime) {
+    pub(super) async fn settled(&self, id: LoginId, login: &Login, stage: &Stage, caller: &Caller, now: UnixTime) {
         let Some(subject) = &login.subject else { return };
         match stage {
+            Stage::Done(_) if login.course == Course::Adding => {} // nobody signed in
             Stage::Done(_) => {
                 self.tell(EventKind::LoginSucceeded, Some(caller), |event| event.with_subject(subject));
                 let remembered = match self.remember_browser(id, login, subject, caller, now).await {

@@ -1,15 +1,16 @@
 //! Setting up the first factor within a login.
 
 use countersign_events::EventKind;
-use countersign_primitives::Subject;
+use countersign_primitives::{Subject, UnixTime};
 use countersign_storage_traits::{Batch, CommitError};
 
 use super::engine::{Looked, Situation, Turn};
+use super::machine;
 use super::prepare::factor_failed;
-use super::record::{Enrolling, Proven};
+use super::record::{Enrolling, Login, Proven};
 use super::second_factor::{Admitted, Answered, Spent, TRIES};
 use crate::contact::Contact;
-use crate::enrolments::{Authenticator, Read};
+use crate::enrolments::{Authenticator, Enrolments, Read};
 use crate::factor::{Enrolled, Judged, RECOVERY_CODE, State, Verdict};
 use crate::mfa::Inner;
 use crate::{Answer, Caller, Changed, LoginError, Notice};
@@ -47,6 +48,7 @@ impl Inner {
             Ok(Confirmed::Yes) => {
                 self.code_came_back(&enrolling.challenge, (enrolling.contact.as_ref(), false), turn.now).await?;
                 paid.refund(&*self.store, self.now()).await?;
+                turn.login.added = Some(enrolling.id);
                 turn.login.enrolling = None;
                 turn.login.epoch = self.epoch(subject).await?; // the change itself may have raised it
                 turn.login.prove(Proven::factor(method, turn.now, true));
@@ -84,7 +86,7 @@ impl Inner {
                     other => Confirmed::No(other),
                 });
             }
-            if read.value.has_factor() || !self.still_invited(&answered.turn.login, &read.value, now) {
+            if !self.may_enrol(&answered.turn.login, &read.value, now) {
                 return Ok(Confirmed::Overtaken);
             }
             let at = answered.occasion(self, enrolling.id, &enrolling.challenge);
@@ -112,6 +114,16 @@ impl Inner {
         Err(LoginError::Contended)
     }
 
+    /// Whether the factor may still come into force: a first one, as the policy lets it; another one in a login that is for that, by
+    /// somebody who proved one that was there (M25).
+    fn may_enrol(&self, login: &Login, enrolments: &Enrolments, now: UnixTime) -> bool {
+        if enrolments.has_factor() {
+            let room = enrolments.authenticators.len() + 2 <= Enrolments::MAX; // recovery codes may come with it
+            return room && machine::may_join(login, &self.table);
+        }
+        self.still_invited(login, enrolments, now)
+    }
+
     /// Writes factor and recovery codes, if nobody was first.
     async fn enrol(
         &self,
@@ -133,7 +145,8 @@ impl Inner {
         }
         let mut batch = Batch::new(read.key.partition, now, &*self.random)?;
         read.put(&mut batch, &value)?;
-        let changing = self.changing(answered.subject, Changed::FirstFactorEnrolled, &mut batch);
+        let change = if read.value.has_factor() { Changed::FactorEnrolled } else { Changed::FirstFactorEnrolled };
+        let changing = self.changing(answered.subject, change, &mut batch);
         changing.await.map_err(LoginError::Subjects)?;
         match self.store.commit_surely(&batch).await {
             Ok(()) => Ok(true),

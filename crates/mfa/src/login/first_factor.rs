@@ -6,7 +6,7 @@ use countersign_primitives::{Id, SecretString, Subject, UnixTime};
 use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
 
 use super::LoginId;
-use super::engine::{Looked, Turn};
+use super::engine::Looked;
 use super::record::{Login, Proven};
 use super::second_factor::TRIES;
 use crate::enrolments::{BROWSER_KNOWN, KnownBrowser, KnownBrowsers};
@@ -27,13 +27,13 @@ impl Inner {
     /// one look-up, one charge, one hash (promise 6).
     pub(super) async fn password(
         &self,
-        turn: &mut Turn,
-        name: &str,
-        password: &SecretString,
+        login: &mut Login,
+        now: UnixTime,
+        (name, password): (&str, &SecretString),
         caller: &Caller,
     ) -> Result<Looked, LoginError> {
         let Some((accounts, hasher)) = &self.accounts else { return Ok(Looked::Elsewhere) };
-        if turn.login.has_first() || !self.first_factors.password {
+        if login.has_first() || !self.first_factors.password {
             return Ok(Looked::Elsewhere);
         }
         if name.len() > Answer::MAX_LOGIN {
@@ -47,7 +47,7 @@ impl Inner {
         let subject = account.as_ref().map(|account| account.subject().clone());
         // Read before anything is compared, and for nobody too.
         let epoch = self.epoch(subject.as_ref().unwrap_or(&Subject::new("nobody"))).await?;
-        let (paid, guesser) = self.pay(Guess::Password, partition, subject.as_ref(), caller, turn.now).await?;
+        let (paid, guesser) = self.pay(Guess::Password, partition, subject.as_ref(), caller, now).await?;
         match check(&**accounts, hasher, account, password).await {
             Ok(Outcome::Right { account, aged }) => {
                 paid.succeeded(self.counting(), &guesser, std::iter::once(PASSWORD), self.now()).await?;
@@ -57,10 +57,10 @@ impl Inner {
                 if aged {
                     self.rehash(&**accounts, hasher, &account, password).await;
                 }
-                let by_mail = self.links(partition, turn.now).await?.password_by_mail;
-                turn.login.password_seen = self.look_up_password(password).await;
-                let proven = if by_mail { Proven::password_by_mail(turn.now) } else { Proven::password(turn.now) };
-                turn.login.identify(account.subject(), epoch, proven);
+                let by_mail = self.links(partition, now).await?.password_by_mail;
+                login.password_seen = self.look_up_password(password).await;
+                let proven = if by_mail { Proven::password_by_mail(now) } else { Proven::password(now) };
+                login.identify(account.subject(), epoch, proven);
                 Ok(Looked::On(None))
             }
             Ok(Outcome::Wrong { cause, account }) => {

@@ -2,6 +2,8 @@
 
 mod brought;
 mod choose;
+#[cfg(feature = "oauth")]
+pub(crate) mod direct;
 pub(crate) mod engine;
 mod enrolling;
 mod first_factor;
@@ -124,6 +126,20 @@ pub struct LoginRequest {
     pub(crate) client: Option<String>,
     pub(crate) languages: Languages,
     pub(crate) client_id: Option<String>,
+    pub(crate) course: Course,
+}
+
+/// How a login goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Course {
+    /// A user is led from page to page: where there is one way, it is taken.
+    #[default]
+    Led,
+    /// A client drives it by calls: nothing is asked, sent or set up before the client names it.
+    Called,
+    /// A client sets up one more factor for a user who has signed in.
+    Adding,
 }
 
 impl LoginRequest {

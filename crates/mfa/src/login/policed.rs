@@ -8,7 +8,7 @@ use countersign_storage_traits::{Batch, CommitError};
 use super::engine::Situation;
 use super::record::Login;
 use super::second_factor::TRIES;
-use super::{FirstFactor, Ordered};
+use super::{Course, FirstFactor, Ordered};
 use crate::enrolments::{Enrolments, Read};
 use crate::mfa::Inner;
 use crate::{Compromised, Duty, LoginError, PolicyInput};
@@ -38,6 +38,19 @@ impl Inner {
     pub(crate) async fn has_factor(&self, subject: &Subject) -> Result<bool, LoginError> {
         let read = Read::of(&*self.store, &*self.subjects, subject, self.now()).await?;
         Ok(read.value.has_factor())
+    }
+
+    /// Whether a user has a factor, set up or on file, that another one may only join after it was proven.
+    #[cfg(feature = "oauth")]
+    pub(crate) async fn has_factor_or_contact(
+        &self,
+        subject: &Subject,
+        account: Option<&Account>,
+    ) -> Result<bool, LoginError> {
+        let now = self.now();
+        let mut enrolments = Read::of(&*self.store, &*self.subjects, subject, now).await?.value;
+        self.add_on_file(&mut enrolments, account, subject, now);
+        Ok(enrolments.has_factor())
     }
 
     pub(super) async fn floor(
@@ -93,7 +106,9 @@ impl Inner {
         situation: &mut Situation,
         now: UnixTime,
     ) -> Result<(), LoginError> {
-        if !self.hooks.is_empty() && login.has_first() && login.ordered.is_none() {
+        // Somebody who adds a factor has signed in before.
+        let signs_in = login.course != Course::Adding;
+        if !self.hooks.is_empty() && signs_in && login.has_first() && login.ordered.is_none() {
             let ordered = self.ordered(login, situation, now).await.map_err(LoginError::Hook)?;
             let age = ordered.requirement.max_age_value();
             login.ordered = Some(ordered);

@@ -8,6 +8,7 @@ use super::machine::Stage;
 use super::record::{Asked, Enrolling, Login, NewRecoveryCodes, Typed};
 use crate::LoginError;
 use crate::contact::Contact;
+use crate::enrolments::Authenticator;
 use crate::factor::{Binding, Enrolled, Factor, FactorError, Occasion};
 use crate::mfa::Inner;
 
@@ -46,7 +47,8 @@ impl Inner {
                     let languages = situation.languages(login);
                     let at = self.occasion((login, binding), subject, situation.name(subject), now);
                     let at = Occasion { languages: Some(&languages), ..at };
-                    let begun = self.begin_enrolment(method, &**factor, &at, login.contact.as_ref()).await;
+                    let has_codes = situation.enrolments.authenticators.iter().any(Authenticator::is_recovery);
+                    let begun = self.begin_enrolment(method, &**factor, &at, (login.contact.as_ref(), has_codes)).await;
                     login.enrolling = Some(begun.map_err(factor_failed(method))?);
                 }
             }
@@ -63,13 +65,13 @@ impl Inner {
         method: &str,
         factor: &dyn Factor,
         at: &Occasion<'_>,
-        typed: Option<&Typed>,
+        (typed, has_codes): (Option<&Typed>, bool),
     ) -> Result<Enrolling, FactorError> {
         let contact = typed.filter(|typed| typed.method == method).map(|typed| typed.contact.clone());
         let to = contact.as_ref().map(Contact::to);
         let enrolment = factor.enrol(&Occasion { contact: to, ..*at }).await?;
         let challenge = factor.challenge(at, &Enrolled { state: &enrolment.state, contact: to }).await?;
-        let recovery = match &self.recovery {
+        let recovery = match self.recovery.as_ref().filter(|_| !has_codes) {
             Some(recovery) => {
                 let (codes, state) = recovery.generate(&*self.random, at.subject())?;
                 Some(NewRecoveryCodes { id: self.random.id()?, codes, state })
@@ -107,6 +109,7 @@ impl Inner {
             address: login.address,
             known: None,
             contact: None,
+            replaces_codes: !login.is_led(),
             binding,
         }
     }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::brought::{Aged, oldest};
 use super::engine::Situation;
-use super::{LoginRequest, MAGIC_LINK, Ordered};
+use super::{Course, LoginRequest, MAGIC_LINK, Ordered};
 use crate::contact::Contact;
 use crate::factor::{Challenge, Kind as FactorKind, Kinds, Prompt, State};
 use crate::keys::LOGIN;
@@ -92,6 +92,12 @@ pub(crate) struct Login {
     /// The browser is to be remembered, for this proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) remember: Option<Remember>,
+    /// Who says what comes next.
+    #[serde(default)]
+    pub(crate) course: Course,
+    /// What was added, where that is all that the login is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) added: Option<Id>,
 }
 
 /// For what a browser is remembered.
@@ -252,8 +258,18 @@ impl Login {
         let since = request.since.max(oldest(&request, floor, table, now));
         // Whoever takes no old proof takes no remembered one.
         let anew = request.since > UnixTime::default();
-        let LoginRequest { context, requirement, acr_values, who, login_hint, client, client_id, languages, .. } =
-            request;
+        let LoginRequest {
+            context,
+            requirement,
+            acr_values,
+            who,
+            login_hint,
+            client,
+            client_id,
+            languages,
+            course,
+            ..
+        } = request;
         let mut login = Self {
             browser: caller.browser,
             context,
@@ -286,11 +302,18 @@ impl Login {
             skipped: false,
             device: None,
             remember: None,
+            course,
+            added: None,
         };
         if let Some(who) = who {
             login.bring(who, since);
         }
         login
+    }
+
+    /// Whether the user is led from step to step.
+    pub(crate) fn is_led(&self) -> bool {
+        self.course == Course::Led
     }
 
     /// Whether it is known who signs in.

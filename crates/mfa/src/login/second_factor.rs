@@ -80,6 +80,7 @@ impl Inner {
                     Some(contact) => turn.login.open(contact.id),
                     None => turn.login.prove(Proven::factor(method, turn.now, false)),
                 }
+                turn.login.to_keep.extend(asked.challenge.gives);
                 let kind = if method.is_backup() { EventKind::RecoveryCodeUsed } else { EventKind::FactorVerified };
                 self.tell(kind, Some(caller), |event| event.with_subject(subject).with_method(method.name()));
                 if method.is_backup() {

@@ -6,6 +6,7 @@
 //! its own beside it.
 
 mod account;
+mod api;
 mod authorize;
 mod cookies;
 mod links;
@@ -18,10 +19,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use countersign_oauth_core::{At, Cause, Config, EndReason, Ended, Extension, Gathered, Hook, Refusal, Route, Wanted};
+use countersign_oauth_core::{
+    At, AuthorizationRequest, Cause, Client, Config, EndReason, Ended, Extension, Gathered, Grant, Hook, Issuer,
+    Params, Refusal, Resource, Route, Scope, Unmet, Wanted,
+};
 use countersign_primitives::{Remembered, Requirement, SignedIn, Subject};
 use countersign_storage_traits::Batch;
 use http::Method;
+use serde_json::{Map, Value};
+
+pub use api::MfaApi;
 
 use crate::{Mfa, Presenter};
 
@@ -35,6 +42,7 @@ pub struct Login {
     presenter: Option<Arc<dyn Presenter>>,
     login_page: Option<String>,
     has_account_pages: bool,
+    api: Option<MfaApi>,
 }
 
 impl fmt::Debug for Login {
@@ -47,7 +55,7 @@ impl Login {
     /// Logins by this engine. It must stand on the server's own sealed store, and on its subjects.
     #[must_use]
     pub fn new(mfa: Mfa) -> Self {
-        Self { mfa, presenter: None, login_page: None, has_account_pages: true }
+        Self { mfa, presenter: None, login_page: None, has_account_pages: true, api: None }
     }
 
     /// Makes pages of the steps.
@@ -75,6 +83,19 @@ impl Login {
 }
 
 impl Login {
+    /// Serves the MFA API too: second factors by plain calls, for clients whose grant types name its grants. With it come the
+    /// password grants, where a preset has them ([`Preset::password_grant`](countersign_oauth_core::Preset::password_grant)).
+    #[must_use]
+    pub fn mfa_api(mut self, api: MfaApi) -> Self {
+        self.api = Some(api);
+        self
+    }
+
+    /// How long an `mfa_token` lives.
+    fn api_token_lifetime(&self) -> std::time::Duration {
+        self.api.clone().unwrap_or_default().lifetime()
+    }
+
     /// What is done by links, where mails can be sent.
     fn link_routes(&self, shared: &Arc<Self>) -> Vec<Route> {
         let own = || Arc::clone(shared);
@@ -110,7 +131,42 @@ impl Extension for Login {
     }
 
     fn hooks(&self) -> &'static [Hook] {
-        &[Hook::Demand, Hook::Vouch, Hook::Ended]
+        if self.api.is_some() {
+            &[Hook::Demand, Hook::Vouch, Hook::Ended, Hook::Validate, Hook::Unmet]
+        } else {
+            &[Hook::Demand, Hook::Vouch, Hook::Ended]
+        }
+    }
+
+    fn grants(&self) -> Vec<Arc<dyn Grant>> {
+        if self.api.is_some() { MfaApi::grants(self) } else { Vec::new() }
+    }
+
+    fn scopes(&self) -> Vec<Scope> {
+        if self.api.is_some() { MfaApi::scopes() } else { Vec::new() }
+    }
+
+    fn resources(&self, issuer: &Issuer) -> Vec<Resource> {
+        if self.api.is_some() { MfaApi::resources(issuer) } else { Vec::new() }
+    }
+
+    fn client_members(&self) -> &'static [&'static str] {
+        if self.api.is_some() { MfaApi::client_members() } else { &[] }
+    }
+
+    fn register(&self, _: &Config, asked: &Map<String, Value>, client: Client) -> Result<Client, Refusal> {
+        if self.api.is_some() { MfaApi::register(asked, client) } else { Ok(client) }
+    }
+
+    async fn validate(&self, at: &At<'_>, _: &Params, request: &mut AuthorizationRequest) -> Result<(), Refusal> {
+        if self.api.is_some() { MfaApi::validate(at, request) } else { Ok(()) }
+    }
+
+    async fn unmet(&self, at: &At<'_>, unmet: &Unmet<'_>) -> Result<Option<Refusal>, Refusal> {
+        match &self.api {
+            Some(api) => api.unmet(self, at, unmet).await,
+            None => Ok(None),
+        }
     }
 
     fn routes(&self, _: &Config) -> Vec<Route> {
@@ -126,6 +182,9 @@ impl Extension for Login {
         routes.extend(self.link_routes(&shared));
         if self.has_account_pages {
             routes.extend(account::routes(&shared));
+        }
+        if self.api.is_some() {
+            routes.extend(MfaApi::routes(&shared));
         }
         routes
     }
@@ -157,13 +216,19 @@ impl Extension for Login {
     }
 
     /// What the policy asks of this user, at the authorization endpoint and at every grant.
-    async fn demand(&self, at: &At<'_>, who: &SignedIn, _: Wanted<'_>) -> Result<Requirement, Refusal> {
+    async fn demand(&self, at: &At<'_>, who: &SignedIn, wanted: Wanted<'_>) -> Result<Requirement, Refusal> {
         let account = match at.server.accounts() {
             Some(accounts) => accounts.by_subject(who.subject()).await,
             None => Ok(None),
         };
         let account = account.map_err(|error| Refusal::from(Cause::LookupFailed).source(error))?;
         let asked = self.mfa.0.asked_by_policy(who.subject(), account.as_ref(), Some(at.client.id()));
-        asked.await.map_err(reply::refusal)
+        let asked = asked.await.map_err(reply::refusal)?;
+        if self.api.is_none() || !MfaApi::is_wanted(at, wanted.scope, wanted.resources) {
+            return Ok(asked);
+        }
+        let has_factor =
+            self.mfa.0.has_factor_or_contact(who.subject(), account.as_ref()).await.map_err(reply::refusal)?;
+        Ok(asked.and(&MfaApi::demand(has_factor), at.server.config().acr_table()))
     }
 }

@@ -106,6 +106,12 @@ impl AuthorizationRequest {
         &self.scope
     }
 
+    /// The resources asked for by name (RFC 8707 §2).
+    #[must_use]
+    pub fn resources(&self) -> &[String] {
+        &self.resources
+    }
+
     /// The `acr` values that the client prefers, the best first.
     #[must_use]
     pub fn acr_values(&self) -> &[Acr] {

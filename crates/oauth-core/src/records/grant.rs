@@ -75,6 +75,12 @@ impl GrantRecord {
         &self.scope
     }
 
+    /// The subject's epoch under which it was given: an end of everything of the subject ends it with the others.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// When it began.
     #[must_use]
     pub fn started_at(&self) -> UnixTime {

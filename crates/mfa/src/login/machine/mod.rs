@@ -9,7 +9,7 @@ use countersign_primitives::{Acr, AcrTable, Amr, Id, Proof, Remembered, Requirem
 use crate::Method;
 use crate::limits::PASSWORD;
 use crate::login::record::{Login, Proven};
-use crate::login::{FirstMethods, MAGIC_LINK};
+use crate::login::{Course, FirstMethods, MAGIC_LINK};
 use crate::risk::RiskReport;
 
 /// What the machine looks at besides the login.
@@ -128,6 +128,12 @@ pub(crate) fn next(login: &Login, view: &View<'_>) -> Stage {
     };
     if !login.to_keep.is_empty() {
         return Stage::KeepCodes;
+    }
+    if login.course == Course::Adding {
+        return match login.added {
+            Some(_) => Stage::Done(have),
+            None => add(login, view),
+        };
     }
     match goal(login, view, &have) {
         Goal::Reached => Stage::Done(have),
@@ -349,7 +355,7 @@ fn ask(login: &Login, view: &View<'_>, target: &Requirement, strength: Strength)
         _ => None,
     };
     let ids = ways.iter().map(|(id, _)| *id);
-    match chosen.or(only) {
+    match chosen.or(only.filter(|_| login.is_led())) {
         Some((authenticator, _)) => {
             Stage::Ask { authenticator: *authenticator, others: ids.filter(|id| id != authenticator).collect() }
         }
@@ -374,18 +380,33 @@ fn gated(login: &Login, view: &View<'_>, target: &Requirement) -> Stage {
             let others = contacts.iter().filter(|id| *id != chosen).copied().collect();
             Stage::Ask { authenticator: *chosen, others }
         }
-        (None, [only]) => Stage::Ask { authenticator: *only, others: Vec::new() },
+        (None, [only]) if login.is_led() => Stage::Ask { authenticator: *only, others: Vec::new() },
         (None, _) => Stage::Choose(contacts.clone()),
     }
 }
 
 fn enrol(login: &Login, view: &View<'_>, target: &Requirement) -> Stage {
-    let methods = reaching_by_enrolment(login, view, target);
+    enrol_one_of(reaching_by_enrolment(login, view, target), login, view)
+}
+
+/// One more factor beside those that there are, or a first one where the way to it is open without more.
+fn add(login: &Login, view: &View<'_>) -> Stage {
+    let methods: Vec<_> = view.enrolable.iter().map(|method| method.name().to_owned()).collect();
+    if methods.is_empty() || view.gate != Gate::Open { Stage::Unmet } else { enrol_one_of(methods, login, view) }
+}
+
+/// Whether a user who has factors may be given another one in this login: who asks has proven two, and so one that was there.
+pub(crate) fn may_join(login: &Login, table: &AcrTable) -> bool {
+    let reached = Strength::of_acr(login.who.as_ref().and_then(SignedIn::acr_value), table);
+    login.course == Course::Adding && reached >= Strength::TwoFactors
+}
+
+fn enrol_one_of(methods: Vec<String>, login: &Login, view: &View<'_>) -> Stage {
     let chosen = login.chosen.as_deref().and_then(|chosen| chosen.strip_prefix(ENROL));
     let named = |name: Option<&str>| methods.iter().find(|method| name == Some(method.as_str()));
     let pick = match methods.as_slice() {
-        [only] => Some(only),
-        _ => named(chosen).or_else(|| named(view.suggested)),
+        [only] if login.is_led() => Some(only),
+        _ => named(chosen).or_else(|| named(view.suggested.filter(|_| login.is_led()))),
     };
     match pick {
         Some(method) => {
