@@ -89,6 +89,8 @@ mod logout;
 mod maintenance;
 #[cfg(feature = "tokio")]
 mod pool;
+#[cfg(feature = "twilio")]
+mod reports;
 mod server;
 mod subjects;
 pub mod transfer;
@@ -174,6 +176,8 @@ pub mod smtp {
 #[cfg(feature = "twilio")]
 pub mod twilio {
     pub use countersign_delivery_twilio::*;
+
+    pub use crate::reports::ReportsInStore;
 }
 
 /// The router for axum.

@@ -47,5 +47,5 @@ mod verify;
 
 pub use error::{TwilioConfigError, TwilioError};
 pub use messages::Twilio;
-pub use status::{CallbackError, Status, StatusReport};
+pub use status::{CallbackError, SeenReports, Status, StatusReport};
 pub use verify::TwilioVerify;

@@ -10,7 +10,7 @@ use countersign_outbound::{Channel, Fetcher, Message, MessageSender, SendError};
 use countersign_primitives::{Clock, SecretString, SystemClock};
 
 use crate::account::{Account, address, is_sid};
-use crate::status::Seen;
+use crate::status::{Seen, SeenReports};
 use crate::{TwilioConfigError, TwilioError, twiml};
 
 /// Twilio waits so long with a message at most.
@@ -38,7 +38,7 @@ pub struct Twilio {
     pub(crate) callback: Option<String>,
     pub(crate) events: Events,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) seen: Arc<Seen>,
+    pub(crate) seen: Arc<dyn SeenReports>,
 }
 
 /// Who a message comes from.
@@ -76,7 +76,7 @@ impl Twilio {
             callback: None,
             events: Events::none(),
             clock: Arc::new(SystemClock),
-            seen: Arc::default(),
+            seen: Arc::new(Seen::default()),
         })
     }
 
@@ -127,6 +127,13 @@ impl Twilio {
     pub fn base_url(mut self, base: &str) -> Result<Self, TwilioConfigError> {
         self.base = address(base)?;
         Ok(self)
+    }
+
+    /// Where it is kept which reports came before. Default: in this process; several that share a callback share one in their store.
+    #[must_use]
+    pub fn seen_reports(mut self, seen: impl SeenReports + 'static) -> Self {
+        self.seen = Arc::new(seen);
+        self
     }
 
     /// Who hears of messages that did not arrive.

@@ -1,13 +1,15 @@
 //! What became of a message: Twilio's status callbacks.
 
 use std::collections::{HashSet, VecDeque};
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use countersign_events::{Event, EventKind};
-use countersign_primitives::Id;
+use countersign_primitives::{BoxError, Id};
 use http::{Method, Request};
 use ring::digest::{SHA256, digest};
 use ring::hmac;
@@ -39,12 +41,12 @@ pub struct StatusReport {
     pub message: Option<Id>,
     /// What became of it.
     pub status: Status,
-    /// The same was reported before, to this process; nothing was told again.
+    /// The same was reported before; nothing was told again.
     pub repeated: bool,
 }
 
 /// Why a callback does not count. Answer 403, or 400 where it is malformed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallbackError {
     /// No address for callbacks was configured, so no signature can be checked.
@@ -56,9 +58,22 @@ pub enum CallbackError {
     /// The signature is missing or wrong: it does not come from Twilio, or not to this address.
     #[error("the callback is not signed by Twilio")]
     Signature,
+    /// It cannot be told whether it came before. Answer 503, and Twilio may try again.
+    #[error("what came before cannot be read")]
+    Seen(#[source] BoxError),
 }
 
-/// Reports that came before, by their hash. The oldest gives way.
+/// Which reports came before. A report may reach any process of a service, so several share one that lives in their store.
+#[async_trait]
+pub trait SeenReports: Send + Sync + fmt::Debug {
+    /// Whether a report of this hash (SHA-256) comes for the first time. From now on it is known, for some hours at least.
+    ///
+    /// # Errors
+    /// Any error means that the report is not heard now.
+    async fn is_new(&self, report: [u8; 32]) -> Result<bool, BoxError>;
+}
+
+/// Reports that came before to this process, by their hash. The oldest gives way.
 #[derive(Debug, Default)]
 pub(crate) struct Seen(Mutex<Reports>);
 
@@ -69,12 +84,12 @@ struct Reports {
     order: VecDeque<[u8; 32]>,
 }
 
-impl Seen {
-    /// Whether it came before; it has now.
-    fn again(&self, report: [u8; 32]) -> bool {
+#[async_trait]
+impl SeenReports for Seen {
+    async fn is_new(&self, report: [u8; 32]) -> Result<bool, BoxError> {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !seen.known.insert(report) {
-            return true;
+            return Ok(false);
         }
         seen.order.push_back(report);
         if seen.order.len() > REMEMBERED
@@ -82,7 +97,7 @@ impl Seen {
         {
             seen.known.remove(&oldest);
         }
-        false
+        Ok(true)
     }
 }
 
@@ -96,15 +111,15 @@ impl Twilio {
     /// ```
     /// # use countersign_delivery_twilio::{CallbackError, Twilio};
     /// # use http::{Request, StatusCode};
-    /// fn callback(twilio: &Twilio, request: &Request<bytes::Bytes>) -> StatusCode {
-    ///     match twilio.status(request) {
+    /// async fn callback(twilio: &Twilio, request: &Request<bytes::Bytes>) -> StatusCode {
+    ///     match twilio.status(request).await {
     ///         Ok(_) => StatusCode::NO_CONTENT,
     ///         Err(CallbackError::Malformed) => StatusCode::BAD_REQUEST,
     ///         Err(_) => StatusCode::FORBIDDEN,
     ///     }
     /// }
     /// ```
-    pub fn status(&self, request: &Request<Bytes>) -> Result<StatusReport, CallbackError> {
+    pub async fn status(&self, request: &Request<Bytes>) -> Result<StatusReport, CallbackError> {
         let callback = self.callback.as_deref().ok_or(CallbackError::NotConfigured)?;
         if request.method() != Method::POST || request.body().len() > LARGEST_BODY {
             return Err(CallbackError::Malformed);
@@ -132,7 +147,8 @@ impl Twilio {
         let what = of("MessageSid").or_else(|| of("CallSid")).unwrap_or_default();
         let mut hash = [0; 32];
         hash.copy_from_slice(digest(&SHA256, format!("{what} {state}").as_bytes()).as_ref());
-        let report = StatusReport { message, status, repeated: self.seen.again(hash) };
+        let report =
+            StatusReport { message, status, repeated: !self.seen.is_new(hash).await.map_err(CallbackError::Seen)? };
         self.tell(&report, if of("CallSid").is_some() { "voice" } else { "sms" });
         Ok(report)
     }

@@ -1,7 +1,8 @@
 //! Twilio Verify, with codes of ours.
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use countersign_outbound::{Channel, Fetcher, Message, MessageSender, Purpose, SendError};
@@ -31,6 +32,30 @@ pub struct TwilioVerify {
     service: String,
     base: String,
     otherwise: Option<Arc<dyn MessageSender>>,
+    pending: Arc<Pending>,
+}
+
+/// The verifications that wait, by whom they are for. The oldest gives way; Twilio lets one expire within ten minutes anyway.
+#[derive(Debug, Default)]
+struct Pending(Mutex<VecDeque<(String, String)>>);
+
+impl Pending {
+    const MOST: usize = 4_096;
+
+    fn put(&self, to: &str, sid: String) {
+        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.push_back((to.to_owned(), sid));
+        if pending.len() > Self::MOST {
+            pending.pop_front();
+        }
+    }
+
+    /// The newest for a number or address, which waits no longer.
+    fn take(&self, to: &str) -> Option<String> {
+        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = pending.iter().rposition(|(waits, _)| waits == to)?;
+        pending.remove(at).map(|(_, sid)| sid)
+    }
 }
 
 impl fmt::Debug for TwilioVerify {
@@ -55,7 +80,13 @@ impl TwilioVerify {
     ) -> Result<Self, TwilioConfigError> {
         is_sid("VA", service).then_some(()).ok_or(TwilioConfigError::Service)?;
         let base = "https://verify.twilio.com".to_owned();
-        Ok(Self { account: Account::new(client, account, token)?, service: service.to_owned(), base, otherwise: None })
+        Ok(Self {
+            account: Account::new(client, account, token)?,
+            service: service.to_owned(),
+            base,
+            otherwise: None,
+            pending: Arc::default(),
+        })
     }
 
     /// Calls with a key (`SK…`) and its secret, which can be revoked alone.
@@ -93,8 +124,23 @@ impl TwilioVerify {
         let code = code_of(message).ok_or(TwilioError::Channel)?;
         let mut form = vec![("To", message.to()), ("Channel", channel), ("CustomCode", code)];
         form.extend(message.language().map(|tag| ("Locale", tag)));
+        // One code at a time: Twilio takes no other one while a verification waits.
+        if let Some(earlier) = self.pending.take(message.to()) {
+            self.settle(&earlier, "canceled").await.ok(); // it may be over, and is void for us either way
+        }
         let url = format!("{}/v2/Services/{}/Verifications", self.base, self.service);
-        self.account.post(&url, &form).await.map(drop)
+        let answer = self.account.post(&url, &form).await?;
+        if let Some(sid) = sid_of(answer.body()) {
+            self.pending.put(message.to(), sid);
+        }
+        Ok(())
+    }
+
+    /// Tells what came of a verification, by its name or by whom it is for.
+    async fn settle(&self, which: &str, status: &str) -> Result<(), TwilioError> {
+        let which: String = form_urlencoded::byte_serialize(which.as_bytes()).collect();
+        let url = format!("{}/v2/Services/{}/Verifications/{which}", self.base, self.service);
+        self.account.post(&url, &[("Status", status)]).await.map(drop)
     }
 }
 
@@ -106,6 +152,22 @@ impl MessageSender for TwilioVerify {
             _ => self.deliver(message).await.map_err(TwilioError::into_send_error),
         }
     }
+
+    /// Verify watches its routes by it. A code that another process sent is named by whom it was for.
+    async fn entered(&self, _: Channel, to: &str) -> Result<(), SendError> {
+        let which = self.pending.take(to).unwrap_or_else(|| to.to_owned());
+        self.settle(&which, "approved").await.map_err(TwilioError::into_send_error)
+    }
+}
+
+/// The name of the verification that Twilio made.
+fn sid_of(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Made {
+        sid: String,
+    }
+    let made: Made = serde_json::from_slice(body).ok()?;
+    is_sid("VE", &made.sid).then_some(made.sid)
 }
 
 /// The code that a message is there for.

@@ -225,6 +225,16 @@ pub trait MessageSender: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`SendError`]; nothing in it quotes the text.
     async fn send(&self, message: &Message) -> Result<(), SendError>;
+
+    /// Hears that the code which it carried there last was entered: for services that watch how many are, against fraud. Does nothing by
+    /// default.
+    ///
+    /// # Errors
+    /// [`SendError`] when that could not be passed on. No login waits for it or fails by it.
+    async fn entered(&self, channel: Channel, to: &str) -> Result<(), SendError> {
+        let _ = (channel, to);
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -232,12 +242,20 @@ impl<S: MessageSender + ?Sized> MessageSender for std::sync::Arc<S> {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         (**self).send(message).await
     }
+
+    async fn entered(&self, channel: Channel, to: &str) -> Result<(), SendError> {
+        (**self).entered(channel, to).await
+    }
 }
 
 #[async_trait]
 impl<S: MessageSender + ?Sized> MessageSender for Box<S> {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         (**self).send(message).await
+    }
+
+    async fn entered(&self, channel: Channel, to: &str) -> Result<(), SendError> {
+        (**self).entered(channel, to).await
     }
 }
 

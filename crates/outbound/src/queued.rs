@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
 use crate::retry::Expired;
-use crate::{Message, MessageSender, Retries, SendError};
+use crate::{Channel, Message, MessageSender, Retries, SendError};
 
 /// A sender that takes a message at once and sends it in the background, trying again where that may help.
 ///
@@ -185,6 +185,19 @@ impl MessageSender for Queued {
         let held = Held { message: message.duplicate(), queue: Arc::clone(&self.0), settled: false };
         self.0.runtime.spawn(async move {
             held.carry().await;
+            drop(place);
+        });
+        Ok(())
+    }
+
+    /// In the background too, once: it is worth no second try.
+    async fn entered(&self, channel: Channel, to: &str) -> Result<(), SendError> {
+        let Ok(place) = Arc::clone(&self.0.room).try_acquire_owned() else { return Err(SendError::Busy) };
+        let (queue, to) = (Arc::clone(&self.0), to.to_owned());
+        self.0.runtime.spawn(async move {
+            if let Err(error) = queue.sender.entered(channel, &to).await {
+                tracing::warn!(channel = channel.as_str(), %error, "a service was not told that its code was entered");
+            }
             drop(place);
         });
         Ok(())

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use countersign_primitives::{Clock, SystemClock};
 
-use crate::{Message, MessageSender, SendError};
+use crate::{Channel, Message, MessageSender, SendError};
 
 /// How often a message is tried, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,5 +130,9 @@ impl Retrying {
 impl MessageSender for Retrying {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         self.retries.run(&*self.sender, message, &*self.clock, || std::future::ready(())).await
+    }
+
+    async fn entered(&self, channel: Channel, to: &str) -> Result<(), SendError> {
+        self.sender.entered(channel, to).await
     }
 }

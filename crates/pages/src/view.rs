@@ -38,6 +38,10 @@ pub(crate) fn context(step: &str, data: &Value, language: Language<'_>) -> Optio
     let channel = data["channel"].as_str().filter(|channel| matches!(*channel, "voice" | "email"));
     view.insert("channel".into(), channel.unwrap_or("sms").into());
     view.insert("refresh".into(), refresh(data).into());
+    // The number of a question that is over is of no use, and neither is a yes.
+    let over =
+        data["error"].as_str().is_some_and(|error| matches!(error, "denied" | "code_expired" | "attempts_spent"));
+    view.insert("over".into(), over.into());
     if step == "refused" {
         refusal(&mut view, data, language);
     }

@@ -57,7 +57,7 @@ pub(crate) async fn assemble(
     let Parts { store, key, clock, watched: Watched { events: recent, metrics }, outbox, phone } = parts;
     let clock = clock.unwrap_or_else(|| Arc::new(SystemClock));
     let events = Events::none().and(log).and(move |event: &Event| recent.add(event));
-    let around = Around { origin, events: events.clone(), clock: Arc::clone(&clock) };
+    let around = Around { origin, events: events.clone(), clock: Arc::clone(&clock), store: Arc::clone(&store) };
     let everything_to_the_outbox = Delivery::default();
     let delivery = settings.file.as_ref().map_or(&everything_to_the_outbox, |file| &file.delivery);
     let carriers = Carriers::start(delivery, &outbox, &around)?;

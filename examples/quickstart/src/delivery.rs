@@ -8,7 +8,8 @@ use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::routing::post;
 use countersign::outbound::{Channel, MessageSender, Queued};
-use countersign::twilio::{CallbackError, Twilio};
+use countersign::store::Store;
+use countersign::twilio::{CallbackError, ReportsInStore, Twilio};
 use countersign::{Clock, Events};
 use http::StatusCode;
 use tokio::task::JoinSet;
@@ -38,6 +39,8 @@ pub(crate) struct Around<'a> {
     pub(crate) origin: &'a str,
     pub(crate) events: Events,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Where all nodes see what was reported.
+    pub(crate) store: Arc<dyn Store>,
 }
 
 impl Carriers {
@@ -62,6 +65,7 @@ impl Carriers {
                 if *status_callback {
                     let address = format!("{}{TWILIO_STATUS}", around.origin);
                     messages = messages.status_callback(&address).map_err(SettingsError::StatusCallback)?;
+                    messages = messages.seen_reports(ReportsInStore::new(Arc::clone(&around.store)));
                     reports = Some(messages.clone());
                 }
                 Some(match verify {
@@ -113,9 +117,13 @@ impl Carriers {
 async fn report(State(twilio): State<Twilio>, request: Request) -> StatusCode {
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, LARGEST_REPORT).await else { return StatusCode::BAD_REQUEST };
-    match twilio.status(&http::Request::from_parts(head, body)) {
+    match twilio.status(&http::Request::from_parts(head, body)).await {
         Ok(_) => StatusCode::NO_CONTENT,
         Err(CallbackError::Malformed) => StatusCode::BAD_REQUEST,
+        Err(CallbackError::Seen(error)) => {
+            tracing::warn!(%error, "a report of Twilio's was not heard");
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Err(_) => StatusCode::FORBIDDEN,
     }
 }

@@ -206,6 +206,20 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn rfc9110_15_5_9_a_request_that_takes_too_long_is_answered_408() {
+        use tower::ServiceExt as _;
+
+        let slow = || tokio::time::sleep(IN_ALL * 2);
+        let app = Router::new().route("/slow", get(async move || slow().await)).route("/", get(async || "here"));
+        let app = app.layer(axum::middleware::from_fn(in_time));
+        let status = async |path: &str| {
+            let request = Request::get(path).body(axum::body::Body::empty()).unwrap();
+            app.clone().oneshot(request).await.unwrap().status()
+        };
+        assert_eq!((status("/").await, status("/slow").await), (StatusCode::OK, StatusCode::REQUEST_TIMEOUT));
+    }
+
     #[tokio::test]
     async fn the_end_waits_for_the_request_under_way_and_for_no_handshake() {
         let (release, held) = watch::channel(false);

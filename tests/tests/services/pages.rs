@@ -4,7 +4,7 @@ use countersign_pages::Pages;
 use countersign_tests::{Browser, Page, site};
 use serde_json::{Value, json};
 
-const SCREENS: [&str; 12] = [
+const SCREENS: [&str; 17] = [
     "password",
     "choose",
     "code",
@@ -17,6 +17,11 @@ const SCREENS: [&str; 12] = [
     "logout",
     "signed_out",
     "still_signed_in",
+    "magic_link",
+    "password_forgot",
+    "password_reset",
+    "password_change",
+    "verify_email",
 ];
 
 /// A site with a page for each screen, under the policy that the pages are made for.

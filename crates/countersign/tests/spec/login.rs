@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use serde_json::json;
 
@@ -27,7 +28,7 @@ async fn a_front_end_of_the_hosts_own_signs_in_by_json_steps() {
     assert!(tokens["id_token"].is_string() && tokens["scope"].as_str().unwrap().contains("payments:write"), "{tokens}");
     let request = Request::get("/userinfo")
         .header(header::AUTHORIZATION, format!("Bearer {}", tokens["access_token"].as_str().unwrap()))
-        .body(bytes::Bytes::new())
+        .body(Bytes::new())
         .unwrap();
     assert_eq!(body(&browser.send(request).await)["email"], "alice@example.com");
 }
@@ -146,7 +147,7 @@ async fn promise_7_an_address_that_begins_too_many_requests_is_told_when_to_come
         "/authorize?response_type=code&client_id=shop&code_challenge={}&code_challenge_method=S256",
         crate::support::CHALLENGE
     );
-    let request = Request::get(&target).body(bytes::Bytes::new()).unwrap();
+    let request = Request::get(&target).body(Bytes::new()).unwrap();
     let answer = bench.browser().send(request).await;
     assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(answer.headers()[header::RETRY_AFTER], "900");
@@ -190,4 +191,35 @@ async fn promise_7_hostile_input_is_answered_without_a_server_error() {
         assert!(answer.status().is_client_error(), "{}: {:?}", answer.status(), answer.body());
     }
     assert_eq!(browser.step(&login).await["step"], "password");
+}
+
+/// A front end of the host's own asks whether to sign out; and HEAD, which only asks what an answer would say, ends nothing.
+#[tokio::test]
+async fn rfc9110_9_2_1_head_signs_nobody_out_and_a_page_of_the_hosts_own_asks() {
+    let bench = Bench::with(|builder| builder.logout_page("/app/sign-out?from=id")).await;
+    bench.user("u-1", "alice", "alice-password").await;
+    let mut browser = bench.browser();
+    let login = browser.authorize("scope=openid").await;
+    let step = browser.password(&login, "alice").await;
+    let tokens = browser.tokens(&login, &step).await;
+    let hint = tokens["id_token"].as_str().unwrap();
+    let load = |method: &str, path: &str| {
+        let request = Request::builder().method(method).uri(path).header(header::ACCEPT, "text/html");
+        request.body(Bytes::new()).unwrap()
+    };
+    for path in ["/logout".to_owned(), format!("/logout?id_token_hint={hint}")] {
+        let head = browser.send(load("HEAD", &path)).await;
+        assert_eq!(head.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert!(browser.authorize("scope=openid&prompt=none").await.contains("code="), "still signed in");
+    }
+    let asked = browser.send(load("GET", "/logout")).await;
+    assert_eq!(asked.status(), StatusCode::SEE_OTHER);
+    let place = asked.headers()[header::LOCATION].to_str().unwrap();
+    let request = place.strip_prefix("/app/sign-out?from=id&logout=").unwrap_or_else(|| panic!("{place}")).to_owned();
+    let question = body(&browser.get(&format!("/logout?request={request}")).await);
+    assert_eq!((&question["step"], &question["account"]), (&json!("logout"), &json!("alice")));
+    let said = json!({"answer": "logout", "request": request, "decision": "sign_out"});
+    let done = browser.answer("/logout", &question, said).await;
+    assert_eq!(done["step"], "signed_out");
+    assert!(browser.authorize("scope=openid&prompt=none").await.contains("error=login_required"));
 }

@@ -142,6 +142,31 @@ async fn verify_sends_a_code_of_ours_and_nothing_else() {
             ("747723", name, "de")
         );
     }
+    // What came of it is told by the name that Twilio gave it, or by the number where another process had sent it.
+    let sid = "VE0123456789abcdef0123456789abcdef";
+    server.answers(201, &format!(r#"{{"sid":"{sid}","status":"pending"}}"#));
+    let to = "+4915112345678";
+    for _ in 0..2 {
+        verify.send(&message(Channel::Sms)).await.unwrap();
+    }
+    let told: Vec<_> = std::iter::from_fn(|| server.arrived.lock().unwrap().pop()).collect();
+    let told: Vec<_> =
+        told.iter().rev().map(|one| (one.path.rsplit('/').next().unwrap(), one.form.get("Status"))).collect();
+    let canceled = "canceled".to_owned();
+    assert_eq!(told, [("Verifications", None), (sid, Some(&canceled)), ("Verifications", None)], "one at a time");
+    verify.entered(Channel::Sms, to).await.unwrap();
+    let arrived = server.last();
+    assert_eq!(
+        (&*arrived.path, &*arrived.form["Status"]),
+        (&*format!("/v2/Services/{SERVICE}/Verifications/{sid}"), "approved")
+    );
+    verify.entered(Channel::Sms, to).await.unwrap();
+    assert!(server.last().path.ends_with("/Verifications/%2B4915112345678"));
+    server.refuses(404, 20_404);
+    assert!(verify.entered(Channel::Sms, to).await.is_err());
+    server.answers(201, "{}");
+    server.arrived.lock().unwrap().clear();
+
     let notice = Message::new(Channel::Sms, Purpose::Notice, "+4915112345678", "x");
     assert!(matches!(verify.send(&notice).await, Err(SendError::Rejected(_))));
     assert!(server.arrived.lock().unwrap().is_empty());

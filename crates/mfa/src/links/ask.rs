@@ -10,8 +10,9 @@ use countersign_tokens::{Handle, Ring};
 use super::{LIFETIME, Link, LinkPurpose, Links, PER_ACCOUNT, PER_ADDRESS};
 use crate::keys::{LINK, LINKS, normalised};
 use crate::limits::SECTION;
+use crate::messages::spending::{Sending, Spent};
 use crate::mfa::Inner;
-use crate::{Answer, Caller, Envelope, Languages, LoginError, MessageError, Notice, Ticket};
+use crate::{Answer, Caller, Envelope, Languages, LoginError, MessageError, MessageRefused, Notice, Ticket};
 
 /// How often a commit that lost to another is tried again.
 pub(super) const TRIES: usize = 4;
@@ -31,7 +32,7 @@ pub(super) enum For {
     /// This account, at this address.
     Owner(Box<Account>, String),
     /// Nobody: what was typed belongs to no account that can be written to.
-    Nobody,
+    Nobody(String),
 }
 
 impl Inner {
@@ -44,20 +45,13 @@ impl Inner {
             return Ok(());
         }
         let account = accounts.by_login(typed).await.map_err(LoginError::Accounts)?;
-        let owner = account.filter(|account| !account.is_disabled()).map_or(For::Nobody, owner_of);
+        let owner = account.filter(|account| !account.is_disabled()).and_then(owner_of);
+        let owner = owner.unwrap_or_else(|| For::Nobody(typed.to_owned()));
         let partition = match &owner {
             For::Owner(account, _) => self.subjects.partition(account.subject()),
-            For::Nobody => self.keys.unknown(&normalised(typed)),
+            For::Nobody(typed) => self.keys.unknown(&normalised(typed)),
         };
-        let known = matches!(owner, For::Owner(..));
-        self.make_link(owner, partition, asking).await?;
-        if !known {
-            self.tell(EventKind::LinkAsked, Some(asking.caller), |event| {
-                event.with_method(asking.purpose.name()).with_cause("link.nobody_to_write_to", "")
-            });
-            self.tell_stranger(typed, asking).await;
-        }
-        Ok(())
+        self.make_link(owner, partition, asking).await
     }
 
     /// Makes a link and sends it, or makes the same records and sends nothing.
@@ -66,15 +60,15 @@ impl Inner {
         let nobody = Subject::new("nobody");
         let subject = match &owner {
             For::Owner(account, _) => Some(account.subject()),
-            For::Nobody => None,
+            For::Nobody(_) => None,
         };
         let epoch = self.epoch(subject.unwrap_or(&nobody)).await?;
-        self.charge_link(partition, subject, asking, now).await?;
+        let known = self.charge_link(partition, subject, asking, now).await?;
         let id = self.random.id()?;
         let handle = Handle::generate(asking.purpose.kind(), id, &*self.random)?;
         let to = match &owner {
             For::Owner(_, address) => address.clone(),
-            For::Nobody => String::new(),
+            For::Nobody(_) => String::new(),
         };
         let link = Link {
             purpose: asking.purpose,
@@ -89,10 +83,35 @@ impl Inner {
         batch.put_value(Key::root(LINK, id), Expect::Absent, now.plus(LIFETIME), &link)?;
         self.store.commit_surely(&batch).await?;
         self.change_links(partition, now, |links| links.put(asking.purpose, id)).await?;
-        if let For::Owner(account, address) = &owner {
-            self.send_link(account, address, &handle, asking).await;
+        // Its cost is the same whoever it is for, and so is the answer if it is not paid: a stranger must not learn from it.
+        let Ok(paid) = self.pay_for_link(&owner, partition, (known, asking), now).await? else { return Ok(()) };
+        let taken = match &owner {
+            For::Owner(account, address) => self.send_link(account, address, &handle, asking).await,
+            For::Nobody(typed) => self.tell_stranger(typed, asking).await,
+        };
+        if !taken {
+            paid.refund(&*self.store, self.now()).await?;
         }
         Ok(())
+    }
+
+    /// Pays for the mail: by recipient and by the address of whoever asks, as every message, and by an account that is the links' own, so
+    /// that whoever asks for links keeps no owner from codes by mail.
+    async fn pay_for_link(
+        &self,
+        owner: &For,
+        partition: Id,
+        (known, asking): (Option<Id>, &Asking<'_>),
+        now: UnixTime,
+    ) -> Result<Result<Spent, MessageRefused>, LoginError> {
+        let (to, subject) = match owner {
+            For::Owner(account, address) => (normalised(address), Some(account.subject())),
+            For::Nobody(typed) => (normalised(typed), None),
+        };
+        let account = self.keys.id("link mails", &[partition.as_bytes()]);
+        let (address, proven) = (asking.caller.address, subject.is_some());
+        let sending = Sending { channel: Channel::Email, to: &to, account, known, proven, address, awaits_code: false };
+        Ok(self.pay_for_message(&sending, (asking.caller, subject), now).await?)
     }
 
     /// Changes what is known of a subject's links.
@@ -125,7 +144,7 @@ impl Inner {
         Ok(found.map(|found| found.value).unwrap_or_default())
     }
 
-    /// Counts a link, by account and by address. A browser that signed in to the account before has a budget of its own, so that no
+    /// Counts a link, by account and by address, and says which browser it is that asks, if the account knows it. A browser that signed in to the account before has a budget of its own, so that no
     /// stranger keeps the owner from a link.
     async fn charge_link(
         &self,
@@ -133,12 +152,12 @@ impl Inner {
         subject: Option<&Subject>,
         asking: &Asking<'_>,
         now: UnixTime,
-    ) -> Result<(), LoginError> {
+    ) -> Result<Option<Id>, LoginError> {
         if self.limits.off {
-            return Ok(());
+            return Ok(None);
         }
-        let known = self.known_browser(partition, asking.caller, now).await?;
-        let mark = known.as_ref().map(|browser| browser.id.as_bytes().as_slice()).unwrap_or_default();
+        let known = self.known_browser(partition, asking.caller, now).await?.map(|browser| browser.id);
+        let mark = known.as_ref().map(|browser| browser.as_bytes().as_slice()).unwrap_or_default();
         let account = self.keys.counter("links", &[partition.as_bytes(), mark]);
         let address = asking.caller.address.filter(|address| !address.to_canonical().is_loopback());
         let address =
@@ -149,7 +168,7 @@ impl Inner {
             std::iter::once(of(account, PER_ACCOUNT)).chain(address.map(|counter| of(counter, PER_ADDRESS))).collect();
         let charged = self.store.charge(&charges, now).await?;
         let refused = charged.iter().filter(|charged| !charged.admitted).map(|charged| charged.resets_at).max();
-        let Some(opens) = refused else { return Ok(()) };
+        let Some(opens) = refused else { return Ok(known) };
         self.tell(EventKind::GuessingThrottled, Some(asking.caller), |event| {
             let event = event.with_method(asking.purpose.name()).with_cause("link.throttled", SECTION);
             match subject {
@@ -160,13 +179,13 @@ impl Inner {
         Err(LoginError::Throttled { retry_after: opens.since(now).max(std::time::Duration::from_secs(1)) })
     }
 
-    async fn send_link(&self, account: &Account, address: &str, handle: &Handle, asking: &Asking<'_>) {
+    async fn send_link(&self, account: &Account, address: &str, handle: &Handle, asking: &Asking<'_>) -> bool {
         self.tell(EventKind::LinkAsked, Some(asking.caller), |event| {
             event.with_subject(account.subject()).with_method(asking.purpose.name())
         });
         let link = self.address_of(asking, handle);
         let message = self.link_message(account, address, &link, asking);
-        self.mail(message, account.subject(), Some(asking.caller)).await;
+        self.mail(message, account.subject(), Some(asking.caller)).await
     }
 
     /// Where a link leads: to this server, whatever `Host` the request that asked had.
@@ -208,13 +227,17 @@ impl Inner {
     }
 
     /// Whoever typed an address that no account has is told so there, and nowhere else.
-    async fn tell_stranger(&self, typed: &str, asking: &Asking<'_>) {
+    async fn tell_stranger(&self, typed: &str, asking: &Asking<'_>) -> bool {
+        self.tell(EventKind::LinkAsked, Some(asking.caller), |event| {
+            event.with_method(asking.purpose.name()).with_cause("link.nobody_to_write_to", "")
+        });
         if !typed.contains('@') {
-            return;
+            return true;
         }
         let to = Envelope::new(Channel::Email, typed, self.now()).languages(asking.languages.clone());
-        if let Ok(message) = self.texts.notice(&to, Notice::NoAccount) {
-            self.mail(Ok(message), &Subject::new("nobody"), Some(asking.caller)).await;
+        match self.texts.notice(&to, Notice::NoAccount) {
+            Ok(message) => self.mail(Ok(message), &Subject::new("nobody"), Some(asking.caller)).await,
+            Err(_) => true, // no address
         }
     }
 
@@ -224,13 +247,13 @@ impl Inner {
         own.unwrap_or_default().then(asked.clone())
     }
 
-    /// Hands a message over. Nobody who asked learns what became of it; operators do.
+    /// Hands a message over, and says whether it was taken. Nobody who asked learns what became of it; operators do.
     pub(super) async fn mail(
         &self,
         message: Result<Message, MessageError>,
         subject: &Subject,
         caller: Option<&Caller>,
-    ) {
+    ) -> bool {
         let (channel, outcome) = match message {
             Err(error) => {
                 tracing::warn!(%error, "a message could not be written");
@@ -246,6 +269,7 @@ impl Inner {
                 Err(cause) => event.with_cause(cause, ""),
             }
         });
+        outcome.is_ok()
     }
 
     async fn hand_to_sender(&self, message: &Message) -> Result<(), &'static str> {
@@ -277,10 +301,7 @@ impl Inner {
 }
 
 /// The address that an account can be written to: one that it has shown to be its own. At another somebody else may read.
-fn owner_of(account: Account) -> For {
+fn owner_of(account: Account) -> Option<For> {
     let address = account.email_address().filter(|(_, verified)| *verified).map(|(address, _)| address.to_owned());
-    match address {
-        Some(address) => For::Owner(Box::new(account), address),
-        None => For::Nobody,
-    }
+    address.map(|address| For::Owner(Box::new(account), address))
 }

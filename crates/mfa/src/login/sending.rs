@@ -198,6 +198,11 @@ impl Inner {
         let once = Charge { counter, add: 1, limit: 1, window: Login::LIFETIME };
         if self.store.charge(&[once], now).await?.iter().all(|charged| charged.admitted) {
             self.message_confirmed((contact.channel(), contact.to(), proven), now).await?;
+            if let Some(sender) = self.senders.get(&contact.channel())
+                && let Err(error) = sender.entered(contact.channel(), contact.to()).await
+            {
+                tracing::warn!(%error, "a sender was not told that its code was entered");
+            }
         }
         Ok(())
     }

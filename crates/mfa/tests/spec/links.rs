@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use countersign_accounts::{Account, Accounts as _};
 use countersign_events::EventKind;
 use countersign_mfa::{
-    Answer, Caller, Challenge, Enrolled, Enrolment, Existing, Factor, FactorError, FirstMethod, LinkPurpose,
-    LoginError, LoginRequest, Method, MfaBuilder, Occasion, PasswordChangeError, PasswordHasher, PasswordRefused,
-    Prompt, Step, StepError, Subjects, Verdict, VerifyEmailError,
+    Answer, Budget, Caller, Challenge, Enrolled, Enrolment, Existing, Factor, FactorError, FirstMethod, LinkPurpose,
+    LoginError, LoginRequest, MessageBudget, Method, MfaBuilder, Occasion, PasswordChangeError, PasswordHasher,
+    PasswordRefused, Prompt, Step, StepError, Subjects, Verdict, VerifyEmailError,
 };
 use countersign_outbound::{Channel, Message, MessageSender, Purpose, SendError};
 use countersign_primitives::{Acr, Amr, BoxError, Clock, Id, Requirement, SecretString, SessionId, SignedIn, Subject};
@@ -230,6 +230,36 @@ async fn promise_6_links_are_budgeted_alike_for_known_and_unknown_names() {
         asked += u32::from(post.bench.mfa.forgot_password(&format!("name-{number}"), &caller).await.is_ok());
     }
     assert_eq!(asked, 20);
+}
+
+/// Strangers have mails sent to addresses that they know: the budgets of messages hold, the answer is always the same, and nobody is kept
+/// from codes by mail.
+#[tokio::test]
+async fn m32_mails_with_links_and_to_strangers_are_paid_for_and_the_answer_tells_nothing() {
+    let budget = MessageBudget {
+        mail_address: Budget::new(4, Duration::from_secs(3_600)),
+        mail_to: Budget::new(2, Duration::from_secs(3_600)),
+        ..MessageBudget::default()
+    };
+    let post = Post::with(|builder| builder.message_budget(budget)).await;
+    let from = |address: [u8; 4]| post.bench.browser().address(address.into());
+    let ask = async |name: &str, caller: Caller| post.bench.mfa.forgot_password(name, &caller).await.unwrap();
+    // One address of nobody's here, typed in other ways, gets two.
+    for name in ["eve@example.net", "EVE@example.net", " eve@example.net", "Eve@example.net"] {
+        post.bench.clock.advance(Duration::from_secs(16 * 60)); // not held back by the budget of links
+        ask(name, from([192, 0, 2, 1])).await;
+    }
+    let mails = post.mailbox.count();
+    assert_eq!(mails, 2);
+    // Whoever has asked for enough is sent no more, whoever it is for.
+    let caller = [192, 0, 2, 2];
+    for name in ["frank@example.net", "grace@example.net", "heidi@example.net", "ivan@example.net", "carol"] {
+        ask(name, from(caller)).await;
+    }
+    assert_eq!(post.mailbox.count(), mails + 4);
+    assert!(post.bench.heard().contains(&"message.refused"), "operators hear of it");
+    ask("carol", from([192, 0, 2, 3])).await;
+    assert_eq!(post.mailbox.count(), mails + 5, "her owner is not kept from it");
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use countersign_oauth_core::{Endpoint, Server};
+use countersign_oauth_core::{Cause, Endpoint, Server, answer};
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 
 use super::{Logout, judge, refused};
 
@@ -24,6 +24,10 @@ pub(crate) struct LogoutEndpoint(pub(crate) Arc<dyn LogoutPages>);
 impl Endpoint for LogoutEndpoint {
     async fn answer(&self, server: &Server, request: Request<Bytes>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
+        // A GET may sign out at once; HEAD only asks what one would say, and must end nothing (RFC 9110 §9.2.1).
+        if parts.method == Method::HEAD {
+            return answer::refusal(&Cause::WrongMethod.into());
+        }
         let known = async {
             let browser = server.browser(&parts).await?;
             let who = server.signed_in(&browser).await?;

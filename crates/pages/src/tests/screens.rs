@@ -79,6 +79,17 @@ fn a_page_that_waits_comes_back_by_itself_until_something_is_to_be_read() {
 }
 
 #[test]
+fn a_question_that_is_over_shows_no_number_and_offers_to_ask_anew() {
+    for error in ["denied", "code_expired"] {
+        let page = page("wait", &[("error", json!(error))]);
+        assert!(page.by_id("number").is_none() && page.by_id("submit").is_none(), "{error}");
+        assert!(page.by_id("resend").is_some() && page.by_id("error").is_some(), "{error}");
+    }
+    let waits = page("wait", &[("error", json!("not_sent"))]);
+    assert!(waits.by_id("number").is_some() && waits.by_id("submit").is_some());
+}
+
+#[test]
 fn a_picture_that_a_device_scans_is_shown_anew_and_not_sent() {
     let device = ("device_uri", json!("countersign-push://enrol?x"));
     let page = page("enrol", &[("type", json!("push")), ("may_resend", json!(true)), device]);
