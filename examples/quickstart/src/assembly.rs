@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use countersign::mfa::oauth::MfaApi;
 use countersign::mfa::{
     EmailCodes, FirstEnrolment, FirstMethod, Hotp, Limits, MessageBudget, MessageTexts, MessageTextsError, Policy,
     Push, SmsCodes, Totp, VoiceCodes,
@@ -10,9 +11,10 @@ use countersign::outbound::Channel;
 use countersign::pages::Pages;
 use countersign::store::{Instrumented, Store};
 use countersign::{
-    Client, Clock, ConfigError, Event, Events, MasterKey, Preset, Registration, Requirement, Resource, Scope, Server,
-    ServerBuilder, SystemClock,
+    Client, Clock, ConfigError, ConsentRule, Event, Events, MasterKey, Preset, Registration, Requirement, Resource,
+    Scope, Server, ServerBuilder, SystemClock,
 };
+use serde_json::{Map, Value, json};
 
 use crate::StartError;
 use crate::admin::Watched;
@@ -80,6 +82,7 @@ pub(crate) async fn assemble(
         .messages(MessageTexts::new(BRAND).map_err(|error| refused(settings, messages_failed(error)))?)
         .pages(Pages::new(BRAND))
         .registration(Registration::open())
+        .mfa_api(mfa_api(settings))
         .events(move |event: &Event| events.record(event))
         .clock(clock);
     let builder = if settings.throttle { builder } else { builder.requests_per_address(u32::MAX) };
@@ -106,11 +109,19 @@ fn preset(settings: &Settings) -> Preset {
     let mut preset = match settings.preset {
         PresetName::OAuth21 => Preset::oauth21(),
         PresetName::Oidc => Preset::oidc(),
+        PresetName::Legacy => Preset::legacy(),
     };
     if let Some(file) = &settings.file {
         file.lifetimes.apply(&mut preset.lifetimes);
     }
     preset
+}
+
+fn mfa_api(settings: &Settings) -> MfaApi {
+    match settings.file.as_ref().and_then(|file| file.lifetimes.mfa_token()) {
+        Some(lifetime) => MfaApi::new().token_lifetime(lifetime),
+        None => MfaApi::new(),
+    }
 }
 
 /// The demo's own clients and scopes.
@@ -137,8 +148,36 @@ fn demo(builder: ServerBuilder, origin: &str, (carriers, phone): (&Carriers, Pho
                 .redirect_uri(format!("{origin}{CALLBACK}"))
                 .post_logout_redirect_uri(format!("{origin}{SIGNED_OUT}"))
                 .requires(Requirement::MFA),
-        );
+        )
+        .client_metadata_with(legacy_client(origin), Requirement::NONE, |client| {
+            client.preset(Preset::legacy()).consent(ConsentRule::Implied)
+        });
     (builder, vec![Offer::PLAIN, Offer::MFA, Offer::PAYMENTS])
+}
+
+/// A client that shows a login of its own: passwords, and second factors by the MFA API.
+fn legacy_client(origin: &str) -> Map<String, Value> {
+    let members = json!({
+        "client_id": "demo-legacy",
+        "client_name": "Countersign demo with a login of its own",
+        "redirect_uris": [format!("{origin}{CALLBACK}")],
+        "scope": "openid profile email address phone offline_access payments \
+                  enroll read:authenticators remove:authenticators",
+        "grant_types": [
+            "authorization_code",
+            "refresh_token",
+            "password",
+            MfaApi::PASSWORD_REALM,
+            MfaApi::OTP,
+            MfaApi::OOB,
+            MfaApi::RECOVERY_CODE,
+        ],
+        "mfa_number_matching": true,
+    });
+    match members {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
 }
 
 /// Push to the page that plays a phone. A host with a table of addresses would say more than this.
@@ -197,11 +236,13 @@ fn configured(
         // On loopback a secret that somebody typed will do, and is told; elsewhere the server refuses it.
         let local = settings.listen.is_loopback();
         let (preset, format, introspects) = (client.preset(), client.token_format(), client.introspects());
+        let first_party = client.is_first_party();
         builder = builder.client_metadata_with(client.metadata(), client.requirement(), move |client| {
             let client = match preset {
                 Some(preset) => client.preset(preset),
                 None => client,
             };
+            let client = if first_party { client.consent(ConsentRule::Implied) } else { client };
             let client = introspects.into_iter().fold(client.token_format(format), Client::introspects);
             if local && client.has_weak_secret() {
                 tracing::warn!(

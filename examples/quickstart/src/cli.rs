@@ -10,9 +10,8 @@ const NOTES: &str = "\
 The master key is read from the file of --master-key, or from the variable COUNTERSIGN_MASTER_KEY (32 bytes in base64), or \
 from master.key in the data folder, which is made at the first start.
 
-Without --config the demo has the clients `demo` and `demo-mfa` (always a second factor) and the scope `payments` (second \
-factor). The client `demo-legacy` (preset legacy: password and MFA grants) comes with a later version, as do the switches \
-marked so.
+Without --config the demo has the clients `demo`, `demo-mfa` (always a second factor) and `demo-legacy` (preset legacy: password \
+and MFA grants), and the scope `payments` (second factor). Switches that are marked so come with a later version.
 
 It exits with 0 after SIGTERM or SIGINT, with 2 for a wrong setting and with 1 if it cannot start.";
 
@@ -60,7 +59,7 @@ pub struct Cli {
     #[arg(long, env = "COUNTERSIGN_OUTBOX", value_name = "DIR")]
     pub(crate) outbox: Option<PathBuf>,
 
-    /// The switches of the server, all at once: oidc or oauth21 (fapi2, mcp and legacy come with a later version)
+    /// The switches of the server, all at once: oidc, oauth21 or legacy (fapi2 and mcp come with a later version)
     #[arg(long, env = "COUNTERSIGN_PRESET", value_name = "NAME", default_value = "oidc")]
     pub(crate) preset: String,
 

@@ -107,6 +107,8 @@ pub enum PresetName {
     OAuth21,
     /// OpenID Connect as certification asks for it.
     Oidc,
+    /// OpenID Connect, and the password grant for clients of one's own.
+    Legacy,
 }
 
 /// A user to sign in as.
@@ -365,7 +367,8 @@ fn preset(name: &str) -> Result<PresetName, SettingsError> {
     match name {
         "oauth21" => Ok(PresetName::OAuth21),
         "oidc" => Ok(PresetName::Oidc),
-        "fapi2" | "mcp" | "legacy" => Err(SettingsError::LaterPreset(name.to_owned())),
+        "legacy" => Ok(PresetName::Legacy),
+        "fapi2" | "mcp" => Err(SettingsError::LaterPreset(name.to_owned())),
         _ => Err(SettingsError::Preset(name.to_owned())),
     }
 }

@@ -60,6 +60,10 @@ pub struct ClientEntry {
     require_auth_time: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     default_max_age: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mfa_number_matching: Option<bool>,
+    #[serde(skip_serializing, default)]
+    first_party: bool,
     #[serde(skip_serializing)]
     requires: Option<RequirementEntry>,
     #[serde(skip_serializing)]
@@ -77,6 +81,7 @@ enum PresetEntry {
     #[serde(rename = "oauth21")]
     OAuth21,
     Oidc,
+    Legacy,
 }
 
 impl ClientEntry {
@@ -96,6 +101,11 @@ impl ClientEntry {
         requirement(self.requires.as_ref())
     }
 
+    /// Whether it belongs to whoever runs the server: nobody is asked for consent, and under preset `legacy` it may send passwords.
+    pub(crate) fn is_first_party(&self) -> bool {
+        self.first_party
+    }
+
     /// What its access tokens look like.
     pub(crate) fn token_format(&self) -> TokenFormat {
         self.token_format.into()
@@ -111,6 +121,7 @@ impl ClientEntry {
         self.preset.map(|preset| match preset {
             PresetEntry::OAuth21 => Preset::oauth21(),
             PresetEntry::Oidc => Preset::oidc(),
+            PresetEntry::Legacy => Preset::legacy(),
         })
     }
 }
@@ -222,9 +233,15 @@ pub struct LifetimesEntry {
     login: Option<Period>,
     session_idle: Option<Period>,
     session_absolute: Option<Period>,
+    mfa_token: Option<Period>,
 }
 
 impl LifetimesEntry {
+    /// How long an `mfa_token` lives, if the file says so.
+    pub(crate) fn mfa_token(&self) -> Option<Duration> {
+        self.mfa_token.map(|Period(said)| said)
+    }
+
     /// Puts what the file says in place of the defaults.
     pub(crate) fn apply(&self, lifetimes: &mut Lifetimes) {
         let places: [(Option<Period>, &mut Duration); 9] = [

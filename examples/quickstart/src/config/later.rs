@@ -39,26 +39,21 @@ const MEMBERS: &[&str] = &[
     "client.software_statement",
     "lifetimes.device_code",
     "lifetimes.request_uri",
-    "lifetimes.mfa_token",
     "lifetimes.link",
 ];
 
 /// Values that a later version knows, of members that this one reads.
 const VALUES: &[(&str, &[&str])] = &[
-    ("client.preset", &["fapi2", "mcp", "legacy"]),
+    ("client.preset", &["fapi2", "mcp"]),
     ("mfa.factors", &["passkey", "security_key"]),
     (
         "client.grant_types",
         &[
-            "password",
             "implicit",
             "urn:ietf:params:oauth:grant-type:device_code",
             "urn:ietf:params:oauth:grant-type:jwt-bearer",
             "urn:ietf:params:oauth:grant-type:token-exchange",
             "urn:openid:params:grant-type:ciba",
-            "http://auth0.com/oauth/grant-type/mfa-otp",
-            "http://auth0.com/oauth/grant-type/mfa-oob",
-            "http://auth0.com/oauth/grant-type/mfa-recovery-code",
         ],
     ),
     (

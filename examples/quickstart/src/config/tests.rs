@@ -133,7 +133,7 @@ fn what_comes_later_is_told_with_its_line() {
         ("client = [{ client_id = \"x\",\n preset = \"fapi2\" }]\n", 2, "client.preset = \"fapi2\""),
         ("[mfa]\nfactors = [\"totp\",\n \"passkey\"]\n", 3, "mfa.factors = \"passkey\""),
         ("[lifetimes]\ndevice_code = \"10m\"\n", 2, "lifetimes.device_code "),
-        ("[[client]]\nclient_id = \"x\"\ngrant_types = [\"password\"]\n", 3, "client.grant_types = \"password\""),
+        ("[[client]]\nclient_id = \"x\"\ngrant_types = [\"implicit\"]\n", 3, "client.grant_types = \"implicit\""),
     ] {
         let told = error(text);
         assert!(told.starts_with(&format!("demo.toml, line {line}: {member}")), "{told}");

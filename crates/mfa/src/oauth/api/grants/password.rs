@@ -29,7 +29,9 @@ impl Grant for PasswordGrant {
 
     fn objection(&self, client: &Client) -> Option<&'static str> {
         let foreign = client.consent_rule() != ConsentRule::Implied;
-        foreign.then_some("the password grant is for clients of your own: mark it as one of those (consent is implied)")
+        foreign.then_some(
+            "the password grant is for clients of your own: mark it as one (first_party = true, or ConsentRule::Implied)",
+        )
     }
 
     async fn redeem(&self, request: &GrantRequest<'_>) -> Result<Issue, Refusal> {
