@@ -1,6 +1,6 @@
 //! The MFA API of the quickstart by plain calls: the client `demo-legacy` of the demo, and one of the operator's own in a file.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use countersign_mfa_otp::{TotpParameters, TotpSecret};
 use countersign_tests::{Callback, FrontEnd, Http, Quickstart, Reply, User};
