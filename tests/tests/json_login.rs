@@ -406,8 +406,12 @@ fn promise_8_an_adaptive_policy_asks_a_new_browser_for_a_factor_and_a_known_one_
     let mut alice = User::alice();
     let back = {
         let mut browser = provider.signed_in("shop", &mut alice);
-        // The same browser, asked anew.
-        let login = browser.begin(&provider.request("shop", "&prompt=login"));
+        // The same browser, after its user signed out.
+        let logout = provider.quickstart.url("/logout");
+        let question = step(&browser.read(&logout), 200, "logout");
+        let said = json!({ "answer": "logout", "request": question["request"], "decision": "sign_out" });
+        step(&browser.answer(&logout, said), 200, "signed_out");
+        let login = browser.begin(&provider.request("shop", ""));
         step(&browser.read(&login), 200, "password");
         let reply = browser.answer(&login, alice.password()).json();
         assert!(reply["step"] == "done" || reply["step"] == "consent", "{reply}");

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
+use std::cell::Cell;
+use std::thread;
+use std::time::Duration;
+
 use countersign_mfa_otp::{TotpParameters, TotpSecret};
 use countersign_tests::{Callback, FrontEnd, Http, Quickstart, Reply, User};
 use serde_json::{Value, json};
@@ -14,6 +18,8 @@ const SECRET: &str = "N4hVb1mSxQy7cKp0TzWf9RgJ3uLdEa6o";
 struct Demo {
     quickstart: Quickstart,
     client: Value,
+    /// How many codes were read.
+    codes: Cell<usize>,
 }
 
 impl Demo {
@@ -39,10 +45,17 @@ impl Demo {
         text(&reply, "mfa_token")
     }
 
-    /// The code of the newest message that has one.
+    /// The code of the next message that has one; messages leave by a queue.
     fn code(&self) -> String {
-        let messages = self.quickstart.messages();
-        messages.iter().rev().find_map(|message| message["code"].as_str()).unwrap().to_owned()
+        let nth = self.codes.replace(self.codes.get() + 1);
+        for _ in 0..100 {
+            let messages = self.quickstart.messages();
+            if let Some(code) = messages.iter().filter_map(|message| message["code"].as_str()).nth(nth) {
+                return code.to_owned();
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("message {nth} with a code did not come")
     }
 
     fn client_id(&self) -> &str {
@@ -126,7 +139,7 @@ fn walk(demo: &Demo, redirect_uri: &str) {
 fn mfa_api_sms_first_and_then_an_app_by_plain_calls_of_the_demos_client() {
     let quickstart = Quickstart::start(&["--throttle", "off"]);
     let redirect_uri = quickstart.url("/demo/callback");
-    let demo = Demo { quickstart, client: json!({ "client_id": "demo-legacy" }) };
+    let demo = Demo { quickstart, client: json!({ "client_id": "demo-legacy" }), codes: Cell::new(0) };
     walk(&demo, &redirect_uri);
 }
 
@@ -161,6 +174,6 @@ fn configured(more: &str) -> String {
 #[test]
 fn mfa_api_a_client_of_the_operators_own_is_set_up_in_the_file() {
     let quickstart = Quickstart::configured(&configured("first_party = true"), &["--throttle", "off"]);
-    let demo = Demo { quickstart, client: json!({ "client_id": "own", "client_secret": SECRET }) };
+    let demo = Demo { quickstart, client: json!({ "client_id": "own", "client_secret": SECRET }), codes: Cell::new(0) };
     walk(&demo, "https://own.example/cb");
 }
