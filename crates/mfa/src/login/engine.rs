@@ -389,6 +389,11 @@ impl Inner {
             Some(subject) => Some(self.situation(&subject.clone(), account, login.client_id.as_deref(), now).await?),
             None => None,
         };
+        if let Some(situation) =
+            situation.as_mut().filter(|situation| login.proves_factor && situation.enrolments.has_factor())
+        {
+            situation.floor = situation.floor.clone().and(const { &Requirement::MFA.never_remembered() }, &self.table);
+        }
         if let Some(situation) = situation.as_mut().filter(|situation| !situation.barred) {
             self.judge_risk(login, situation, caller, now).await?;
             self.heed_hooks(login, situation, now).await?;

@@ -127,6 +127,7 @@ pub struct LoginRequest {
     pub(crate) languages: Languages,
     pub(crate) client_id: Option<String>,
     pub(crate) course: Course,
+    pub(crate) proves_factor: bool,
 }
 
 /// How a login goes.
@@ -183,6 +184,13 @@ impl LoginRequest {
     #[must_use]
     pub fn who(mut self, who: SignedIn) -> Self {
         self.who = Some(who);
+        self
+    }
+
+    /// Whoever has a factor must prove one, and a remembered browser does not do; whoever has none is asked for nothing more.
+    #[must_use]
+    pub fn proves_factor(mut self) -> Self {
+        self.proves_factor = true;
         self
     }
 

@@ -95,6 +95,9 @@ pub(crate) struct Login {
     /// Who says what comes next.
     #[serde(default)]
     pub(crate) course: Course,
+    /// A factor must be proven by whoever has one.
+    #[serde(default)]
+    pub(crate) proves_factor: bool,
     /// What was added, where that is all that the login is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) added: Option<Id>,
@@ -268,6 +271,7 @@ impl Login {
             client_id,
             languages,
             course,
+            proves_factor,
             ..
         } = request;
         let mut login = Self {
@@ -303,6 +307,7 @@ impl Login {
             device: None,
             remember: None,
             course,
+            proves_factor,
             added: None,
         };
         if let Some(who) = who {

@@ -16,11 +16,11 @@ use http::header;
 use http::request::Parts;
 use http::{Method, Request, Response};
 
-use super::Login;
 use super::cookies::{caller, remember};
 use super::links::{self, link_of};
 use super::pages::account_name;
 use super::reply::{Form, Replies, is_json, is_type};
+use super::{Login, MfaApi};
 use crate::{
     Answer, BrowserMarks, Caller, ConsentAnswer, Done, Languages, LoginError, LoginId, LoginRequest, Step, StepError,
     Submission,
@@ -236,7 +236,11 @@ impl<'a> Visit<'a> {
 
     /// More must be proven: the login goes on, or begins.
     async fn prove(mut self, ask: &Ask, again: Again) -> Response<Bytes> {
-        let request = request(ask, self.replies.languages(ask.ui_locales()));
+        let mut request = request(ask, self.replies.languages(ask.ui_locales()));
+        let issuer = self.replies.server.config().issuer();
+        if self.replies.login.api.is_some() && MfaApi::is_wanted(issuer, ask.scope(), ask.resources()) {
+            request = request.proves_factor();
+        }
         let begun = self.replies.login.mfa.begin(self.id, request, &self.caller).await;
         match begun {
             // It was done before, and what it proved was not lost: a session begins, once.

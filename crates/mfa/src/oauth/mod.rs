@@ -224,7 +224,7 @@ impl Extension for Login {
         let account = account.map_err(|error| Refusal::from(Cause::LookupFailed).source(error))?;
         let asked = self.mfa.0.asked_by_policy(who.subject(), account.as_ref(), Some(at.client.id()));
         let asked = asked.await.map_err(reply::refusal)?;
-        if self.api.is_none() || !MfaApi::is_wanted(at, wanted.scope, wanted.resources) {
+        if self.api.is_none() || !MfaApi::is_wanted(at.server.config().issuer(), wanted.scope, wanted.resources) {
             return Ok(asked);
         }
         let has_factor =

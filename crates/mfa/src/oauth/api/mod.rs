@@ -153,7 +153,7 @@ impl MfaApi {
 
     /// A token of the API's own comes from a login of moments ago, to a client that may use the API.
     pub(super) fn validate(at: &At<'_>, request: &mut AuthorizationRequest) -> Result<(), Refusal> {
-        if !Self::is_wanted(at, request.scope(), request.resources()) {
+        if !Self::is_wanted(at.server.config().issuer(), request.scope(), request.resources()) {
             return Ok(());
         }
         if !Self::is_open_to(at.client) {
@@ -169,9 +169,9 @@ impl MfaApi {
     }
 
     /// Whether a token of these would be one of the API's own.
-    pub(super) fn is_wanted(at: &At<'_>, scope: &countersign_oauth_core::ScopeSet, resources: &[String]) -> bool {
+    pub(super) fn is_wanted(issuer: &Issuer, scope: &countersign_oauth_core::ScopeSet, resources: &[String]) -> bool {
         let own = [ENROLL, READ, REMOVE].into_iter().any(|token| scope.contains(token));
-        own || !resources.is_empty() && resources.contains(&Self::audience(at.server.config().issuer()))
+        own || !resources.is_empty() && resources.contains(&Self::audience(issuer))
     }
 
     /// What a refresh falls short of, a second factor may make good.

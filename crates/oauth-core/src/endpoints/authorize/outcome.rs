@@ -42,6 +42,7 @@ pub struct Ask {
     login_hint: Option<String>,
     ui_locales: Option<String>,
     scopes: Vec<AskedScope>,
+    wanted: (ScopeSet, Vec<String>),
     who: Option<SignedIn>,
     return_to: String,
     anti_forgery: String,
@@ -96,6 +97,7 @@ impl Ask {
             login_hint: request.login_hint.clone(),
             ui_locales: request.ui_locales.clone(),
             scopes: missing.iter().map(described).collect(),
+            wanted: (request.scope.clone(), request.resources.clone()),
             anti_forgery: server.anti_forgery(browser, server.secrets().consent_matter(interaction, who.as_ref())),
             who,
             return_to: server.return_to(interaction),
@@ -166,6 +168,18 @@ impl Ask {
     #[must_use]
     pub fn scopes(&self) -> &[AskedScope] {
         &self.scopes
+    }
+
+    /// Everything that the client asks for, consented to or not.
+    #[must_use]
+    pub fn scope(&self) -> &ScopeSet {
+        &self.wanted.0
+    }
+
+    /// The resources that the tokens are for (RFC 8707 §2).
+    #[must_use]
+    pub fn resources(&self) -> &[String] {
+        &self.wanted.1
     }
 
     /// Whoever is signed in, as the caller said; nobody where the request is for another user, or the login has ended.
