@@ -11,6 +11,7 @@ mod connection;
 mod foreign;
 mod http;
 mod jar;
+mod mfa_api_client;
 #[cfg(unix)]
 mod pgbouncer;
 #[cfg(unix)]
@@ -31,6 +32,7 @@ pub use connection::Connection;
 pub use foreign::{node_client, python_client};
 pub use http::{Http, Reply};
 pub use jar::Jar;
+pub use mfa_api_client::{MfaApiClient, text_of};
 #[cfg(unix)]
 pub use pgbouncer::PgBouncer;
 #[cfg(unix)]

@@ -9,6 +9,7 @@ mod harness;
 mod links_by_mail;
 mod login;
 mod logout;
+mod mfa_api;
 mod own_clients;
 mod own_tokens;
 mod pages;
