@@ -14,7 +14,7 @@ use toml::Spanned;
 use super::ConfigFileError;
 use super::entries::RequirementEntry;
 use super::risk::RiskEntry;
-use super::value::{BudgetEntry, Period};
+use super::value::{BudgetEntry, Period, PeriodOrOff};
 
 /// When a second factor is asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -30,6 +30,7 @@ pub struct MfaEntry {
     acr: Vec<AcrEntry>,
     verified_contacts: bool,
     remember_device: Option<Period>,
+    after_compromise: Option<PeriodOrOff>,
     code: CodeEntry,
     sms: ChannelEntry,
     email: ChannelEntry,
@@ -93,6 +94,10 @@ impl MfaEntry {
         let policy = if self.verified_contacts { policy.verified_contacts() } else { policy };
         let policy = match self.remember_device {
             Some(Period(lasts)) => policy.remember_device(lasts),
+            None => policy,
+        };
+        let policy = match self.after_compromise {
+            Some(PeriodOrOff(lasts)) => policy.after_compromise(lasts),
             None => policy,
         };
         self.groups.iter().fold(policy, |policy, (name, entry)| policy.group(name, entry.into()))

@@ -235,7 +235,7 @@ fn the_file_declares_every_policy() {
          [[resource]]\nuri = \"https://a\"\nrequires = { acr = \"mfa\", max_age = \"5m\" }\n\
          [mfa]\npolicy = \"phishing_resistant\"\ngrace = \"14d\"\nfirst_enrolment = \"verified_channel\"\n\
          verified_contacts = true\ngroups.admin = { acr = \"mfa\", remembered = false }\n\
-         remember_device = \"30d\"\nusers.alice = { acr = \"phr\" }\n\
+         remember_device = \"30d\"\nafter_compromise = \"3d\"\nusers.alice = { acr = \"phr\" }\n\
          acr = [{ value = \"urn:gold\", strength = \"two_factors\", max_age = \"1h\" }]\n",
     )
     .unwrap();
@@ -244,6 +244,7 @@ fn the_file_declares_every_policy() {
         .grace(Duration::from_secs(14 * 86_400))
         .verified_contacts()
         .remember_device(Policy::REMEMBERED)
+        .after_compromise(Duration::from_secs(3 * 86_400))
         .group("admin", Requirement::MFA.never_remembered())
         .user("alice", Requirement::PHISHING_RESISTANT);
     assert_eq!(config.mfa.policy(), policy);
@@ -256,6 +257,14 @@ fn the_file_declares_every_policy() {
         let config = parse(&format!("[mfa]\nfirst_enrolment = \"{name}\"\n")).unwrap();
         assert_eq!(config.mfa.policy(), Policy::of_everybody(Requirement::NONE).first_enrolment(when));
     }
+    let heedless = parse("[mfa]\nafter_compromise = \"off\"\n").unwrap().mfa.policy();
+    assert_eq!(
+        heedless,
+        Policy::of_everybody(Requirement::NONE)
+            .first_enrolment(FirstEnrolment::ThisLogin)
+            .after_compromise(Duration::ZERO)
+    );
+    assert!(error("[mfa]\nafter_compromise = \"0s\"").contains("no span of time"));
     assert!(error("[mfa]\nacr = [{ value = \"x\", strength = \"9\" }]").contains("unknown variant"));
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use countersign::SecretString;
 use countersign::mfa::Budget;
-use serde::de::{Error as _, MapAccess, Visitor};
+use serde::de::{Error as _, IntoDeserializer as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// A span of time, as people write it: `90s`, `5m`, `30d`.
@@ -19,6 +19,20 @@ impl<'de> Deserialize<'de> for Period {
         let period = humantime::parse_duration(&text).ok().filter(|period| !period.is_zero());
         let wrong = || D::Error::custom(format!("{text:?} is no span of time: write 90s, 5m, 12h or 30d"));
         period.map(Self).ok_or_else(wrong)
+    }
+}
+
+/// The same, or `off`: no time at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PeriodOrOff(pub(crate) Duration);
+
+impl<'de> Deserialize<'de> for PeriodOrOff {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "off" {
+            return Ok(Self(Duration::ZERO));
+        }
+        Period::deserialize(text.into_deserializer()).map(|Period(lasts)| Self(lasts))
     }
 }
 
