@@ -167,7 +167,7 @@ impl ServerBuilder {
 
 /// What the login needs.
 impl ServerBuilder {
-    /// The server keeps the users itself, sealed like all it keeps. See [`Server::stored_accounts`].
+    /// The server keeps the users itself, sealed like all it keeps. See [`Server::stored_accounts`](super::Server::stored_accounts).
     #[must_use]
     pub fn stored_accounts(mut self) -> Self {
         self.users = Users::Stored;
@@ -307,7 +307,7 @@ impl ServerBuilder {
         self
     }
 
-    /// The host serves `/logout` by a route of its own, which calls [`Server::end_session`]: discovery says so. With a login of
+    /// The host serves `/logout` by a route of its own, which calls [`Server::end_session`](super::Server::end_session): discovery says so. With a login of
     /// this server's own there is no need to.
     #[must_use]
     pub fn logout_by_host(mut self) -> Self {
