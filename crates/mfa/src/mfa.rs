@@ -90,13 +90,13 @@ impl fmt::Debug for Mfa {
 }
 
 impl Mfa {
-    /// Begins to build an engine on a bare store: what it keeps is sealed under `key` ([`Encrypted`]).
+    /// Begins to build an engine on a bare store: what it keeps is sealed under `key` ([`Encrypted`](countersign_storage_traits::Encrypted)).
     #[must_use]
     pub fn builder<'a>(store: impl Store + 'static, key: &'a MasterKey) -> MfaBuilder<'a> {
         MfaBuilder::new(Arc::new(store), Keyed::Bare(key))
     }
 
-    /// Begins to build an engine on a store that the caller has wrapped in [`Encrypted`] already, for the same realm. TOTP seeds
+    /// Begins to build an engine on a store that the caller has wrapped in [`Encrypted`](countersign_storage_traits::Encrypted) already, for the same realm. TOTP seeds
     /// go there as they are: on a bare store they would lie open.
     #[must_use]
     pub fn builder_sealed(store: Arc<dyn Store>, key: &RootKey) -> MfaBuilder<'_> {
@@ -153,7 +153,7 @@ impl Mfa {
     }
 
     /// What devices call, where [push](MfaBuilder::push) is plugged in. An authorization server serves it at the path of
-    /// [`Push::path`] by itself.
+    /// [`Push::path`](crate::Push::path) by itself.
     #[must_use]
     pub fn push_devices(&self) -> Option<PushDevices> {
         self.0.push.clone().map(PushDevices)

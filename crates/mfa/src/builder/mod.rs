@@ -25,7 +25,7 @@ pub(crate) enum Keyed<'a> {
     Sealed(&'a RootKey),
 }
 
-/// An [`Mfa`] being built.
+/// An [`Mfa`](crate::Mfa) being built.
 pub struct MfaBuilder<'a> {
     store: Arc<dyn Store>,
     key: Keyed<'a>,
