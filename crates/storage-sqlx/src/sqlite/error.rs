@@ -56,7 +56,7 @@ pub(super) struct Emptied;
 
 /// Others read the database just then, and the log could not be moved into the file.
 #[derive(Debug, thiserror::Error)]
-#[error("another process reads {}, which needs the file -wal beside it for now", path.display())]
+#[error("another process reads {}: copy the file -wal along with it, until that process has ended and the database was opened and closed again", path.display())]
 pub(super) struct StillRead {
     pub(super) path: PathBuf,
 }
