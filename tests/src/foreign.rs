@@ -37,6 +37,18 @@ pub fn node_client(script: &str, settings: &Value) -> Value {
     converse(&mut command, settings)
 }
 
+/// The same for `tests/clients/java/CLASS.java`, which is compiled as it is run.
+#[must_use]
+#[track_caller]
+pub fn java_client(class: &str, settings: &Value) -> Value {
+    let archives = PathBuf::from(variable("COUNTERSIGN_TEST_JAVA_FOLDER")).join("*");
+    let mut command = Command::new(variable("COUNTERSIGN_TEST_JAVA"));
+    // It runs once and briefly: the second compiler would only be in its way.
+    command.arg("-XX:TieredStopAtLevel=1").arg("-cp").arg(archives);
+    command.arg(clients().join("java").join(class).with_extension("java"));
+    converse(&mut command, settings)
+}
+
 fn clients() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients")
 }

@@ -1,4 +1,5 @@
-//! What the tests need besides Rust: a browser with its driver, PostgreSQL, PgBouncer, Redis, Python and Node with pinned packages.
+//! What the tests need besides Rust: a browser with its driver, PostgreSQL, PgBouncer, Redis, and Python, Node and Java with pinned
+//! packages.
 //!
 //! Debian's packages are installed where that is allowed; everything else goes into `target/services`, which may be deleted.
 
@@ -8,6 +9,8 @@ use std::process::Command;
 
 use crate::command::{Failure, output, run, succeeds};
 use crate::project::Project;
+
+mod java;
 
 /// The pinned packages ask for Python 3.11.
 const PYTHON_CHECK: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
@@ -19,6 +22,8 @@ pub(crate) struct Services {
     python: PathBuf,
     node: PathBuf,
     node_folder: PathBuf,
+    java: PathBuf,
+    java_folder: PathBuf,
     chromium: PathBuf,
     chromedriver: PathBuf,
     postgres: PathBuf,
@@ -38,10 +43,15 @@ impl Services {
         let (node, npm) = node(&python, &clients.join("node/requirements.txt"))?;
         let node_folder = folder.join("node");
         node_modules(npm, &clients.join("node"), &node_folder)?;
+        let java = java::java().ok_or_else(|| still_missing("java"))?;
+        let java_folder = folder.join("java");
+        java::archives(&clients.join("java"), &java_folder)?;
         Ok(Self {
             python,
             node,
             node_folder,
+            java,
+            java_folder,
             chromium: chromium().ok_or_else(|| still_missing("chromium"))?,
             chromedriver: chromedriver().ok_or_else(|| still_missing("chromedriver"))?,
             postgres: postgres().ok_or_else(|| still_missing("postgresql"))?,
@@ -49,11 +59,13 @@ impl Services {
     }
 
     /// The variables that `countersign-tests` reads.
-    pub(crate) fn environment(&self) -> [(&'static str, &Path); 6] {
+    pub(crate) fn environment(&self) -> [(&'static str, &Path); 8] {
         [
             ("COUNTERSIGN_TEST_PYTHON", &self.python),
             ("COUNTERSIGN_TEST_NODE", &self.node),
             ("COUNTERSIGN_TEST_NODE_FOLDER", &self.node_folder),
+            ("COUNTERSIGN_TEST_JAVA", &self.java),
+            ("COUNTERSIGN_TEST_JAVA_FOLDER", &self.java_folder),
             ("COUNTERSIGN_TEST_CHROMIUM", &self.chromium),
             ("COUNTERSIGN_TEST_CHROMEDRIVER", &self.chromedriver),
             ("COUNTERSIGN_TEST_POSTGRES", &self.postgres),
@@ -85,6 +97,7 @@ fn missing_packages() -> Vec<&'static str> {
     if base_python().is_none() {
         missing.extend(["python3", "python3-venv"]);
     }
+    missing.extend(java::missing_packages());
     // Tests start servers of their own; where Debian's service runs, they leave it alone.
     missing.extend(["redis-server", "redis-sentinel"].into_iter().filter(|name| on_path(name).is_none()));
     missing

@@ -1,6 +1,6 @@
-//! The MFA API by a client library that others wrote, `@auth0/auth0-auth-js`, unmodified, over HTTPS as it demands.
+//! The MFA API by client libraries that others wrote, unmodified: `@auth0/auth0-auth-js`, over HTTPS as it demands, and auth0-java.
 
-use countersign_tests::{MfaApiClient, Quickstart, node_client};
+use countersign_tests::{MfaApiClient, Quickstart, java_client, node_client};
 use serde_json::{Value, json};
 
 const SECRET: &str = "N4hVb1mSxQy7cKp0TzWf9RgJ3uLdEa6o";
@@ -13,7 +13,7 @@ const CLIENT: &str = r#"
     token_endpoint_auth_method = "client_secret_post"
     redirect_uris = ["https://own.example/cb"]
     scope = "openid payments offline_access enroll read:authenticators remove:authenticators"
-    grant_types = ["authorization_code", "refresh_token", "http://auth0.com/oauth/grant-type/password-realm",
+    grant_types = ["authorization_code", "refresh_token", "password", "http://auth0.com/oauth/grant-type/password-realm",
         "http://auth0.com/oauth/grant-type/mfa-otp", "http://auth0.com/oauth/grant-type/mfa-oob",
         "http://auth0.com/oauth/grant-type/mfa-recovery-code"]
     preset = "legacy"
@@ -28,9 +28,9 @@ const CLIENT: &str = r#"
     first_enrolment = "this_login"
 "#;
 
-#[test]
-fn mfa_api_auth0_auth_js_enrols_challenges_verifies_lists_and_deletes() {
-    let quickstart = Quickstart::configured(CLIENT, &["--throttle", "off", "--tls", "self-signed"]);
+/// Runs the client's two parts: what a login does, and what an access token of the API's own is for.
+fn both_parts(switches: &[&str], client: impl Fn(&Value) -> Value) {
+    let quickstart = Quickstart::configured(CLIENT, &[&["--throttle", "off"], switches].concat());
     let plain = MfaApiClient::new(quickstart, json!({ "client_id": "own", "client_secret": SECRET }));
     let part = |part: &str, access_token: Value| {
         let settings = json!({
@@ -38,10 +38,20 @@ fn mfa_api_auth0_auth_js_enrols_challenges_verifies_lists_and_deletes() {
             "client_id": "own", "client_secret": SECRET, "username": "alice", "password": "alice-password",
             "access_token": access_token,
         });
-        assert_eq!(node_client("auth0_mfa.mjs", &settings)["ok"], true);
+        assert_eq!(client(&settings)["ok"], true);
     };
     part("login", Value::Null);
     plain.skip_codes();
     let own = plain.own_token(REDIRECT_URI, "openid enroll read:authenticators remove:authenticators");
     part("own token", json!(own));
+}
+
+#[test]
+fn mfa_api_auth0_auth_js_enrols_challenges_verifies_lists_and_deletes() {
+    both_parts(&["--tls", "self-signed"], |settings| node_client("auth0_mfa.mjs", settings));
+}
+
+#[test]
+fn mfa_api_auth0_java_signs_in_enrols_challenges_verifies_lists_and_deletes() {
+    both_parts(&[], |settings| java_client("Auth0Mfa", settings));
 }
