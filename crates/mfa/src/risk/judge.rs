@@ -49,6 +49,7 @@ impl Inner {
             failures: counts.failures(now).await?,
             accounts_at_address: counts.tried(now).await?,
             password: login.password_seen,
+            compromised: situation.enrolments.compromised_at(now),
         };
         let report = risk.judge(&at, &self.table).await;
         for failed in report.signals().iter().filter(|signal| signal.failed) {

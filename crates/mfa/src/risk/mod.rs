@@ -24,6 +24,7 @@
 //! | `listed_address` | 60 | the address stands on a list of bad ones | [`AddressList`] |
 //! | `anonymous_network` | 30 | the address is an exit of an anonymous network | [`AddressList`] |
 //! | `velocity` | 20 | from the address many accounts were tried lately | |
+//! | `compromised` | 20 | somebody else may have got in lately ([`Compromised`](crate::Compromised)) | |
 //! | `recent_failures` | 20 | guesses at the account failed lately | |
 //! | `breached_password` | 40 | the password is in lists of lost ones | [`PasswordPolicy::breached`](crate::PasswordPolicy::breached) |
 //! | `unusual_hour` | 10 | the user never signed in around this hour of the day | |
@@ -56,7 +57,7 @@ pub use place::{Coordinates, Place, Places};
 pub use policy::RiskPolicy;
 pub use report::{RiskOutcome, RiskReport, SignalReport};
 pub use signals::{
-    AnonymousNetwork, BreachedPassword, ImpossibleTravel, ListedAddress, NewCountry, NewDevice, RecentFailures,
-    UnusualHour, Velocity,
+    AnonymousNetwork, BreachedPassword, CompromisedAccount, ImpossibleTravel, ListedAddress, NewCountry, NewDevice,
+    RecentFailures, UnusualHour, Velocity,
 };
 pub use situation::{DeviceSeen, LastPlace, PasswordSeen, PlaceUntold, RiskSituation, Seen};

@@ -8,9 +8,9 @@ use countersign_primitives::{AcrTable, Requirement};
 
 use super::confidence::Thresholds;
 use super::{
-    AddressList, AnonymousNetwork, BreachedPassword, Confidence, Finding, ImpossibleTravel, ListedAddress, NewCountry,
-    NewDevice, Places, RecentFailures, RiskOutcome, RiskReport, RiskSignal, RiskSituation, SignalReport, UnusualHour,
-    Velocity,
+    AddressList, AnonymousNetwork, BreachedPassword, CompromisedAccount, Confidence, Finding, ImpossibleTravel,
+    ListedAddress, NewCountry, NewDevice, Places, RecentFailures, RiskOutcome, RiskReport, RiskSignal, RiskSituation,
+    SignalReport, UnusualHour, Velocity,
 };
 use crate::MfaConfigError;
 
@@ -72,7 +72,7 @@ impl RiskPolicy {
     /// From which score on confidence is medium, and low, unless [`thresholds`](Self::thresholds) says otherwise.
     pub const DEFAULT_THRESHOLDS: (u32, u32) = (30, 60);
 
-    /// The signals that need nothing of the host (`new_device`, `velocity`, `recent_failures`, `unusual_hour`), and a second factor
+    /// The signals that need nothing of the host (`new_device`, `velocity`, `recent_failures`, `compromised`, `unusual_hour`), and a second factor
     /// wherever confidence is not high.
     #[must_use]
     pub fn new() -> Self {
@@ -88,7 +88,7 @@ impl RiskPolicy {
             listeners: Vec::new(),
         };
         let (velocity, failures) = (Velocity::default(), RecentFailures::default());
-        none.signal(NewDevice).signal(velocity).signal(failures).signal(UnusualHour)
+        none.signal(NewDevice).signal(velocity).signal(failures).signal(CompromisedAccount).signal(UnusualHour)
     }
 
     /// Another signal; in place of one that has the same name.

@@ -7,6 +7,7 @@ use countersign_primitives::{Subject, UnixTime};
 use serde::{Deserialize, Serialize};
 
 use super::{Coordinates, Place};
+use crate::Compromised;
 
 /// A login whose first factor is proven, and what is known of its user and of where it comes from.
 ///
@@ -27,6 +28,7 @@ pub struct RiskSituation<'a> {
     pub(super) failures: u32,
     pub(super) accounts_at_address: u32,
     pub(super) password: PasswordSeen,
+    pub(super) compromised: Option<Compromised>,
 }
 
 /// Whether the user signed in with the browser before.
@@ -109,6 +111,7 @@ impl<'a> RiskSituation<'a> {
             failures: 0,
             accounts_at_address: 0,
             password: PasswordSeen::Unasked,
+            compromised: None,
         }
     }
 
@@ -237,6 +240,12 @@ impl<'a> RiskSituation<'a> {
     #[must_use]
     pub fn password(&self) -> PasswordSeen {
         self.password
+    }
+
+    /// Whether it was noted lately that somebody else may have got in.
+    #[must_use]
+    pub fn compromised(&self) -> Option<Compromised> {
+        self.compromised
     }
 }
 

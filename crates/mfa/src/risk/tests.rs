@@ -6,6 +6,7 @@ use futures_util::FutureExt;
 use proptest::prelude::*;
 
 use super::*;
+use crate::Compromised;
 
 /// Noon.
 const NOON: UnixTime = UnixTime::from_secs(1_800_014_400);
@@ -75,6 +76,7 @@ const EACH: &[(&str, u8, Change)] = &[
     ("anonymous_network", 30, |at| at.address = Some([198, 51, 100, 9].into())),
     ("velocity", 20, |at| at.accounts_at_address = 20),
     ("recent_failures", 20, |at| at.failures = 5),
+    ("compromised", 20, |at| at.compromised = Some(Compromised { since: NOON, until: NOON.plus(Compromised::LASTS) })),
     ("breached_password", 40, |at| at.password = PasswordSeen::Lost),
     ("unusual_hour", 10, |at| at.now = NOON.plus(std::time::Duration::from_secs(3 * 3_600))),
 ];
@@ -89,7 +91,7 @@ fn each_signal_alone_counts_what_the_table_says() {
     let subject = Subject::new("u-1");
     let home = judged(&all(), &at_home(&subject));
     assert_eq!((fired(&home), home.confidence()), (vec![], Confidence::High));
-    assert_eq!(home.signals().len(), 9, "{home}");
+    assert_eq!(home.signals().len(), 10, "{home}");
     for (name, points, change) in EACH {
         let mut at = at_home(&subject);
         change(&mut at);
@@ -116,6 +118,9 @@ fn situations_have_the_confidence_that_the_documentation_says() {
         ("the owner's new laptop abroad", &["new_device", "new_country"], Confidence::Low),
         ("a new user, while somebody guesses at his account", &["new_device", "recent_failures"], Confidence::Medium),
         ("a stolen password, tried among many", &["new_device", "velocity", "recent_failures"], Confidence::Low),
+        ("a new device, after a token was used twice", &["new_device", "compromised"], Confidence::Medium),
+        ("the owner abroad, after a token was used twice", &["new_country", "compromised"], Confidence::Medium),
+        ("a lost password, after a token was used twice", &["breached_password", "compromised"], Confidence::Low),
         ("a lost password on a new device", &["new_device", "breached_password"], Confidence::Low),
     ];
     let subject = Subject::new("u-1");
@@ -250,7 +255,7 @@ fn a_signal_takes_the_place_of_one_that_has_its_name() {
     at.failures = 1;
     let risk = RiskPolicy::new().signal(RecentFailures::after(1)).weight("recent_failures", 200);
     let report = judged(&risk, &at);
-    assert_eq!((fired(&report), report.signals().len()), (vec![("recent_failures", 100)], 4));
+    assert_eq!((fired(&report), report.signals().len()), (vec![("recent_failures", 100)], 5));
     assert!(format!("{risk:?}").contains("(\"recent_failures\", 100)"));
 }
 

@@ -2,6 +2,7 @@
 
 mod anonymous_network;
 mod breached_password;
+mod compromised;
 mod impossible_travel;
 mod listed_address;
 mod new_country;
@@ -12,6 +13,7 @@ mod velocity;
 
 pub use anonymous_network::AnonymousNetwork;
 pub use breached_password::BreachedPassword;
+pub use compromised::CompromisedAccount;
 pub use impossible_travel::ImpossibleTravel;
 pub use listed_address::ListedAddress;
 pub use new_country::NewCountry;
