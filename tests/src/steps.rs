@@ -23,10 +23,6 @@ pub const CLIENTS: &str = r#"
     redirect_uris = ["https://shop.example/callback"]
     scope = "openid offline_access"
     requires = { acr = "mfa" }
-
-    # What these tests use twice by intent is no theft.
-    [mfa]
-    after_compromise = "off"
 "#;
 
 /// The length of a TOTP step.

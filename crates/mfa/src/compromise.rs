@@ -13,8 +13,8 @@ use crate::{LoginError, Mfa, Notice};
 
 /// The time in which an account is looked after more closely, since somebody else may have got in.
 ///
-/// Within it no remembered device counts, a user who has a factor proves it at every login, and one who has none sets none up by the password
-/// alone. Rules of the host's own read it too ([`PolicyInput::compromised`](crate::PolicyInput::compromised)).
+/// Within it no remembered device counts, a user who has a factor proves it at every login and in every session, one who has none sets none up
+/// by the password alone, and an adaptive policy counts it (`compromised`). Rules of the host's own read it too ([`PolicyInput::compromised`](crate::PolicyInput::compromised)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Compromised {
     /// When it was first reported.
@@ -41,11 +41,11 @@ impl Mfa {
     }
 
     /// Notes that somebody else may have got in: remembered devices are forgotten in the same commit, the owner is told, and for a time
-    /// ([`Policy::after_compromise`](crate::Policy::after_compromise)) a second factor is asked for at every login. Reported again it lasts
-    /// from then on, and the owner is not told anew. None where the policy takes no notice.
+    /// ([`Policy::after_compromise`](crate::Policy::after_compromise)) a second factor is asked for at every login and of every session that
+    /// has not proven one. Reported again it lasts from then on, and the owner is not told anew. None where the policy takes no notice.
     ///
-    /// It ends no sessions: an authorization server does, by itself where a code or a refresh token was used twice, and
-    /// [`Server::revoke_subject`](https://docs.rs/countersign-oauth-core) ends everything.
+    /// It ends no sessions: [`Server::revoke_subject`](https://docs.rs/countersign-oauth-core) ends everything. An authorization server
+    /// reports by itself where a refresh token was used twice.
     ///
     /// ```
     /// # use countersign_mfa::{LoginError, Mfa};
@@ -61,6 +61,29 @@ impl Mfa {
         subject: &Subject,
         cause: &'static str,
     ) -> Result<Option<Compromised>, LoginError> {
+        let Some((before, mark)) = self.mark_compromised(subject, cause).await? else { return Ok(None) };
+        if before.is_none() {
+            self.0.tell_owner(subject, Notice::Compromised).await;
+        }
+        Ok(Some(mark))
+    }
+
+    /// A refresh token came again that had been spent: somebody else has it, or had it.
+    #[cfg(feature = "oauth")]
+    pub(crate) async fn report_token_reuse(&self, subject: &Subject) -> Result<(), LoginError> {
+        let cause = countersign_oauth_core::Cause::RefreshTokenReused.id();
+        if let Some((None, _)) = self.mark_compromised(subject, cause).await? {
+            self.0.tell_owner(subject, Notice::TokenReused).await;
+        }
+        Ok(())
+    }
+
+    /// Sets the mark. What stood there before comes first.
+    async fn mark_compromised(
+        &self,
+        subject: &Subject,
+        cause: &'static str,
+    ) -> Result<Option<(Option<Compromised>, Compromised)>, LoginError> {
         let inner = &*self.0;
         let Some(lasts) = inner.policy.heeds_compromise() else { return Ok(None) };
         for _ in 0..TRIES {
@@ -77,10 +100,7 @@ impl Mfa {
                     inner.tell(EventKind::AccountCompromised, None, |event| {
                         event.with_subject(subject).with_cause(cause, "NIST SP 800-63B-4 §4.2")
                     });
-                    if before.is_none() {
-                        inner.tell_owner(subject, Notice::Compromised).await;
-                    }
-                    return Ok(Some(mark));
+                    return Ok(Some((before, mark)));
                 }
                 Err(CommitError::Conflict(_)) => {}
                 Err(error) => return Err(error.into()),

@@ -210,6 +210,8 @@ pub struct Wanted<'a> {
     pub scope: &'a ScopeSet,
     /// The resources that were named; those that own the scopes are meant where none was.
     pub resources: &'a [String],
+    /// The user is there and can be asked for more: at the authorization endpoint, and not where a grant is redeemed.
+    pub interactive: bool,
 }
 
 /// A grant that falls short of what is required.

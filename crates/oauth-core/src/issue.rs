@@ -56,7 +56,8 @@ impl Server {
         redemption: &mut Redemption,
     ) -> Result<Prepared, Refusal> {
         self.end_in_time(at, redemption)?;
-        let (config, wanted) = (self.config(), Wanted { scope: &redemption.scope, resources: &redemption.resources });
+        let config = self.config();
+        let wanted = Wanted { scope: &redemption.scope, resources: &redemption.resources, interactive: false };
         let requirement = config.requirement_for(wanted.resources, wanted.scope);
         let requirement = requirement.and(at.client.requirement(), config.acr_table());
         let requirement = requirement.and(&redemption.required, config.acr_table());

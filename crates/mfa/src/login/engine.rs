@@ -359,11 +359,7 @@ impl Inner {
         let mut enrolments = self.met(subject, now).await?;
         self.add_on_file(&mut enrolments, account.as_ref(), subject, now);
         let duty = self.policy.duty(enrolments.has_factor(), enrolments.met_at, now);
-        let standing = (duty, enrolments.compromised_at(now));
-        let floor = self.floor(subject, account.as_ref(), client, standing, now).await?;
-        // Whoever got in may have the password and a remembered device; the owner has the factor.
-        let proves = standing.1.is_some() && enrolments.has_factor();
-        let floor = if proves { floor.and(const { &Requirement::MFA.never_remembered() }, &self.table) } else { floor };
+        let floor = self.asked(subject, account.as_ref(), client, &enrolments, now).await?;
         Ok(Situation {
             account,
             barred,

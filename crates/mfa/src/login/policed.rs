@@ -14,9 +14,40 @@ use crate::mfa::Inner;
 use crate::{Compromised, Duty, LoginError, PolicyInput};
 
 impl Inner {
-    /// What the policy asks of a user for this client, whatever login it rests on.
+    /// What the policy asks of a user who is there and can prove more: after a compromise, the factor too.
     #[cfg(feature = "oauth")]
-    pub(crate) async fn asked_by_policy(
+    pub(crate) async fn asked_of_user(
+        &self,
+        subject: &Subject,
+        account: Option<&Account>,
+        client: Option<&str>,
+    ) -> Result<Requirement, LoginError> {
+        let now = self.now();
+        let mut enrolments = Read::of(&*self.store, &*self.subjects, subject, now).await?.value;
+        self.add_on_file(&mut enrolments, account, subject, now);
+        self.asked(subject, account, client, &enrolments, now).await
+    }
+
+    /// The same, of a user of whom this is known.
+    pub(super) async fn asked(
+        &self,
+        subject: &Subject,
+        account: Option<&Account>,
+        client: Option<&str>,
+        enrolments: &Enrolments,
+        now: UnixTime,
+    ) -> Result<Requirement, LoginError> {
+        let duty = self.policy.duty(enrolments.has_factor(), enrolments.met_at, now);
+        let compromised = enrolments.compromised_at(now);
+        let floor = self.floor(subject, account, client, (duty, compromised), now).await?;
+        // Whoever got in may have the password and a remembered device; the owner has the factor.
+        let proves = compromised.is_some() && enrolments.has_factor();
+        Ok(if proves { floor.and(const { &Requirement::MFA.never_remembered() }, &self.table) } else { floor })
+    }
+
+    /// What the policy asks of a user for this client where nobody can be asked: of a grant that goes on.
+    #[cfg(feature = "oauth")]
+    pub(crate) async fn asked_of_grant(
         &self,
         subject: &Subject,
         account: Option<&Account>,
@@ -53,7 +84,7 @@ impl Inner {
         Ok(enrolments.has_factor())
     }
 
-    pub(super) async fn floor(
+    async fn floor(
         &self,
         subject: &Subject,
         account: Option<&Account>,

@@ -135,8 +135,10 @@ pub enum Notice<'a> {
     GuessingClosed,
     /// The owner said that a sign-in was not theirs.
     PushDenied,
-    /// Something was used twice that only its owner has: somebody else may have got in.
+    /// It was reported that somebody else may have got in.
     Compromised,
+    /// A refresh token was used twice: somebody else may have what one application has.
+    TokenReused,
     /// Somebody typed this address where an account was asked for, and none has it.
     NoAccount,
     /// Somebody tried to register this address, and an account has it.
@@ -156,6 +158,7 @@ impl<'a> Notice<'a> {
             Self::GuessingClosed => "notice.guessing_closed",
             Self::PushDenied => "notice.push_denied",
             Self::Compromised => "notice.compromised",
+            Self::TokenReused => "notice.token_reused",
             Self::NoAccount => "notice.no_account",
             Self::AccountExists => "notice.account_exists",
         }

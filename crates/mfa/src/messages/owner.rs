@@ -18,6 +18,7 @@ impl Notice<'_> {
             | Self::FactorsReset
             | Self::RecoveryCodesReplaced
             | Self::Compromised
+            | Self::TokenReused
             | Self::PasswordChanged => true,
             Self::RecoveryCodeUsed
             | Self::Guessing

@@ -20,7 +20,7 @@ fn sms() -> Envelope<'static> {
     Envelope::new(Channel::Sms, "+4915112345678", NOW)
 }
 
-const NOTICES: [Notice<'static>; 12] = [
+const NOTICES: [Notice<'static>; 13] = [
     Notice::FactorEnrolled("Authenticator app"),
     Notice::FactorRemoved("Authenticator app"),
     Notice::FactorsReset,
@@ -31,6 +31,7 @@ const NOTICES: [Notice<'static>; 12] = [
     Notice::GuessingClosed,
     Notice::PushDenied,
     Notice::Compromised,
+    Notice::TokenReused,
     Notice::NoAccount,
     Notice::AccountExists,
 ];

@@ -195,18 +195,11 @@ impl Extension for Login {
         out.add("acr_values_supported", values);
     }
 
-    /// A code or a refresh token that was used twice was in other hands than its client's (RFC 9700 §4.14): its user is told and signed
-    /// out, and proves a second factor for a time.
-    async fn ended(&self, at: &At<'_>, ended: &Ended<'_>, _: &mut Batch) -> Result<(), Refusal> {
-        let cause = match ended.reason {
-            EndReason::CodeReused => Cause::CodeReused.id(),
-            EndReason::RefreshTokenReused => Cause::RefreshTokenReused.id(),
-            _ => return Ok(()),
-        };
-        if let Some(who) = ended.grant.who()
-            && self.mfa.report_compromise(who.subject(), cause).await.map_err(reply::refusal)?.is_some()
-        {
-            at.server.end_sessions_of(who.subject(), None).await?;
+    /// A refresh token that was used twice was in other hands than its client's (RFC 9700 §4.14): its user is told, and proves a second
+    /// factor for a time. A code that comes twice says less: a callback page that is loaded again sends it.
+    async fn ended(&self, _: &At<'_>, ended: &Ended<'_>, _: &mut Batch) -> Result<(), Refusal> {
+        if let (EndReason::RefreshTokenReused, Some(who)) = (ended.reason, ended.grant.who()) {
+            self.mfa.report_token_reuse(who.subject()).await.map_err(reply::refusal)?;
         }
         Ok(())
     }
@@ -222,8 +215,12 @@ impl Extension for Login {
             None => Ok(None),
         };
         let account = account.map_err(|error| Refusal::from(Cause::LookupFailed).source(error))?;
-        let asked = self.mfa.0.asked_by_policy(who.subject(), account.as_ref(), Some(at.client.id()));
-        let asked = asked.await.map_err(reply::refusal)?;
+        let (mfa, subject, client) = (&self.mfa.0, who.subject(), Some(at.client.id()));
+        let asked = match wanted.interactive {
+            true => mfa.asked_of_user(subject, account.as_ref(), client).await,
+            false => mfa.asked_of_grant(subject, account.as_ref(), client).await,
+        };
+        let asked = asked.map_err(reply::refusal)?;
         if self.api.is_none() || !MfaApi::is_wanted(at.server.config().issuer(), wanted.scope, wanted.resources) {
             return Ok(asked);
         }

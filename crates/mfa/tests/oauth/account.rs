@@ -8,7 +8,40 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 async fn bench() -> Bench {
     let policy = Policy::never().first_enrolment(FirstEnrolment::ThisLogin).remember_device(Policy::REMEMBERED);
-    Bench::with(|mfa| mfa.policy(policy)).await
+    let mailbox = Mailbox::default();
+    let bench = Bench::with(|mfa| mfa.policy(policy).sender(Channel::Email, mailbox.clone())).await;
+    Bench { mailbox, ..bench }
+}
+
+/// What was mailed since this was asked last.
+fn mails(bench: &Bench) -> Vec<String> {
+    bench.mailbox.0.lock().unwrap().drain(..).map(|(_, _, text)| text).collect()
+}
+
+/// A session by the password alone, and the code of a client.
+async fn code_of<'a>(bench: &'a Bench, name: &str) -> (Browser<'a>, String) {
+    let mut browser = bench.browser();
+    let login = browser.authorize("scope=orders").await;
+    let step = browser.password(&login, name).await;
+    let back = browser.consent(&login, &step).await;
+    let code = back.split_once("code=").unwrap().1.split('&').next().unwrap().to_owned();
+    (browser, code)
+}
+
+/// What the token endpoint says.
+async fn token(bench: &Bench, form: &str) -> Response<Bytes> {
+    bench.browser().form("/oauth/token", &format!("client_id=shop&{form}")).await
+}
+
+fn of_code(code: &str) -> String {
+    format!(
+        "grant_type=authorization_code&code={code}&redirect_uri=https%3A%2F%2Fshop.example%2Fcb\
+         &code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+    )
+}
+
+fn of_refresh(tokens: &Value) -> String {
+    format!("grant_type=refresh_token&refresh_token={}", tokens["refresh_token"].as_str().unwrap())
 }
 
 /// Signs in for an account's own pages, by the password and whatever else is asked.
@@ -247,33 +280,48 @@ async fn forms_of_the_account_work_without_script() {
 }
 
 #[tokio::test]
-async fn rfc9700_4_14_a_token_that_was_used_twice_signs_its_user_out_and_asks_for_the_factor() {
+async fn rfc9700_4_14_a_refresh_token_that_was_used_twice_warns_its_user_and_asks_for_the_factor() {
     let bench = bench().await;
     let (mut browser, secret) = alice(&bench).await;
-    let mut mallory = sign_in(&bench, "bob").await;
-    let mut other = bench.browser();
-    let login = other.authorize("scope=orders").await;
-    let step = other.password(&login, "alice").await;
-    let back = other.consent(&login, &step).await;
-    let code = back.split_once("code=").unwrap().1.split('&').next().unwrap().to_owned();
-    let form = format!(
-        "client_id=shop&grant_type=authorization_code&code={code}&redirect_uri=https%3A%2F%2Fshop.example%2Fcb\
-         &code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-    );
-    assert_eq!(bench.browser().form("/oauth/token", &form).await.status(), StatusCode::OK);
-    assert_eq!(browser.get("/account").await.status(), StatusCode::OK);
-    assert_eq!(bench.browser().form("/oauth/token", &form).await.status(), StatusCode::BAD_REQUEST);
+    let (mut other, code) = code_of(&bench, "alice").await;
+    let (_, elsewhere) = code_of(&bench, "alice").await;
+    let tokens = body(&token(&bench, &of_code(&code)).await);
+    let goes_on = body(&token(&bench, &of_code(&elsewhere)).await);
+    assert_eq!(token(&bench, &of_refresh(&tokens)).await.status(), StatusCode::OK);
+    mails(&bench);
+    // Within its grace it is a client that lost the answer.
+    assert_eq!(token(&bench, &of_refresh(&tokens)).await.status(), StatusCode::OK);
+    assert_eq!(bench.mfa.compromised(&"u-1".into()).await.unwrap(), None);
+    bench.clock.advance(MINUTE * 10);
+    assert_eq!(token(&bench, &of_refresh(&tokens)).await.status(), StatusCode::BAD_REQUEST);
     assert!(bench.mfa.compromised(&"u-1".into()).await.unwrap().is_some());
-    for browser in [&mut browser, &mut other] {
-        assert_eq!(browser.get("/account").await.status(), StatusCode::UNAUTHORIZED);
-    }
-    assert_eq!(mallory.get("/account").await.status(), StatusCode::OK, "nobody else's");
-    // The next login needs the factor, whatever it is for.
-    let login = browser.authorize("scope=orders").await;
-    let step = browser.password(&login, "alice").await;
+    assert_eq!(bench.mfa.compromised(&"u-2".into()).await.unwrap(), None, "nobody else's");
+    let told = mails(&bench);
+    assert!(told.len() == 1 && told[0].contains("access to your account \"alice\""), "{told:?}");
+    // Nobody is signed out: a session that has proven the factor goes on, and so does another application.
+    let shown = room(&mut browser, "/account").await;
+    assert_eq!(shown["sessions"], 3);
+    assert_eq!(token(&bench, &of_refresh(&goes_on)).await.status(), StatusCode::OK);
+    // One that has not is asked for it, whatever it is for.
+    assert_eq!(other.get("/account").await.status(), StatusCode::UNAUTHORIZED);
+    let login = other.authorize("scope=orders").await;
+    let step = other.step(&login).await;
     assert_eq!(step["step"], "code", "{step}");
-    let step = browser.answer(&login, &step, json!({"answer": "code", "code": bench.code(&secret)})).await;
-    assert!(browser.consent(&login, &step).await.contains("code="));
+    let step = other.answer(&login, &step, json!({"answer": "code", "code": bench.code(&secret)})).await;
+    assert!(other.consent(&login, &step).await.contains("code="));
+}
+
+#[tokio::test]
+async fn rfc6749_4_1_2_a_callback_page_that_is_loaded_again_ends_its_grant_and_accuses_nobody() {
+    let bench = bench().await;
+    let (mut browser, code) = code_of(&bench, "alice").await;
+    let tokens = body(&token(&bench, &of_code(&code)).await);
+    mails(&bench);
+    assert_eq!(token(&bench, &of_code(&code)).await.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(token(&bench, &of_refresh(&tokens)).await.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(bench.mfa.compromised(&"u-1".into()).await.unwrap(), None);
+    assert_eq!(mails(&bench), Vec::<String>::new());
+    assert_eq!(room(&mut browser, "/account").await["sessions"], 1);
 }
 
 #[tokio::test]

@@ -224,7 +224,7 @@ impl<'a> Visit<'a> {
             None => Ok(None),
         };
         let account = account.map_err(|error| Refusal::from(Cause::LookupFailed).source(error))?;
-        let asked = inner.asked_by_policy(subject, account.as_ref(), None).await.map_err(refusal)?;
+        let asked = inner.asked_of_user(subject, account.as_ref(), None).await.map_err(refusal)?;
         let remembered = match self.who.remembered_at(self.now()) {
             Some(mark) => inner.remembers(subject, mark.device).await.map_err(refusal)?,
             None => true,

@@ -59,7 +59,8 @@ impl Server {
             _ => None,
         };
         let at = At { server: self, client: &pending.client, now: self.now() };
-        let wanted = Wanted { scope: &pending.request.scope, resources: &pending.request.resources };
+        let (scope, resources) = (&pending.request.scope, &pending.request.resources);
+        let wanted = Wanted { scope, resources, interactive: true };
         let requirement = self.requirement(&pending.client, pending);
         let requirement = self.demanded(&at, who.as_ref(), wanted, requirement).await?;
         let mut judged = Judged {

@@ -189,7 +189,7 @@ impl Server {
         let at = At { server: self, client: &pending.client, now: self.now() };
         let requirement = self.config().requirement_for(&grant.resources, &grant.scope);
         let requirement = requirement.and(pending.client.requirement(), self.config().acr_table());
-        let wanted = Wanted { scope: &grant.scope, resources: &grant.resources };
+        let wanted = Wanted { scope: &grant.scope, resources: &grant.resources, interactive: true };
         let requirement = self.demanded(&at, grant.who(), wanted, requirement).await?;
         let issuing =
             Issuing { grant_type: "authorization", who: grant.who(), scope: &grant.scope, requirement: &requirement };
