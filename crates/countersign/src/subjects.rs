@@ -23,7 +23,7 @@ impl Subjects for SharedSubjects {
 
     async fn changing(&self, subject: &Subject, change: Changed, batch: &mut Batch) -> Result<(), BoxError> {
         match change {
-            Changed::FactorRemoved | Changed::FactorsReset | Changed::PasswordChanged => {
+            Changed::FactorRemoved | Changed::FactorsReset | Changed::FactorRequired | Changed::PasswordChanged => {
                 Ok(self.0.raise_epoch(subject, batch).await?)
             }
             _ => Ok(()),

@@ -153,10 +153,16 @@ kinds! {
     /// It was judged how surely it is the owner who signs in. The cause says how surely (`confidence.high`, `.medium`, `.low`), the detail
     /// why and what comes of it.
     RiskJudged => "risk.judged",
+    /// What is switched while the server runs was changed; the operator is who did it, the detail what stood before and after.
+    SettingsChanged => "settings.changed",
     /// A session began.
     SessionStarted => "session.started",
     /// A session ended.
     SessionEnded => "session.ended",
+    /// A call to look after users or settings was refused; the cause says why.
+    AdministrationRefused => "administration.refused",
+    /// An operator did something for a user or about one: the method says what, the operator who, the detail what stood before and after.
+    UserAdministered => "user.administered",
     /// Everything of a subject was revoked.
     SubjectRevoked => "subject.revoked",
     /// Tokens were issued.
@@ -204,6 +210,8 @@ pub struct Event {
     section: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operator: Option<String>,
 }
 
 impl Event {
@@ -225,6 +233,7 @@ impl Event {
             cause: None,
             section: None,
             detail: None,
+            operator: None,
         }
     }
 
@@ -303,6 +312,13 @@ impl Event {
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// Who did it, where an operator did and not the user: `user u-9 by client console`.
+    #[must_use]
+    pub fn with_operator(mut self, operator: impl Into<String>) -> Self {
+        self.operator = Some(operator.into());
         self
     }
 
@@ -388,6 +404,12 @@ impl Event {
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         self.detail.as_deref()
+    }
+
+    /// Who did it, where an operator did.
+    #[must_use]
+    pub fn operator(&self) -> Option<&str> {
+        self.operator.as_deref()
     }
 
     /// The section of the specification that asks for the check that failed.

@@ -262,6 +262,33 @@ impl Authenticators {
         Ok(())
     }
 
+    /// Wants a user to have a factor, or not any more, and says whether that is new. While he has none he sets one up at the next login,
+    /// in the way that the policy leaves open ([`FirstEnrolment`](crate::FirstEnrolment)); with the wish his sessions and grants end, as
+    /// they may rest on a password alone.
+    ///
+    /// # Errors
+    /// When the store fails, or others changed the same user's factors again and again.
+    ///
+    /// ```
+    /// # use countersign_mfa::{Authenticators, AuthenticatorsError};
+    /// # async fn example(authenticators: Authenticators) -> Result<(), AuthenticatorsError> {
+    /// authenticators.require_factor(&"u-1".into(), true).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn require_factor(&self, subject: &Subject, required: bool) -> Result<bool, AuthenticatorsError> {
+        let changed = self
+            .change(subject, |enrolments, _| {
+                let changes = std::mem::replace(&mut enrolments.must_have, required) != required;
+                let change = if required { Changed::FactorRequired } else { Changed::FactorNotRequired };
+                Ok(changes.then_some(change))
+            })
+            .await?;
+        if changed && required {
+            self.inner().tell_owner(subject, Notice::FactorRequired).await;
+        }
+        Ok(changed)
+    }
+
     /// Makes new recovery codes; the old ones are void. The codes are handed out this once.
     ///
     /// # Errors

@@ -157,6 +157,9 @@ pub(crate) struct Enrolments {
     /// What lets the user set up a first factor in a login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) invitation: Option<Invitation>,
+    /// An operator wants the user to have a factor: while there is none, one is set up at the next login.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) must_have: bool,
     /// There were authenticators, and there are none any more. [`Read::put`] sees to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) had: bool,

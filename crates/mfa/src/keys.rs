@@ -33,6 +33,9 @@ pub(crate) const LINKS: Kind = Kind(38);
 /// What is remembered of a subject's logins, in the subject's partition.
 pub(crate) const RISK_HISTORY: Kind = Kind(56);
 
+/// What is switched while the server runs, in a partition of its own.
+pub(crate) const SETTINGS: Kind = Kind(57);
+
 /// The browsers that a subject had remembered, in the subject's partition.
 pub(crate) const REMEMBERED_DEVICES: Kind = Kind(52);
 
@@ -131,6 +134,10 @@ pub enum Changed {
     FirstFactorEnrolled,
     /// The user was invited to set up a first factor.
     Invited,
+    /// An operator wants the user to have a factor: what rests on less is to end.
+    FactorRequired,
+    /// An operator does not want that any more.
+    FactorNotRequired,
     /// Another factor was enrolled.
     FactorEnrolled,
     /// A factor was given another name.

@@ -53,6 +53,7 @@
 //! | guessing | [`Limits`] |
 //! | users, where the host has no table | [`StoredAccounts`] |
 //! | a help desk's view | [`Authenticators`], [`RememberedDevices`] |
+//! | what is switched while it runs | [`Settings`], [`RunTimeSettings`] |
 //!
 //! # What holds
 //! - A code is accepted once, however many requests bring it at once, and across a crash: what it spends is written to the
@@ -99,12 +100,14 @@ mod messages;
 mod mfa;
 #[cfg(feature = "oauth")]
 pub mod oauth;
+mod operator;
 mod password;
 mod password_policy;
 mod policy;
 mod push;
 pub mod risk;
 mod screen;
+mod settings;
 mod step;
 mod stored_accounts;
 
@@ -132,6 +135,7 @@ pub use messages::{
     MessageTextsError, Notice, ParseCountryError, Share, Ticket,
 };
 pub use mfa::Mfa;
+pub use operator::Operator;
 pub use password::{HashRefused, PasswordCost, PasswordError, PasswordHasher};
 pub use password_policy::{BreachedPasswords, Judged, PasswordPolicy, PasswordRefused, PasswordUse};
 pub use policy::{Duty, FirstEnrolment, Policy, PolicyInput, PolicyRule};
@@ -139,6 +143,10 @@ pub use push::{Push, PushDecision, PushDevices, PushError, PushLimits, PushQuest
 pub use screen::{
     ConsentScreen, Frame, Heading, LoggedOutScreen, LogoutScreen, Look, Presenter, RefusedScreen, Screen, ScreenClient,
     ScreenScope, StepScreen,
+};
+pub use settings::{
+    GeneralPolicy, ParseGeneralPolicyError, ParseSettingsVersionError, RunTimeSettings, Settings, SettingsError,
+    SettingsVersion,
 };
 pub use step::{
     ChooseStep, CodeStep, ContactStep, Done, EnrolStep, MagicLinkStep, PasswordStep, RecoveryCodesStep, Refused,

@@ -18,9 +18,11 @@ use crate::keys::{KNOWN_BROWSER, Keys};
 use crate::limits::{PASSWORD, SECTION};
 use crate::login::gate::INVITATION;
 use crate::push::{PushDevices, PushService};
+use crate::risk::RiskPolicy;
+use crate::settings::{RunTime, Settings};
 use crate::{
-    Authenticators, Caller, FirstMethods, Limits, LoginHook, MessageBudget, MessageTexts, Method, MfaBuilder,
-    PasswordHasher, PasswordPolicy, Policy, Subjects,
+    Authenticators, Caller, FirstMethods, GeneralPolicy, Limits, LoginHook, MessageBudget, MessageTexts, Method,
+    MfaBuilder, PasswordHasher, PasswordPolicy, Policy, Subjects,
 };
 
 /// Login, factors and policy as one value. A cheap clone.
@@ -81,6 +83,10 @@ pub(crate) struct Inner {
     pub(crate) events: Events,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+    /// What is switched while it runs.
+    pub(crate) run_time: RunTime,
+    /// What is required where, beside the policy.
+    pub(crate) required: Vec<(String, Requirement)>,
 }
 
 impl fmt::Debug for Mfa {
@@ -159,12 +165,12 @@ impl Mfa {
         self.0.push.clone().map(PushDevices)
     }
 
-    /// The methods that users may set up.
+    /// The methods that users may set up: those that are not switched off ([`Mfa::settings`]).
     pub fn methods(&self) -> impl Iterator<Item = &Method> {
-        self.0.factors.iter().map(|(method, _)| method).filter(|method| !method.is_backup())
+        self.0.enrolable()
     }
 
-    /// Whether some user could meet a requirement here, by the factors that there are.
+    /// Whether some user could meet a requirement here, by the factors that there are, switched on or off.
     #[must_use]
     pub fn reaches(&self, requirement: &Requirement) -> bool {
         self.0.reaches(requirement)
@@ -215,11 +221,25 @@ impl Inner {
         });
     }
 
-    /// The strongest class that a login here can reach.
-    fn best(&self) -> Acr {
-        let second = self.factors.iter().any(|(method, _)| !method.is_backup());
-        let resistant = self.factors.iter().any(|(method, _)| method.is_phishing_resistant());
-        match (second, resistant) {
+    /// What users may set up.
+    pub(crate) fn enrolable(&self) -> impl Iterator<Item = &Method> {
+        let settings = self.run_time.settings();
+        let methods = self.factors.iter().map(|(method, _)| method);
+        methods.filter(move |method| !method.is_backup() && settings.is_on(method.name()))
+    }
+
+    /// How surely it is the owner who signs in is looked at by this, where it is.
+    pub(crate) fn risk_policy(&self) -> Option<&RiskPolicy> {
+        let switched = self.run_time.settings().has_policy(GeneralPolicy::ConfidenceScore);
+        self.policy.risk_policy().or_else(|| switched.then(|| self.run_time.standby_risk()))
+    }
+
+    /// The strongest class that a login can reach under these settings.
+    fn best(&self, settings: &Settings) -> Acr {
+        let mut methods = self.factors.iter().map(|(method, _)| method);
+        let on = |method: &Method| !method.is_backup() && settings.is_on(method.name());
+        let resistant = methods.clone().any(|method| on(method) && method.is_phishing_resistant());
+        match (methods.any(on), resistant) {
             (_, true) => Acr::PHR,
             (true, false) => Acr::MFA,
             (false, false) => Acr::AAL1,
@@ -231,11 +251,17 @@ impl Inner {
         values.filter(|value| self.attains(value)).cloned().collect()
     }
 
-    /// Whether some user could reach the class here. Codes by e-mail alone are not NIST's second level.
+    /// Whether some user could reach the class here.
     fn attains(&self, class: &Acr) -> bool {
+        self.attains_under(&Settings::default(), class)
+    }
+
+    /// The same, by what is switched on. Codes by e-mail alone are not NIST's second level.
+    pub(crate) fn attains_under(&self, settings: &Settings, class: &Acr) -> bool {
         let mailed = |method: &Method| method.travels_by() == Some(Channel::Email);
-        let by_mail_alone = *class == Acr::AAL2 && self.factors.iter().all(|(method, _)| mailed(method));
-        self.table.satisfies(&self.best(), class) && !by_mail_alone
+        let mut on = self.factors.iter().map(|(method, _)| method).filter(|method| settings.is_on(method.name()));
+        let by_mail_alone = *class == Acr::AAL2 && on.all(mailed);
+        self.table.satisfies(&self.best(settings), class) && !by_mail_alone
     }
 
     /// Whether some user could meet it here.

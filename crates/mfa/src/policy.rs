@@ -323,6 +323,11 @@ impl Policy {
         self
     }
 
+    /// What is asked of everybody.
+    pub(crate) fn everybody(&self) -> &Requirement {
+        &self.everybody
+    }
+
     pub(crate) fn risk_policy(&self) -> Option<&RiskPolicy> {
         self.risk.as_deref()
     }

@@ -87,6 +87,9 @@ impl ServerBuilder {
             .limits(std::mem::take(&mut self.limits))
             .password_cost(self.cost)
             .policy(self.policy.take().unwrap_or_default());
+        for (place, requirement) in &self.required {
+            mfa = mfa.required(place.as_str(), requirement.clone());
+        }
         mfa = mfa.message_budget(std::mem::take(&mut self.budget)).notices(self.notices);
         if let Some(lasts) = self.fresh_factor {
             mfa = mfa.fresh_factor(lasts);

@@ -14,6 +14,7 @@ use crate::limits::PASSWORD;
 use crate::login::gate::INVITATION;
 use crate::mfa::{Factors, Inner};
 use crate::push::{PushFactor, PushService};
+use crate::settings::RunTime;
 use crate::{FirstEnrolment, MessageTexts, Mfa, MfaConfigError, PasswordHasher};
 
 impl MfaBuilder<'_> {
@@ -31,6 +32,7 @@ impl MfaBuilder<'_> {
             }
         };
         let keys = Arc::new(Keys::derive(&root, &self.realm));
+        let run_time = RunTime::open(&*store, &keys, self.clock.now()).await?;
         let texts = self.texts.map_or_else(|| MessageTexts::new(host_of(&self.realm)), Ok)?;
         let accounts = match (self.accounts, self.pool) {
             (None, _) => None,
@@ -92,6 +94,8 @@ impl MfaBuilder<'_> {
             events: self.events,
             clock: self.clock,
             random: self.random,
+            run_time,
+            required: self.required,
         };
         if let Some(risk) = inner.policy.risk_policy() {
             risk.check(inner.passwords.knows_lost_passwords())?;

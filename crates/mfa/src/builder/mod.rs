@@ -10,7 +10,7 @@ use std::time::Duration;
 use countersign_accounts::Accounts;
 use countersign_events::Events;
 use countersign_outbound::{Channel, MessageSender};
-use countersign_primitives::{AcrTable, Clock, Random, SystemClock, SystemRandom, WorkPool};
+use countersign_primitives::{AcrTable, Clock, Random, Requirement, SystemClock, SystemRandom, WorkPool};
 use countersign_storage_traits::{MasterKey, RootKey, Store};
 
 use crate::factor::Factor;
@@ -53,6 +53,7 @@ pub struct MfaBuilder<'a> {
     events: Events,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    required: Vec<(String, Requirement)>,
 }
 
 impl fmt::Debug for MfaBuilder<'_> {
@@ -93,6 +94,7 @@ impl<'a> MfaBuilder<'a> {
             events: Events::none(),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
+            required: Vec::new(),
         }
     }
 
@@ -214,6 +216,14 @@ impl<'a> MfaBuilder<'a> {
     #[must_use]
     pub fn fresh_factor(mut self, lasts: Duration) -> Self {
         self.fresh_factor = lasts;
+        self
+    }
+
+    /// What is required at a place beside the policy, named as in `scope "payments:write"` and `client "backoffice"`: nothing that is
+    /// switched while it runs ([`Settings`](crate::Settings)) may bring it out of reach. An authorization server says it by itself.
+    #[must_use]
+    pub fn required(mut self, place: impl Into<String>, requirement: Requirement) -> Self {
+        self.required.push((place.into(), requirement));
         self
     }
 

@@ -15,7 +15,7 @@ use crate::enrolments::Enrolments;
 use crate::keys::LOGIN;
 use crate::messages::spending::Spent;
 use crate::mfa::Inner;
-use crate::{Answer, Caller, Duty, Languages, LoginError, Method, Mfa, Step, StepError};
+use crate::{Answer, Caller, Duty, Languages, LoginError, Mfa, Step, StepError};
 
 /// What is known of who signs in, read afresh for every step.
 #[derive(Debug)]
@@ -257,6 +257,7 @@ impl Inner {
 
     /// Reads a login, for the browser that it is bound to.
     async fn found(&self, id: LoginId, caller: &Caller, now: UnixTime) -> Result<Option<Found<Login>>, LoginError> {
+        self.refresh_settings().await?;
         let found: Option<Found<Login>> = self.store.find(Key::root(LOGIN, id.0), now).await?;
         match found {
             Some(found) if found.value.browser != caller.browser => Err(LoginError::OtherBrowser),
@@ -351,6 +352,7 @@ impl Inner {
         client: Option<&str>,
         now: UnixTime,
     ) -> Result<Situation, LoginError> {
+        self.refresh_settings().await?;
         let account = match (&self.accounts, account) {
             (Some((accounts, _)), None) => accounts.by_subject(subject).await.map_err(LoginError::Accounts)?,
             (_, account) => account,
@@ -385,6 +387,8 @@ impl Inner {
             Some(subject) => Some(self.situation(&subject.clone(), account, login.client_id.as_deref(), now).await?),
             None => None,
         };
+        let settings = self.run_time.settings();
+        login.forget_factors(|method| !settings.is_on(method));
         if let Some(situation) =
             situation.as_mut().filter(|situation| login.proves_factor && situation.enrolments.has_factor())
         {
@@ -423,7 +427,9 @@ impl Inner {
         let authenticators = enrolments.map(|enrolments| enrolments.authenticators.as_slice()).unwrap_or_default();
         let mut usable: Vec<_> = authenticators.iter().filter(|one| !one.is_used_up() && !one.opens_only).collect();
         usable.sort_by_key(|one| (one.is_recovery(), Reverse(one.last_used))); // the last one that worked comes first
-        let known = usable.into_iter().filter_map(|one| self.factor(&one.method).map(|(method, _)| (one.id, method)));
+        let settings = self.run_time.settings();
+        let usable = usable.into_iter().filter(|one| settings.is_on(&one.method));
+        let known = usable.filter_map(|one| self.factor(&one.method).map(|(method, _)| (one.id, method)));
         let ways = known.collect();
         let has_factor = enrolments.is_some_and(Enrolments::has_factor);
         let joins = has_factor && machine::may_join(login, &self.table);
@@ -439,10 +445,6 @@ impl Inner {
         let suggested = self.policy.suggested();
         let remembered = situation.and_then(|situation| situation.remembered);
         View { ways, enrolable, suggested, gate, floor, offers, first, remembered, table: &self.table, now }
-    }
-
-    fn enrolable(&self) -> impl Iterator<Item = &Method> {
-        self.factors.iter().map(|(method, _)| method).filter(|method| !method.is_backup())
     }
 
     /// Tells how a login ended, and lets its browser be known from now on. Neither can undo it.

@@ -25,7 +25,9 @@ impl Inner {
         let opens = self.policy.enrolment() == FirstEnrolment::VerifiedChannel && !enrolments.has_factor();
         let Some(account) = account.filter(|_| opens || !opens_only) else { return };
         let partition = self.subjects.partition(subject);
-        for (method, _) in self.factors.iter().filter(|(_, factor)| factor.works_on_file()) {
+        let settings = self.run_time.settings();
+        let on = self.factors.iter().filter(|(method, _)| settings.is_on(method.name()));
+        for (method, _) in on.filter(|(_, factor)| factor.works_on_file()) {
             let Some(contact) = method.contact().and_then(|channel| verified(account, channel)) else { continue };
             let set_up = |one: &Authenticator| one.method == method.name() && one.contact.as_ref() == Some(&contact);
             if enrolments.authenticators.iter().any(set_up) {

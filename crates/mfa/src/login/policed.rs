@@ -22,6 +22,7 @@ impl Inner {
         account: Option<&Account>,
         client: Option<&str>,
     ) -> Result<Requirement, LoginError> {
+        self.refresh_settings().await?;
         let now = self.now();
         let mut enrolments = Read::of(&*self.store, &*self.subjects, subject, now).await?.value;
         self.add_on_file(&mut enrolments, account, subject, now);
@@ -42,7 +43,9 @@ impl Inner {
         let floor = self.floor(subject, account, client, (duty, compromised), now).await?;
         // Whoever got in may have the password and a remembered device; the owner has the factor.
         let proves = compromised.is_some() && enrolments.has_factor();
-        Ok(if proves { floor.and(const { &Requirement::MFA.never_remembered() }, &self.table) } else { floor })
+        let floor = if proves { floor.and(const { &Requirement::MFA.never_remembered() }, &self.table) } else { floor };
+        let lacks = enrolments.must_have && !enrolments.has_factor();
+        Ok(if lacks { floor.and(const { &Requirement::MFA }, &self.table) } else { floor })
     }
 
     /// What the policy asks of a user for this client where nobody can be asked: of a grant that goes on.
@@ -53,6 +56,7 @@ impl Inner {
         account: Option<&Account>,
         client: Option<&str>,
     ) -> Result<Requirement, LoginError> {
+        self.refresh_settings().await?;
         let now = self.now();
         let duty = if self.policy.has_grace() {
             let mut enrolments = Read::of(&*self.store, &*self.subjects, subject, now).await?.value;
@@ -94,7 +98,8 @@ impl Inner {
     ) -> Result<Requirement, LoginError> {
         let input = PolicyInput::of(subject, now).with_account(account).for_client(client).with_duty(duty);
         let input = input.with_compromised(compromised);
-        self.policy.requirement(&input, &self.table).await.map_err(LoginError::Policy)
+        let asked = self.policy.requirement(&input, &self.table).await.map_err(LoginError::Policy)?;
+        Ok(asked.and(&self.run_time.settings().asked(duty, client, &self.table), &self.table))
     }
 
     /// What a user has. Notes when a policy that wants everybody to have a factor first met one who has none, and takes away an invitation

@@ -392,6 +392,16 @@ impl Login {
         self.contact = None;
     }
 
+    /// Forgets what was proven in it by a factor that does not count any more. A login that rested on it is not done.
+    pub(crate) fn forget_factors(&mut self, is_off: impl Fn(&str) -> bool) {
+        let before = self.proven.len();
+        self.proven.retain(|proven| proven.first || proven.brought || !is_off(&proven.method));
+        if self.proven.len() < before {
+            self.done_at = None;
+            self.remember = None;
+        }
+    }
+
     /// Who is sent what is asked at the moment.
     pub(crate) fn addressee<'a>(&'a self, situation: Option<&'a Situation>) -> Option<Addressee<'a>> {
         let asked = self.asked.as_ref().and_then(|asked| situation?.enrolments.find(asked.authenticator));

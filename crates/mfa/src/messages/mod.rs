@@ -123,6 +123,10 @@ pub enum Notice<'a> {
     FactorRemoved(&'a str),
     /// All factors were removed by a help desk.
     FactorsReset,
+    /// An operator wants a factor to be set up, and ended what rests on the password alone.
+    FactorRequired,
+    /// An operator signed the user out everywhere.
+    SignedOut,
     /// A recovery code was used.
     RecoveryCodeUsed,
     /// Recovery codes were made anew.
@@ -151,6 +155,8 @@ impl<'a> Notice<'a> {
             Self::FactorEnrolled(_) => "notice.factor_enrolled",
             Self::FactorRemoved(_) => "notice.factor_removed",
             Self::FactorsReset => "notice.factors_reset",
+            Self::FactorRequired => "notice.factor_required",
+            Self::SignedOut => "notice.signed_out",
             Self::RecoveryCodeUsed => "notice.recovery_code_used",
             Self::RecoveryCodesReplaced => "notice.recovery_codes_replaced",
             Self::PasswordChanged => "notice.password_changed",

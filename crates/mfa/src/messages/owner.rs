@@ -21,6 +21,8 @@ impl Notice<'_> {
             | Self::TokenReused
             | Self::PasswordChanged => true,
             Self::RecoveryCodeUsed
+            | Self::FactorRequired
+            | Self::SignedOut
             | Self::Guessing
             | Self::GuessingClosed
             | Self::PushDenied

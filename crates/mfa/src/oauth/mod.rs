@@ -221,6 +221,8 @@ impl Extension for Login {
             false => mfa.asked_of_grant(subject, account.as_ref(), client).await,
         };
         let asked = asked.map_err(reply::refusal)?;
+        let table = at.server.config().acr_table();
+        let asked = asked.and(&mfa.run_time.settings().asked_for(wanted.scope.iter(), table), table);
         if self.api.is_none() || !MfaApi::is_wanted(at.server.config().issuer(), wanted.scope, wanted.resources) {
             return Ok(asked);
         }

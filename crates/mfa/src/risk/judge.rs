@@ -24,7 +24,7 @@ impl Inner {
         caller: &Caller,
         now: UnixTime,
     ) -> Result<(), LoginError> {
-        let Some(risk) = self.policy.risk_policy() else { return Ok(()) };
+        let Some(risk) = self.risk_policy() else { return Ok(()) };
         let Some(subject) = login.subject.clone().filter(|_| login.has_first() && login.risk.is_none()) else {
             return Ok(());
         };
@@ -79,14 +79,14 @@ impl Inner {
             };
             event.with_subject(report.subject()).with_cause(report.cause(), "").with_detail(report.to_string())
         });
-        if let Some(risk) = self.policy.risk_policy() {
+        if let Some(risk) = self.risk_policy() {
             risk.tell(report);
         }
     }
 
     /// Counts a guess that failed, at an account or at a name that nobody has.
     pub(crate) async fn count_failure(&self, account: Id, caller: &Caller, now: UnixTime) -> Result<(), LoginError> {
-        if self.policy.risk_policy().is_some() {
+        if self.risk_policy().is_some() {
             Counts::of(&*self.store, &self.keys, account, caller.address).failed(now).await?;
         }
         Ok(())
@@ -94,7 +94,7 @@ impl Inner {
 
     /// Whether a password that was typed right was lost elsewhere, where a signal looks at that.
     pub(crate) async fn look_up_password(&self, password: &SecretString) -> PasswordSeen {
-        if !self.policy.risk_policy().is_some_and(RiskPolicy::checks_passwords) {
+        if !self.risk_policy().is_some_and(RiskPolicy::checks_passwords) {
             return PasswordSeen::Unasked;
         }
         match self.passwords.was_lost(password).await {
@@ -117,7 +117,7 @@ impl Inner {
         caller: &Caller,
         now: UnixTime,
     ) -> Result<(), LoginError> {
-        let Some(risk) = self.policy.risk_policy() else { return Ok(()) };
+        let Some(risk) = self.risk_policy() else { return Ok(()) };
         let partition = self.subjects.partition(subject);
         let place = self.place(risk, caller).await.ok();
         let login = Remembered {

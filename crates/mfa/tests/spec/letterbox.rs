@@ -60,6 +60,12 @@ impl Letterbox {
     pub(crate) fn fail(&self, how: Option<Failure>) {
         *self.fails.lock().unwrap() = how;
     }
+
+    /// All three channels, carried by this letterbox.
+    pub(crate) fn factors<'a>(&self, builder: MfaBuilder<'a>) -> MfaBuilder<'a> {
+        let builder = builder.factor(SmsCodes::new(self.clone())).factor(EmailCodes::new(self.clone()));
+        builder.factor(VoiceCodes::new(self.clone()))
+    }
 }
 
 #[async_trait]
@@ -92,11 +98,7 @@ pub(crate) async fn bench() -> (Bench, Letterbox) {
 
 pub(crate) async fn bench_with(change: impl FnOnce(MfaBuilder<'_>) -> MfaBuilder<'_>) -> (Bench, Letterbox) {
     let letters = Letterbox::default();
-    let bench = Bench::with(|builder| {
-        let builder = builder.factor(SmsCodes::new(letters.clone())).factor(EmailCodes::new(letters.clone()));
-        change(builder.factor(VoiceCodes::new(letters.clone())))
-    })
-    .await;
+    let bench = Bench::with(|builder| change(letters.factors(builder))).await;
     (bench, letters)
 }
 

@@ -33,6 +33,7 @@ mod recovery_codes;
 mod remembered_devices;
 mod risk;
 mod sent_challenges;
+mod settings;
 mod step_up;
 mod support;
 mod walks;

@@ -16,8 +16,8 @@ use countersign_mfa_otp::{TotpParameters, TotpSecret};
 use countersign_primitives::{Clock, Id, ManualClock, PoolFull, Requirement, Subject, UnixTime, WorkPool};
 use countersign_storage_memory::MemoryStore;
 use countersign_storage_traits::{
-    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Key, MasterKey, Page, Record, Store,
-    StoreError, Swept,
+    Batch, Capabilities, Charge, Charged, CommitError, Cursor, Health, Index, Key, Kind, MasterKey, Page, Record,
+    Store, StoreError, Swept,
 };
 
 pub(crate) const REALM: &str = "https://id.example.com";
@@ -62,6 +62,7 @@ pub(crate) struct Crashing {
     charges: Arc<AtomicU64>,
     gets: Arc<AtomicU64>,
     stop: Arc<Mutex<Option<Stop>>>,
+    unreadable: Arc<Mutex<Option<Kind>>>,
 }
 
 impl Crashing {
@@ -85,6 +86,11 @@ impl Crashing {
         *self.stop.lock().unwrap() = stop;
     }
 
+    /// Fails to read records of a kind from now on; or reads all again.
+    pub(crate) fn fail_to_read(&self, kind: Option<Kind>) {
+        *self.unreadable.lock().unwrap() = kind;
+    }
+
     fn dead() -> StoreError {
         StoreError::unavailable("the process was killed here")
     }
@@ -97,6 +103,9 @@ impl Store for Crashing {
     }
     async fn get(&self, keys: &[Key], now: UnixTime) -> Result<Vec<Option<Record>>, StoreError> {
         self.gets.fetch_add(1, Ordering::SeqCst);
+        if keys.iter().any(|key| Some(key.kind) == *self.unreadable.lock().unwrap()) {
+            return Err(Self::dead());
+        }
         let found = self.inner.get(keys, now).await;
         tokio::task::yield_now().await; // lets racers read the same version
         found

@@ -43,12 +43,12 @@ struct Entry {
 }
 
 impl Entry {
-    fn of(wire: Wire, one: &Authenticator) -> Self {
+    fn of(wire: Wire, one: &Authenticator, active: bool) -> Self {
         let time = |time: UnixTime| humantime::format_rfc3339_millis(time.into()).to_string();
         Self {
             id: AuthenticatorId::new(wire.prefix, one.id).to_string(),
             authenticator_type: wire.authenticator_type,
-            active: true,
+            active,
             oob_channel: wire.oob_channel,
             oob_channels: wire.oob_channel.map(|channel| [channel]),
             name: one.label.clone().or(one.contact.as_ref().map(masked)),
@@ -103,7 +103,8 @@ impl List {
         let opens = matches!(bearer, Bearer::Login(_));
         let told = enrolled.iter().filter(|one| speaks(client, &one.method) && !one.is_used_up());
         let told = told.filter(|one| opens || !one.opens_only);
-        Ok(told.filter_map(|one| Some(Entry::of(Wire::of(&one.method)?, one))).collect())
+        let settings = self.0.mfa.0.run_time.settings();
+        Ok(told.filter_map(|one| Some(Entry::of(Wire::of(&one.method)?, one, settings.is_on(&one.method)))).collect())
     }
 }
 
