@@ -9,6 +9,7 @@ mod account;
 mod api;
 mod authorize;
 mod cookies;
+mod help_desk;
 mod links;
 mod login;
 mod pages;
@@ -29,6 +30,7 @@ use http::Method;
 use serde_json::{Map, Value};
 
 pub use api::MfaApi;
+pub use help_desk::{HelpDesk, HelpDeskError};
 
 use crate::{Mfa, Presenter};
 
