@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -47,6 +48,51 @@ pub fn java_client(class: &str, settings: &Value) -> Value {
     command.arg("-XX:TieredStopAtLevel=1").arg("-cp").arg(archives);
     command.arg(clients().join("java").join(class).with_extension("java"));
     converse(&mut command, settings)
+}
+
+/// A folder with all of `examples/cookbook` beside the packages that it names.
+#[must_use]
+#[track_caller]
+pub fn cookbook() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = PathBuf::from(variable("COUNTERSIGN_TEST_COOKBOOK_FOLDER"));
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            // What an earlier version of the examples left.
+            if entry.path().is_dir() && entry.file_name() != "node_modules" {
+                fs::remove_dir_all(entry.path()).unwrap_or_else(|error| panic!("{}: {error}", entry.path().display()));
+            }
+        }
+        copy(&examples().join("cookbook"), &folder);
+        folder
+    })
+}
+
+/// The folder `examples`.
+#[must_use]
+pub fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("examples")
+}
+
+#[track_caller]
+fn copy(from: &Path, to: &Path) {
+    let copied = fs::create_dir_all(to).and_then(|()| fs::read_dir(from)).and_then(|entries| {
+        for entry in entries {
+            let entry = entry?;
+            let target = to.join(entry.file_name());
+            // Where somebody works on the examples their packages lie beside them.
+            if entry.file_name() == "node_modules" {
+                continue;
+            }
+            if entry.file_type()?.is_dir() {
+                copy(&entry.path(), &target);
+            } else {
+                fs::copy(entry.path(), target)?;
+            }
+        }
+        Ok(())
+    });
+    copied.unwrap_or_else(|error| panic!("{}: {error}", from.display()));
 }
 
 fn clients() -> PathBuf {

