@@ -27,6 +27,9 @@ pub enum LoginError {
     /// The answer is none that a login takes, such as a consent.
     #[error("the answer does not belong to a login")]
     NotALoginAnswer,
+    /// Whoever adds a factor proved none lately ([`Mfa::fresh_since`](crate::Mfa::fresh_since)). Answered 403.
+    #[error("a factor must be proven anew for this")]
+    FactorTooOld,
     /// No work pool has room for another password hash. Answered 503.
     #[error("no room for another password hash")]
     Busy(#[from] PoolFull),
@@ -71,6 +74,7 @@ impl LoginError {
             Self::OtherBrowser => "login_of_another_browser",
             Self::Throttled { .. } => "throttled",
             Self::NotALoginAnswer => "not_a_login_answer",
+            Self::FactorTooOld => "factor_too_old",
             Self::Busy(_) => "busy",
             Self::Contended => "contended",
             Self::Store(_) => "store_failed",
@@ -90,6 +94,7 @@ impl LoginError {
             Self::Expired | Self::OtherBrowser => "expired",
             Self::Throttled { .. } => "throttled",
             Self::NotALoginAnswer => "invalid_request",
+            Self::FactorTooOld => "insufficient_user_authentication",
             _ => "temporarily_unavailable",
         }
     }
@@ -101,6 +106,7 @@ impl LoginError {
             Self::Expired | Self::OtherBrowser => 410,
             Self::Throttled { .. } => 429,
             Self::NotALoginAnswer => 400,
+            Self::FactorTooOld => 403,
             _ => 503,
         }
     }

@@ -73,10 +73,12 @@ fn members(screen: &str) -> Value {
             "account": "alice", "base": "/account", "password_change": "/password/change",
             "factors": 2, "recovery_codes": 9, "devices": 1, "sessions": 2, "applications": 3,
         }),
-        "account_factors" => json!({"account": "alice", "base": "/account", "fresh": false, "factors": [
-            {"id": "totp|dev_1", "type": "totp", "name": "Authenticator app", "label": "My phone", "since": AT, "last_used": AT},
-            {"id": "sms|dev_2", "type": "sms", "name": "SMS", "to": "+49…23", "since": AT},
-        ]}),
+        "account_factors" => {
+            json!({"account": "alice", "base": "/account", "fresh": false, "may_add": true, "factors": [
+                {"id": "totp|dev_1", "type": "totp", "name": "Authenticator app", "label": "My phone", "since": AT, "last_used": AT},
+                {"id": "sms|dev_2", "type": "sms", "name": "SMS", "to": "+49…23", "since": AT},
+            ]})
+        }
         "account_recovery_codes" => {
             json!({"account": "alice", "base": "/account", "left": 9, "since": AT, "may_renew": true})
         }

@@ -10,7 +10,7 @@ use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
 use super::machine::{self, Gate, Stage, View};
 use super::record::Login;
 use super::sending::Sent;
-use super::{Begun, Course, LoginId, LoginRequest};
+use super::{Begun, LoginId, LoginRequest};
 use crate::enrolments::Enrolments;
 use crate::keys::LOGIN;
 use crate::messages::spending::Spent;
@@ -109,6 +109,10 @@ impl Mfa {
     pub async fn begin(&self, id: LoginId, request: LoginRequest, caller: &Caller) -> Result<Step, LoginError> {
         let inner = &*self.0;
         let now = inner.now();
+        let adds = request.course.adds();
+        if adds && !request.who.as_ref().is_some_and(|who| self.has_fresh_factor(who)) {
+            return Err(LoginError::FactorTooOld);
+        }
         let expect = match inner.found(id, caller, now).await? {
             None => Expect::Absent,
             Some(found) if inner.holds(&found.value, caller, now).await? => return self.step(id, caller).await,
@@ -119,7 +123,7 @@ impl Mfa {
         // Whoever finds a browser signed in must not set up a factor of his own: the password is asked again.
         let enrols = matches!(stage, Stage::Enrol { .. } | Stage::Contact { .. } | Stage::ChooseEnrolment(_))
             || situation.as_ref().is_some_and(|situation| situation.is_gate(&stage));
-        if enrols && inner.accounts.is_some() && !login.is_young(now) {
+        if enrols && !adds && inner.accounts.is_some() && !login.is_young(now) {
             let since = request.since.max(now.minus(Login::LIFETIME));
             login = inner.began(LoginRequest { since, ..request }, caller, now).await?;
             (stage, situation) = inner.settle(id, &mut login, None, caller, now).await?;
@@ -451,7 +455,7 @@ impl Inner {
     pub(super) async fn settled(&self, id: LoginId, login: &Login, stage: &Stage, caller: &Caller, now: UnixTime) {
         let Some(subject) = &login.subject else { return };
         match stage {
-            Stage::Done(_) if login.course == Course::Adding => {} // nobody signed in
+            Stage::Done(_) if login.course.adds() => {} // nobody signed in
             Stage::Done(_) => {
                 self.tell(EventKind::LoginSucceeded, Some(caller), |event| event.with_subject(subject));
                 let remembered = match self.remember_browser(id, login, subject, caller, now).await {

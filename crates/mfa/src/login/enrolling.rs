@@ -1,4 +1,4 @@
-//! Setting up the first factor within a login.
+//! Setting up a factor: the first one within a login, or one more beside those that there are.
 
 use countersign_events::EventKind;
 use countersign_primitives::{Subject, UnixTime};
@@ -17,8 +17,8 @@ use crate::{Answer, Caller, Changed, LoginError, Notice};
 
 /// What became of a first answer.
 enum Confirmed {
-    /// The factor is in force.
-    Yes,
+    /// The factor is in force, and its recovery codes with it where the user had none.
+    Yes { with_codes: bool },
     /// The answer was wrong, or has not come.
     No(Spent),
     /// Another login was first: this user has a factor now, and it is that one that must be proven.
@@ -45,14 +45,15 @@ impl Inner {
         };
         let answered = Answered { turn, subject, name: situation.name(subject), factor: &**factor, answer };
         match self.put_in_force(&answered, &enrolling, caller).await {
-            Ok(Confirmed::Yes) => {
+            Ok(Confirmed::Yes { with_codes }) => {
                 self.code_came_back(&enrolling.challenge, (enrolling.contact.as_ref(), false), turn.now).await?;
                 paid.refund(&*self.store, self.now()).await?;
                 turn.login.added = Some(enrolling.id);
                 turn.login.enrolling = None;
                 turn.login.epoch = self.epoch(subject).await?; // the change itself may have raised it
                 turn.login.prove(Proven::factor(method, turn.now, true));
-                turn.login.to_keep = enrolling.recovery.map(|recovery| recovery.codes).unwrap_or_default();
+                let recovery = enrolling.recovery.filter(|_| with_codes);
+                turn.login.to_keep = recovery.map(|recovery| recovery.codes).unwrap_or_default();
                 Ok(Looked::On(None))
             }
             Ok(Confirmed::No(Spent::No | Spent::Yes)) => self.wrong(paid, method, subject, caller).await,
@@ -81,14 +82,27 @@ impl Inner {
             let read = Read::of(&*self.store, &*self.subjects, answered.subject, now).await?;
             if read.value.find(enrolling.id).is_some() {
                 // It is in force: a crash came before the login's step. The user proves it once more, or repeats the answer.
+                let recovery = enrolling.recovery.as_ref();
+                let with_codes = recovery.is_some_and(|recovery| read.value.find(recovery.id).is_some());
                 return Ok(match self.spend(answered, enrolling.id, &enrolling.challenge).await? {
-                    Spent::Yes => Confirmed::Yes,
+                    Spent::Yes => Confirmed::Yes { with_codes },
                     other => Confirmed::No(other),
                 });
             }
-            if !self.may_enrol(&answered.turn.login, &read.value, now) {
+            let login = &answered.turn.login;
+            if !self.may_enrol(login, &read.value, now) {
                 return Ok(Confirmed::Overtaken);
             }
+            // What the session rests on may have ended since the login was read; whatever ends it after this meets the record that was read.
+            if login.course.adds() && login.epoch != self.epoch(answered.subject).await? {
+                return Err(LoginError::Expired);
+            }
+            // Two that are set up at once each made codes: the first ones count.
+            let had_codes = read.value.authenticators.iter().any(Authenticator::is_recovery);
+            let enrolling = &match had_codes {
+                true => Enrolling { recovery: None, ..enrolling.clone() },
+                false => enrolling.clone(),
+            };
             let at = answered.occasion(self, enrolling.id, &enrolling.challenge);
             let contact = enrolling.contact.as_ref().map(Contact::to);
             let enrolled = Enrolled { state: &enrolling.state, contact };
@@ -108,7 +122,7 @@ impl Inner {
                     self.tell_invitation(EventKind::InvitationUsed, answered.subject);
                 }
                 self.tell_owner(answered.subject, Notice::FactorEnrolled(self.title(&enrolling.method))).await;
-                return Ok(Confirmed::Yes);
+                return Ok(Confirmed::Yes { with_codes: enrolling.recovery.is_some() });
             }
         }
         Err(LoginError::Contended)
@@ -117,11 +131,12 @@ impl Inner {
     /// Whether the factor may still come into force: a first one, as the policy lets it; another one in a login that is for that, by
     /// somebody who proved one that was there (M25).
     fn may_enrol(&self, login: &Login, enrolments: &Enrolments, now: UnixTime) -> bool {
+        let joins = machine::may_join(login, &self.table);
         if enrolments.has_factor() {
             let room = enrolments.authenticators.len() + 2 <= Enrolments::MAX; // recovery codes may come with it
-            return room && machine::may_join(login, &self.table);
+            return room && joins;
         }
-        self.still_invited(login, enrolments, now)
+        joins || self.still_invited(login, enrolments, now)
     }
 
     /// Writes factor and recovery codes, if nobody was first.

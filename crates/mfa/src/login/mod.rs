@@ -141,6 +141,15 @@ pub(crate) enum Course {
     Called,
     /// A client sets up one more factor for a user who has signed in.
     Adding,
+    /// A user who has signed in is led to set up one more factor.
+    AddingLed,
+}
+
+impl Course {
+    /// Whether a factor is added, and nobody signs in.
+    pub(crate) const fn adds(self) -> bool {
+        matches!(self, Self::Adding | Self::AddingLed)
+    }
 }
 
 impl LoginRequest {
@@ -187,10 +196,34 @@ impl LoginRequest {
         self
     }
 
+    /// Who is signed in already.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn signed_in(&self) -> Option<&SignedIn> {
+        self.who.as_ref()
+    }
+
     /// Whoever has a factor must prove one, and a remembered browser does not do; whoever has none is asked for nothing more.
     #[must_use]
     pub fn proves_factor(mut self) -> Self {
         self.proves_factor = true;
+        self
+    }
+
+    /// Nobody signs in: whoever is signed in ([`LoginRequest::who`]) sets up one more factor beside those that there are, and proved one of
+    /// those just now ([`Mfa::has_fresh_factor`](crate::Mfa::has_fresh_factor)). What was proven before stays as it is, whatever is set up.
+    ///
+    /// ```
+    /// use countersign_mfa::{Begun, Caller, LoginError, LoginRequest, Mfa};
+    /// use countersign_primitives::SignedIn;
+    ///
+    /// # async fn example(mfa: Mfa, who: SignedIn, caller: Caller) -> Result<(), LoginError> {
+    /// let Begun { id, step } = mfa.start(LoginRequest::new().who(who).adds_factor(), &caller).await?;
+    /// # let _ = (id, step);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn adds_factor(mut self) -> Self {
+        self.course = Course::AddingLed;
         self
     }
 

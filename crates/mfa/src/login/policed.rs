@@ -8,7 +8,7 @@ use countersign_storage_traits::{Batch, CommitError};
 use super::engine::Situation;
 use super::record::Login;
 use super::second_factor::TRIES;
-use super::{Course, FirstFactor, Ordered};
+use super::{FirstFactor, Ordered};
 use crate::enrolments::{Enrolments, Read};
 use crate::mfa::Inner;
 use crate::{Compromised, Duty, LoginError, PolicyInput};
@@ -66,13 +66,6 @@ impl Inner {
             Duty::None
         };
         self.floor(subject, account, client, (duty, None), now).await
-    }
-
-    /// Whether a user has a factor that can be asked for.
-    #[cfg(feature = "oauth")]
-    pub(crate) async fn has_factor(&self, subject: &Subject) -> Result<bool, LoginError> {
-        let read = Read::of(&*self.store, &*self.subjects, subject, self.now()).await?;
-        Ok(read.value.has_factor())
     }
 
     /// Whether a user has a factor, set up or on file, that another one may only join after it was proven.
@@ -143,7 +136,7 @@ impl Inner {
         now: UnixTime,
     ) -> Result<(), LoginError> {
         // Somebody who adds a factor has signed in before.
-        let signs_in = login.course != Course::Adding;
+        let signs_in = !login.course.adds();
         if !self.hooks.is_empty() && signs_in && login.has_first() && login.ordered.is_none() {
             let ordered = self.ordered(login, situation, now).await.map_err(LoginError::Hook)?;
             let age = ordered.requirement.max_age_value();

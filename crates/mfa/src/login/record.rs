@@ -318,7 +318,7 @@ impl Login {
 
     /// Whether the user is led from step to step.
     pub(crate) fn is_led(&self) -> bool {
-        self.course == Course::Led
+        matches!(self.course, Course::Led | Course::AddingLed)
     }
 
     /// Whether it is known who signs in.

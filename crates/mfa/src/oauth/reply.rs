@@ -269,6 +269,10 @@ pub(super) fn refusal(error: LoginError) -> Refusal {
         }
         LoginError::NotALoginAnswer => Refusal::invalid_request("this answer belongs to another step")
             .cause("login.other_step", "docs/promises.md"),
+        LoginError::FactorTooOld => {
+            let (error, description) = ("insufficient_user_authentication", "a factor must be proven anew for this");
+            Refusal::new(StatusCode::FORBIDDEN, error, description).cause("login.factor_too_old", "attack M25")
+        }
         LoginError::Busy(full) => full.into(),
         LoginError::Contended => Cause::Contention.into(),
         LoginError::Store(error) => error.into(),

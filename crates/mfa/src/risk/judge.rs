@@ -58,7 +58,8 @@ impl Inner {
                 event.with_cause("risk_signal_failed", "")
             });
         }
-        if !report.requirement().is_none() {
+        // Whoever adds a factor proved one just now, or the call would not have been taken.
+        if !report.requirement().is_none() && !login.course.adds() {
             let name = situation.account.as_ref().and_then(Account::name);
             login.forget_second_factors_before(now.minus(Login::LIFETIME), name);
         }

@@ -4,17 +4,20 @@ use std::time::Duration;
 
 use super::*;
 
-const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
-async fn bench() -> Bench {
-    let policy = Policy::never().first_enrolment(FirstEnrolment::ThisLogin).remember_device(Policy::REMEMBERED);
+pub(crate) fn policy() -> Policy {
+    Policy::never().first_enrolment(FirstEnrolment::ThisLogin).remember_device(Policy::REMEMBERED)
+}
+
+pub(crate) async fn bench() -> Bench {
     let mailbox = Mailbox::default();
-    let bench = Bench::with(|mfa| mfa.policy(policy).sender(Channel::Email, mailbox.clone())).await;
+    let bench = Bench::with(|mfa| mfa.policy(policy()).sender(Channel::Email, mailbox.clone())).await;
     Bench { mailbox, ..bench }
 }
 
 /// What was mailed since this was asked last.
-fn mails(bench: &Bench) -> Vec<String> {
+pub(crate) fn mails(bench: &Bench) -> Vec<String> {
     bench.mailbox.0.lock().unwrap().drain(..).map(|(_, _, text)| text).collect()
 }
 
@@ -45,7 +48,7 @@ fn of_refresh(tokens: &Value) -> String {
 }
 
 /// Signs in for an account's own pages, by the password and whatever else is asked.
-async fn sign_in<'a>(bench: &'a Bench, name: &str) -> Browser<'a> {
+pub(crate) async fn sign_in<'a>(bench: &'a Bench, name: &str) -> Browser<'a> {
     let mut browser = bench.browser();
     let login = location(&browser.get("/account/sign-in?to=factors").await);
     let step = browser.password(&login, name).await;
@@ -54,7 +57,7 @@ async fn sign_in<'a>(bench: &'a Bench, name: &str) -> Browser<'a> {
 }
 
 /// Alice, who has an authenticator app and signed in with it just now.
-async fn alice(bench: &Bench) -> (Browser<'_>, TotpSecret) {
+pub(crate) async fn alice(bench: &Bench) -> (Browser<'_>, TotpSecret) {
     let mut browser = bench.browser();
     let login = browser.authorize("scope=orders%20payments").await;
     let (secret, step) = browser.enrol(&login, "alice").await;
@@ -63,19 +66,19 @@ async fn alice(bench: &Bench) -> (Browser<'_>, TotpSecret) {
     (browser, secret)
 }
 
-async fn room(browser: &mut Browser<'_>, path: &str) -> Value {
+pub(crate) async fn room(browser: &mut Browser<'_>, path: &str) -> Value {
     let response = browser.get(path).await;
     assert_eq!(response.status(), StatusCode::OK, "{path}: {:?}", response.body());
     body(&response)
 }
 
-async fn change(browser: &mut Browser<'_>, path: &str, form: Value) -> Response<Bytes> {
+pub(crate) async fn change(browser: &mut Browser<'_>, path: &str, form: Value) -> Response<Bytes> {
     let csrf = room(browser, path).await["csrf"].clone();
     browser.try_answer(path, &csrf, form).await
 }
 
 /// Proves the app anew, as the account asks for it.
-async fn prove(bench: &Bench, browser: &mut Browser<'_>, secret: &TotpSecret) {
+pub(crate) async fn prove(bench: &Bench, browser: &mut Browser<'_>, secret: &TotpSecret) {
     let login = location(&browser.get("/account/sign-in?to=factors&fresh=1").await);
     let mut step = browser.step(&login).await;
     if step["step"] == "password" {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
 
 mod account;
+mod adding;
 mod links;
 mod push;
 mod remembered_devices;

@@ -49,6 +49,14 @@ async fn registered(bench: &Bench) -> LocalSigner {
     let login = browser.authorize("scope=payments").await;
     let step = browser.password(&login, "alice").await;
     let step = browser.answer(&login, &step, json!({"answer": "choose", "id": "enrol|push"})).await;
+    let (device, code) = register(bench, &step).await;
+    let step = browser.answer(&login, &step, json!({"answer": "enrol", "code": code})).await;
+    browser.answer(&login, &step, json!({"answer": "recovery_codes"})).await;
+    device
+}
+
+/// A device that reads what the page shows, and the digits that it shows then.
+async fn register(bench: &Bench, step: &Value) -> (LocalSigner, String) {
     let uri = step["device_uri"].as_str().unwrap();
     let start = "countersign-push://enrol?endpoint=https%3A%2F%2Fid.example.com%2Fdevices&handle=";
     let handle = uri.strip_prefix(start).unwrap();
@@ -62,10 +70,24 @@ async fn registered(bench: &Bench) -> LocalSigner {
         (status, &registered["account"], &registered["issuer"]),
         (StatusCode::OK, &json!("alice"), &json!(ISSUER))
     );
-    let code = registered["confirmation"].as_str().unwrap();
+    (device, registered["confirmation"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn m25_a_device_is_added_beside_an_app_at_the_account() {
+    let bench = Bench::with(|mfa| mfa.push(Push::new(Carrier::default()).path("/devices"))).await;
+    let mut browser = bench.browser();
+    let login = browser.authorize("scope=payments").await;
+    let step = browser.password(&login, "alice").await;
+    let step = browser.answer(&login, &step, json!({"answer": "choose", "id": "enrol|totp"})).await;
+    let (_, step) = browser.prove_enrolment(&login, &step).await;
+    browser.consent(&login, &step).await;
+    let (login, step) = crate::adding::begin(&mut browser, "push").await;
+    let (_, code) = register(&bench, &step).await;
     let step = browser.answer(&login, &step, json!({"answer": "enrol", "code": code})).await;
-    browser.answer(&login, &step, json!({"answer": "recovery_codes"})).await;
-    device
+    assert_eq!(step["redirect_to"], "/account/factors?done=added", "{step}");
+    let shown = crate::account::room(&mut browser, "/account/factors").await;
+    assert_eq!(shown["factors"][1]["type"], "push", "{shown}");
 }
 
 /// The device approves the newest question with this number; the answer is what it sent, to be sent again.

@@ -13,10 +13,10 @@ use crate::{Bench, body};
 
 /// The codes and texts that were sent.
 #[derive(Debug, Clone, Default)]
-struct Letters(Arc<Mutex<Vec<(String, String)>>>);
+pub(crate) struct Letters(Arc<Mutex<Vec<(String, String)>>>);
 
 impl Letters {
-    fn last(&self) -> (String, String) {
+    pub(crate) fn last(&self) -> (String, String) {
         self.0.lock().unwrap().last().unwrap().clone()
     }
 }

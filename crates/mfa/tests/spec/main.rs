@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail as the test does")]
 
 mod accounts;
+mod adding;
 mod after_compromise;
 mod assurance;
 mod button_tokens;

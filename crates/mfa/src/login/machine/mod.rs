@@ -9,7 +9,7 @@ use countersign_primitives::{Acr, AcrTable, Amr, Id, Proof, Remembered, Requirem
 use crate::Method;
 use crate::limits::PASSWORD;
 use crate::login::record::{Login, Proven};
-use crate::login::{Course, FirstMethods, MAGIC_LINK};
+use crate::login::{FirstMethods, MAGIC_LINK};
 use crate::risk::RiskReport;
 
 /// What the machine looks at besides the login.
@@ -129,8 +129,10 @@ pub(crate) fn next(login: &Login, view: &View<'_>) -> Stage {
     if !login.to_keep.is_empty() {
         return Stage::KeepCodes;
     }
-    if login.course == Course::Adding {
+    if login.course.adds() {
         return match login.added {
+            // Nobody signs in by a factor that is set up now: the session is worth what it was.
+            Some(_) if login.is_led() => Stage::Done(login.session_before().cloned().unwrap_or(have)),
             Some(_) => Stage::Done(have),
             None => add(login, view),
         };
@@ -398,7 +400,7 @@ fn add(login: &Login, view: &View<'_>) -> Stage {
 /// Whether a user who has factors may be given another one in this login: who asks has proven two, and so one that was there.
 pub(crate) fn may_join(login: &Login, table: &AcrTable) -> bool {
     let reached = Strength::of_acr(login.who.as_ref().and_then(SignedIn::acr_value), table);
-    login.course == Course::Adding && reached >= Strength::TwoFactors
+    login.course.adds() && reached >= Strength::TwoFactors
 }
 
 fn enrol_one_of(methods: Vec<String>, login: &Login, view: &View<'_>) -> Stage {

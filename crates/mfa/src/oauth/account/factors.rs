@@ -1,4 +1,4 @@
-//! Factors: named, and taken away.
+//! Factors: set up ([`super::sign_in::add`]), named, and taken away.
 
 use countersign_oauth_core::{Cause, Refusal};
 use serde_json::{Value, json};
@@ -23,7 +23,11 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Value, Refusal> {
             "last_used": one.last_used.map(seconds),
         })
     });
-    Ok(json!({ "factors": factors.collect::<Vec<_>>(), "fresh": visit.is_fresh().await? }))
+    Ok(json!({
+        "factors": factors.collect::<Vec<_>>(),
+        "fresh": visit.is_fresh().await?,
+        "may_add": visit.may_add(listed.len()).await?,
+    }))
 }
 
 pub(super) async fn change(visit: &mut Visit<'_>, sent: &Sent) -> Result<Done, Refusal> {

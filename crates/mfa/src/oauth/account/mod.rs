@@ -27,8 +27,9 @@ use super::Login;
 use super::cookies::caller;
 use super::pages::account_name;
 use super::reply::{Form, Replies, is_json, is_type, refusal};
+use crate::enrolments::Enrolments;
 use crate::step::Shown;
-use crate::{Answer, Caller, Frame, Heading, LoginError, Screen};
+use crate::{Answer, Caller, FirstEnrolment, Frame, Heading, LoginError, Screen};
 
 /// The longest name of a thing that a user names.
 const LONGEST_LABEL: usize = 64;
@@ -236,10 +237,17 @@ impl<'a> Visit<'a> {
     /// Whether a factor was proven within the last minutes; of a user who has none, the password.
     async fn is_fresh(&self) -> Result<bool, Refusal> {
         let mfa = &self.login().mfa;
-        if mfa.0.has_factor(self.who.subject()).await.map_err(refusal)? {
+        if has_factor(self.replies, &self.who).await? {
             return Ok(mfa.has_fresh_factor(&self.who));
         }
         Ok(self.who.auth_time() >= mfa.fresh_since())
+    }
+
+    /// Whether one more may be set up beside so many authenticators; a first one, where the policy lets anybody set one up in a login.
+    async fn may_add(&self, there: usize) -> Result<bool, Refusal> {
+        let inner = &self.login().mfa.0;
+        let room = there + 2 <= Enrolments::MAX && self.login().mfa.methods().next().is_some();
+        Ok(room && (inner.policy.enrolment() != FirstEnrolment::Closed || has_factor(self.replies, &self.who).await?))
     }
 
     /// What the forms of this session are about.
@@ -262,6 +270,10 @@ impl<'a> Visit<'a> {
             Ok(false) if room.needs_fresh_factor() => return sign_in::anew(self.replies, room),
             Ok(_) => {}
             Err(refusal) => return self.replies.refused_as(Heading::Failed, &refusal),
+        }
+        if room == Room::Factors && sent.action == "add" {
+            let begun = sign_in::add(self.replies, parts, self.browser, self.who).await;
+            return begun.unwrap_or_else(|refusal| self.replies.refused_as(Heading::Failed, &refusal));
         }
         match room.change(&mut self, &sent).await {
             Ok(Done::Yes(what)) => self.changed(room, what).await,
@@ -327,6 +339,16 @@ impl<'a> Visit<'a> {
         self.who = self.server().start_session(&mut self.browser, session, self.who.clone()).await?;
         Ok(())
     }
+}
+
+/// Whether somebody has a factor, set up or on file, that is proven before another one joins it.
+async fn has_factor(replies: &Replies<'_>, who: &SignedIn) -> Result<bool, Refusal> {
+    let account = match replies.server.accounts() {
+        Some(accounts) => accounts.by_subject(who.subject()).await,
+        None => Ok(None),
+    };
+    let account = account.map_err(|error| Refusal::from(Cause::LookupFailed).source(error))?;
+    replies.login.mfa.0.has_factor_or_contact(who.subject(), account.as_ref()).await.map_err(refusal)
 }
 
 /// What the forms and their JSON send. Each takes what belongs to it.

@@ -14,10 +14,12 @@ use super::super::Login;
 use super::super::cookies::{caller, remember};
 use super::super::login::{has_proven, is_own_reload, read};
 use super::super::reply::{Form, Replies, refusal};
-use super::Room;
+use super::{Room, has_factor};
 use crate::{Answer, BrowserMarks, Caller, Done, Heading, LoginError, LoginId, LoginRequest, Step, StepError};
 
 const PATH: &str = "/account/sign-in";
+/// What is said to have been done once a factor was set up.
+const ADDED: &str = "added";
 
 pub(super) fn routes(login: &Arc<Login>) -> Vec<Route> {
     vec![
@@ -73,21 +75,46 @@ async fn begin(replies: &Replies<'_>, parts: &Parts) -> Result<Response<Bytes>, 
     let params = Params::parse(parts.uri.query().unwrap_or_default().as_bytes())
         .map_err(|error| Refusal::from(Cause::MalformedParameters).source(error))?;
     let room = params.get("to").and_then(Room::named).unwrap_or(Room::Overview);
-    let mut browser = server.browser(parts).await?;
+    let browser = server.browser(parts).await?;
     let who = server.signed_in(&browser).await?;
+    let request = match who.as_ref().filter(|_| params.get("fresh").is_some()) {
+        Some(who) => {
+            LoginRequest::new().requirement(required(replies, who).await?).since(replies.login.mfa.fresh_since())
+        }
+        None => LoginRequest::new(),
+    };
+    let request = who.into_iter().fold(request, LoginRequest::who);
+    open(replies, parts, browser, request.context(json!({ "to": room.name() }))).await
+}
+
+/// Begins to set up one more factor beside those that there are, or a first one as the policy lets it.
+pub(super) async fn add(
+    replies: &Replies<'_>,
+    parts: &Parts,
+    browser: Browser,
+    who: SignedIn,
+) -> Result<Response<Bytes>, Refusal> {
+    let adds = has_factor(replies, &who).await?;
+    let request =
+        LoginRequest::new().who(who).context(json!({ "to": Room::Factors.name(), "done": ADDED, "adds": adds }));
+    let request = if adds { request.adds_factor() } else { request.requirement(Requirement::MFA) };
+    open(replies, parts, browser, request).await
+}
+
+async fn open(
+    replies: &Replies<'_>,
+    parts: &Parts,
+    mut browser: Browser,
+    request: LoginRequest,
+) -> Result<Response<Bytes>, Refusal> {
+    let server = replies.server;
     server.admit_kept_request(countersign_oauth_core::Peer::of(parts)).await?;
     let id = LoginId(server.random().id()?);
     server.open_login(&mut browser, id.0).await?;
-    let caller = caller(server, &browser, who.as_ref(), parts);
-    let request = LoginRequest::new().context(json!({ "to": room.name() })).languages(replies.languages(None));
-    let request = match who.as_ref().filter(|_| params.get("fresh").is_some()) {
-        Some(who) => request.requirement(required(replies, who).await?).since(replies.login.mfa.fresh_since()),
-        None => request,
-    };
-    let request = who.into_iter().fold(request, LoginRequest::who);
-    let step = replies.login.mfa.begin(id, request, &caller).await.map_err(refusal)?;
+    let caller = caller(server, &browser, request.signed_in(), parts);
+    let step = replies.login.mfa.begin(id, request.languages(replies.languages(None)), &caller).await;
     let visit = Visit { replies, id, browser, caller, marks: BrowserMarks::default() };
-    if let Step::Done(done) = step {
+    if let Step::Done(done) = step.map_err(refusal)? {
         return visit.finish(done).await;
     }
     let place = answer::see_other(&visit.path());
@@ -96,8 +123,7 @@ async fn begin(replies: &Replies<'_>, parts: &Parts) -> Result<Response<Bytes>, 
 
 /// What is to be proven anew: a factor where its owner has one, else whatever says who they are.
 async fn required(replies: &Replies<'_>, who: &SignedIn) -> Result<Requirement, Refusal> {
-    let has_factor = replies.login.mfa.0.has_factor(who.subject()).await.map_err(refusal)?;
-    Ok(if has_factor { Requirement::MFA } else { Requirement::NONE })
+    Ok(if has_factor(replies, who).await? { Requirement::MFA } else { Requirement::NONE })
 }
 
 #[async_trait]
@@ -195,6 +221,10 @@ impl<'a> Visit<'a> {
     async fn finish(mut self, done: Done) -> Result<Response<Bytes>, Refusal> {
         let (server, mfa) = (self.replies.server, &self.replies.login.mfa);
         let context = mfa.context(self.id, &self.caller).await.map_err(refusal)?;
+        // A factor was added: nobody signed in, and the session is worth what it was.
+        if context.get("adds") == Some(&Value::Bool(true)) {
+            return Ok(self.lead_back(&context));
+        }
         let session = server.derived_id("account session", self.id.0);
         server.start_session(&mut self.browser, session, done.signed_in).await?;
         // A revocation may have come between the last proof and the session, which then outlives it; the login does not.
@@ -203,12 +233,18 @@ impl<'a> Visit<'a> {
             return Err(Cause::UnknownInteraction.into());
         }
         self.marks = done.marks;
+        Ok(self.lead_back(&context))
+    }
+
+    /// To the room that it was for, which says what was done.
+    fn lead_back(&self, context: &Value) -> Response<Bytes> {
         let room = context.get("to").and_then(Value::as_str).and_then(Room::named).unwrap_or(Room::Overview);
-        let place = format!("{}{}", server.config().issuer().path(), room.path());
-        Ok(self.send(match self.replies.form {
+        let done = context.get("done").and_then(Value::as_str).map(|done| format!("?done={done}")).unwrap_or_default();
+        let place = format!("{}{}{done}", self.replies.server.config().issuer().path(), room.path());
+        self.send(match self.replies.form {
             Form::Page => answer::see_other(&place),
             Form::Json => answer::json(StatusCode::OK, &json!({ "step": "done", "redirect_to": place })),
-        }))
+        })
     }
 
     fn page(&self, step: &Step) -> Response<Bytes> {
