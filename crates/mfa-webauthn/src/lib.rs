@@ -75,6 +75,7 @@ mod encoding;
 mod extensions;
 mod ids;
 mod jws;
+mod member;
 mod metadata;
 mod models;
 mod options;

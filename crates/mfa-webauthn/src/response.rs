@@ -1,10 +1,12 @@
 //! What the browser sends back: the JSON of `PublicKeyCredential.toJSON()` (WebAuthn 3 §5.1), and what password managers make of it.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::encoding::decode;
 use crate::extensions::ClientOutputs;
+use crate::member::Member;
 use crate::options::{Attachment, Transport};
 use crate::refusal::refusals;
 use crate::{CredentialId, UserHandle};
@@ -60,44 +62,50 @@ pub struct AuthenticationResponse {
     pub(crate) extensions: ClientOutputs,
 }
 
-/// The outer object. What is a `Value` is read with tolerance, each for a reason given at its reader.
+/// The outer object. What is a [`Member`] is read with tolerance, each for a reason given at its reader.
 #[derive(Deserialize)]
-struct Outer<R> {
-    id: Option<Value>,
-    #[serde(rename = "rawId")]
-    raw_id: Option<Value>,
-    #[serde(rename = "type")]
-    kind: String,
+struct Outer<'a, R> {
+    #[serde(borrow)]
+    id: Option<Member<'a>>,
+    #[serde(borrow, rename = "rawId")]
+    raw_id: Option<Member<'a>>,
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
     response: R,
-    #[serde(rename = "authenticatorAttachment")]
-    attachment: Option<Value>,
+    #[serde(borrow, rename = "authenticatorAttachment")]
+    attachment: Option<Member<'a>>,
     #[serde(rename = "clientExtensionResults")]
-    extensions: Option<Value>,
+    extensions: Option<ClientOutputs>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Attestation {
-    #[serde(rename = "clientDataJSON")]
-    client_data_json: String,
-    attestation_object: String,
-    transports: Option<Value>,
+struct Attestation<'a> {
+    #[serde(borrow, rename = "clientDataJSON")]
+    client_data_json: Cow<'a, str>,
+    #[serde(borrow)]
+    attestation_object: Cow<'a, str>,
+    #[serde(borrow)]
+    transports: Option<Member<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Assertion {
-    #[serde(rename = "clientDataJSON")]
-    client_data_json: String,
-    authenticator_data: String,
-    signature: String,
-    user_handle: Option<Value>,
+struct Assertion<'a> {
+    #[serde(borrow, rename = "clientDataJSON")]
+    client_data_json: Cow<'a, str>,
+    #[serde(borrow)]
+    authenticator_data: Cow<'a, str>,
+    #[serde(borrow)]
+    signature: Cow<'a, str>,
+    #[serde(borrow)]
+    user_handle: Option<Member<'a>>,
 }
 
-impl<R> Outer<R> {
-    fn read<'de>(json: &'de str) -> Result<Self, ResponseError>
+impl<'a, R> Outer<'a, R> {
+    fn read(json: &'a str) -> Result<Self, ResponseError>
     where
-        R: Deserialize<'de>,
+        R: Deserialize<'a>,
     {
         if json.len() > MAX_RESPONSE {
             return Err(ResponseError::TooLong);
@@ -109,12 +117,12 @@ impl<R> Outer<R> {
     /// `id` and `rawId` say the same. Some password managers hand out a `rawId` that is no text once it is JSON (`{}`, a list of
     /// numbers): then `id` alone counts.
     fn id(&self) -> Result<CredentialId, ResponseError> {
-        let text = |value: &Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_owned);
-        let read = |text: String| {
-            let bytes = decode(&text).ok_or(ResponseError::Id)?;
+        let read = |text: &str| {
+            let bytes = decode(text).ok_or(ResponseError::Id)?;
             CredentialId::new(bytes).map_err(|_| ResponseError::Id)
         };
-        match (text(&self.id), text(&self.raw_id)) {
+        match (self.id.as_ref().and_then(Member::text), self.raw_id.as_ref().and_then(Member::text)) {
+            (Some(id), Some(raw_id)) if id == raw_id => read(id),
             (Some(id), Some(raw_id)) => {
                 let id = read(id)?;
                 if id == read(raw_id)? { Ok(id) } else { Err(ResponseError::IdsDiffer) }
@@ -126,12 +134,7 @@ impl<R> Outer<R> {
 
     /// Missing, `null` and unknown values mean that it is not known (§5.1).
     fn attachment(&self) -> Option<Attachment> {
-        self.attachment.as_ref().and_then(|value| Attachment::deserialize(value).ok())
-    }
-
-    /// Missing and `null`, from clients older than `toJSON()`, mean that there are none.
-    fn extensions(&mut self) -> Result<ClientOutputs, ResponseError> {
-        ClientOutputs::read(self.extensions.take()).ok_or(ResponseError::Malformed)
+        self.attachment.as_ref()?.named()
     }
 }
 
@@ -144,14 +147,14 @@ impl RegistrationResponse {
     /// # Errors
     /// [`ResponseError`], when it is not that.
     pub fn from_json(json: &str) -> Result<Self, ResponseError> {
-        let mut outer = Outer::<Attestation>::read(json)?;
+        let outer = Outer::<Attestation<'_>>::read(json)?;
         Ok(Self {
             id: outer.id()?,
             attachment: outer.attachment(),
-            extensions: outer.extensions()?,
             client_data_json: bytes(&outer.response.client_data_json)?,
             attestation_object: bytes(&outer.response.attestation_object)?,
-            transports: transports(outer.response.transports.as_ref()),
+            transports: outer.response.transports.map(Member::into_transports).unwrap_or_default(),
+            extensions: outer.extensions.unwrap_or_default(),
         })
     }
 
@@ -168,15 +171,15 @@ impl AuthenticationResponse {
     /// # Errors
     /// [`ResponseError`], when it is not that.
     pub fn from_json(json: &str) -> Result<Self, ResponseError> {
-        let mut outer = Outer::<Assertion>::read(json)?;
+        let outer = Outer::<Assertion<'_>>::read(json)?;
         Ok(Self {
             id: outer.id()?,
             attachment: outer.attachment(),
-            extensions: outer.extensions()?,
             client_data_json: bytes(&outer.response.client_data_json)?,
             authenticator_data: bytes(&outer.response.authenticator_data)?,
             signature: bytes(&outer.response.signature)?,
             user_handle: user_handle(outer.response.user_handle.as_ref())?,
+            extensions: outer.extensions.unwrap_or_default(),
         })
     }
 
@@ -197,21 +200,12 @@ fn bytes(text: &str) -> Result<Vec<u8>, ResponseError> {
     decode(text).ok_or(ResponseError::Base64)
 }
 
-/// A list of texts; what else comes is left out, since transports are hints.
-fn transports(value: Option<&Value>) -> Vec<Transport> {
-    let list = value.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let mut transports: Vec<_> = list.iter().filter_map(|value| Transport::deserialize(value).ok()).collect();
-    transports.sort_unstable();
-    transports.dedup();
-    transports
-}
-
 /// U2F keys have none, which clients tell by leaving it out, by `null` or by an empty text.
-fn user_handle(value: Option<&Value>) -> Result<Option<UserHandle>, ResponseError> {
-    match value {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.is_empty() => Ok(None),
-        Some(Value::String(text)) => {
+fn user_handle(member: Option<&Member<'_>>) -> Result<Option<UserHandle>, ResponseError> {
+    match member {
+        None => Ok(None),
+        Some(Member::Text(text)) if text.is_empty() => Ok(None),
+        Some(Member::Text(text)) => {
             let handle = UserHandle::new(bytes(text)?).map_err(|_| ResponseError::UserHandle)?;
             Ok(Some(handle))
         }

@@ -1,7 +1,9 @@
-//! Whether a point lies on P-256 or P-384.
+//! Whether a point lies on its curve.
 //!
-//! ring looks at the point too, but only as it verifies a signature, and a registration without attestation has none. Points are
+//! P-256 and P-384 are computed here: ring looks at the point too, but only as it verifies a signature, and a registration without attestation has none. Points are
 //! public, so nothing here needs constant time.
+
+use super::EcCurve;
 
 /// `y² = x³ - 3x + b` modulo `p`, in limbs of 64 bits, the least significant first (SEC 2 §2.4.2, §2.5.1).
 struct Curve<const N: usize> {
@@ -37,13 +39,33 @@ static P384: Curve<6> = Curve::new(
     ],
 );
 
+/// Whether the coordinates, of full length, are those of a point on the curve.
+pub(super) fn is_on(curve: EcCurve, x: &[u8], y: &[u8]) -> bool {
+    match curve {
+        EcCurve::P256 => match (x.try_into(), y.try_into()) {
+            (Ok(x), Ok(y)) => is_on_p256(x, y),
+            _ => false,
+        },
+        EcCurve::P384 => match (x.try_into(), y.try_into()) {
+            (Ok(x), Ok(y)) => is_on_p384(x, y),
+            _ => false,
+        },
+        #[cfg(feature = "p521")]
+        EcCurve::P521 => p521::ecdsa::VerifyingKey::from_sec1_bytes(&super::verify::uncompressed(x, y)).is_ok(),
+        #[cfg(feature = "k256")]
+        EcCurve::Secp256k1 => k256::ecdsa::VerifyingKey::from_sec1_bytes(&super::verify::uncompressed(x, y)).is_ok(),
+        #[cfg(not(all(feature = "p521", feature = "k256")))]
+        _ => false,
+    }
+}
+
 /// Whether the coordinates are those of a point on P-256.
-pub(super) fn is_on_p256(x: &[u8; 32], y: &[u8; 32]) -> bool {
+fn is_on_p256(x: &[u8; 32], y: &[u8; 32]) -> bool {
     P256.contains(&limbs(x), &limbs(y))
 }
 
 /// Whether the coordinates are those of a point on P-384.
-pub(super) fn is_on_p384(x: &[u8; 48], y: &[u8; 48]) -> bool {
+fn is_on_p384(x: &[u8; 48], y: &[u8; 48]) -> bool {
     P384.contains(&limbs(x), &limbs(y))
 }
 

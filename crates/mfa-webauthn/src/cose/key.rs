@@ -1,67 +1,8 @@
 //! COSE keys as credentials have them (WebAuthn 3 §6.5.1; RFC 9052 §7, RFC 9053 §7, RFC 8230 §4).
 
 use super::curve;
-use super::{Algorithm, UnknownAlgorithm};
+use super::{Algorithm, CoseKeyError};
 use crate::cbor::{CborError, Map, Value};
-
-/// Why a COSE key is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CoseKeyError {
-    /// Not canonical CBOR, or not a map.
-    #[error("the COSE key: {0}")]
-    Cbor(#[from] CborError),
-    /// A member that a key of this type has is missing, or of another type.
-    #[error("the COSE key lacks a member that its type has")]
-    Member,
-    /// A member that credentials must not have, such as `kid` or a private half.
-    #[error("the COSE key has a member that credential keys must not have")]
-    UnexpectedMember,
-    /// An algorithm that is not known.
-    #[error("the COSE key: {0}")]
-    UnknownAlgorithm(#[from] UnknownAlgorithm),
-    /// An algorithm that is known, but needs a feature of this crate, or is not for credentials.
-    #[error("the COSE key is for {0}, which is not switched on for credentials")]
-    Unavailable(Algorithm),
-    /// The type or curve of the key is not the algorithm's.
-    #[error("the COSE key's type or curve does not fit {0}")]
-    Mismatch(Algorithm),
-    /// A compressed point, which WebAuthn forbids.
-    #[error("the COSE key has a compressed point")]
-    CompressedPoint,
-    /// A coordinate or key of another length than the algorithm's.
-    #[error("the COSE key's numbers have the wrong length")]
-    Length,
-    /// A point that does not lie on the curve.
-    #[error("the COSE key's point is not on its curve")]
-    NotOnCurve,
-    /// An RSA modulus that is not odd, or has fewer than 2048 or more than 8192 bits.
-    #[error("the RSA modulus must be odd and have 2048 to 8192 bits")]
-    RsaModulus,
-    /// An RSA exponent that is even, below 3 or above 33 bits.
-    #[error("the RSA exponent must be odd, at least 3 and at most 33 bits long")]
-    RsaExponent,
-}
-
-impl CoseKeyError {
-    /// The stable id of the cause.
-    #[must_use]
-    pub const fn id(self) -> &'static str {
-        match self {
-            Self::Cbor(error) => error.id(),
-            Self::Member => "cose_key.member",
-            Self::UnexpectedMember => "cose_key.unexpected_member",
-            Self::UnknownAlgorithm(_) => "cose_key.unknown_algorithm",
-            Self::Unavailable(_) => "cose_key.unavailable_algorithm",
-            Self::Mismatch(_) => "cose_key.mismatch",
-            Self::CompressedPoint => "cose_key.compressed_point",
-            Self::Length => "cose_key.length",
-            Self::NotOnCurve => "cose_key.not_on_curve",
-            Self::RsaModulus => "cose_key.rsa_modulus",
-            Self::RsaExponent => "cose_key.rsa_exponent",
-        }
-    }
-}
 
 /// Curves with two coordinates (RFC 9053 §7.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,7 +111,7 @@ impl<'a> PublicKey<'a> {
         if x.len() != curve.coordinate() || y.len() != curve.coordinate() {
             return Err(CoseKeyError::Length);
         }
-        if is_on_curve(curve, x, y) { Ok(Self::Ec { curve, x, y }) } else { Err(CoseKeyError::NotOnCurve) }
+        if curve::is_on(curve, x, y) { Ok(Self::Ec { curve, x, y }) } else { Err(CoseKeyError::NotOnCurve) }
     }
 
     /// An EdDSA key of full length.
@@ -299,25 +240,6 @@ impl<'a> Members<'a> {
     }
 }
 
-fn is_on_curve(curve: EcCurve, x: &[u8], y: &[u8]) -> bool {
-    match curve {
-        EcCurve::P256 => match (x.try_into(), y.try_into()) {
-            (Ok(x), Ok(y)) => curve::is_on_p256(x, y),
-            _ => false,
-        },
-        EcCurve::P384 => match (x.try_into(), y.try_into()) {
-            (Ok(x), Ok(y)) => curve::is_on_p384(x, y),
-            _ => false,
-        },
-        #[cfg(feature = "p521")]
-        EcCurve::P521 => p521::ecdsa::VerifyingKey::from_sec1_bytes(&super::verify::uncompressed(x, y)).is_ok(),
-        #[cfg(feature = "k256")]
-        EcCurve::Secp256k1 => k256::ecdsa::VerifyingKey::from_sec1_bytes(&super::verify::uncompressed(x, y)).is_ok(),
-        #[cfg(not(all(feature = "p521", feature = "k256")))]
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -392,7 +314,7 @@ mod tests {
         assert_eq!(refused(&ed448_as_eddsa), CoseKeyError::Mismatch(Algorithm::EdDSA), "§5.8.5");
         let mut key = es256(&X, &Y);
         key[4] = 0x00;
-        assert_eq!(refused(&key), CoseKeyError::UnknownAlgorithm(UnknownAlgorithm(0)));
+        assert_eq!(refused(&key), CoseKeyError::UnknownAlgorithm(crate::UnknownAlgorithm(0)));
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 mod algorithm;
 mod curve;
+mod error;
 mod key;
 mod verify;
 #[cfg(test)]
 mod wycheproof;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
-pub use key::CoseKeyError;
+pub use error::CoseKeyError;
 pub(crate) use key::{CoseKey, EcCurve, OkpCurve, PublicKey};
 pub use verify::SignatureError;
 pub(crate) use verify::{Hash, sha1, sha256, verify, verify_fixed_es256, verify_x509};

@@ -1,20 +1,21 @@
 //! The BLOB: a JWT whose chain leads to a root that was configured (FIDO MDS 3.0 §3.1.7, §3.2).
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_primitives::UnixTime;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::{AuthenticatorStatus, Metadata, MetadataEntry, date};
 use crate::attestation::{Anchors, Certificate};
 use crate::jws::SignedByCertificate;
 use crate::{Aaguid, CertificateError, TrustError};
 
-/// The longest BLOB that is read, in bytes. The FIDO Alliance's has about seven million.
-const MAX_BLOB: usize = 32 * 1024 * 1024;
 /// The most entries that are read.
 const MAX_ENTRIES: usize = 20_000;
 
@@ -82,7 +83,7 @@ pub struct MetadataSource {
 struct Payload {
     no: u64,
     next_update: String,
-    entries: Vec<Value>,
+    entries: Entries,
 }
 
 #[derive(Deserialize)]
@@ -109,6 +110,9 @@ struct Report {
 }
 
 impl MetadataSource {
+    /// The longest BLOB that is read, in bytes. The FIDO Alliance's has about seven million.
+    pub const MAX_BLOB: usize = 32 * 1024 * 1024;
+
     /// The FIDO Alliance, whose BLOB is at `https://mds3.fidoalliance.org/` and signed for `mds.fidoalliance.org`. It needs a root.
     #[must_use]
     pub fn fido_alliance() -> Self {
@@ -119,6 +123,12 @@ impl MetadataSource {
     #[must_use]
     pub fn signed_for(host: impl Into<String>) -> Self {
         Self { anchors: Anchors::default(), host: host.into() }
+    }
+
+    /// The host that its signer's certificate is for.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// Trusts chains that lead to this certificate, in DER.
@@ -146,7 +156,7 @@ impl MetadataSource {
     /// # Errors
     /// [`MetadataError`]; what was known before goes on being good.
     pub fn verify(&self, blob: &str, fetched: UnixTime, known: Option<&Metadata>) -> Result<Metadata, MetadataError> {
-        if blob.len() > MAX_BLOB {
+        if blob.len() > Self::MAX_BLOB {
             return Err(MetadataError::TooLong);
         }
         let signed = SignedByCertificate::read(blob.trim_ascii().as_bytes()).ok_or(MetadataError::Signature)?;
@@ -169,30 +179,67 @@ impl MetadataSource {
 pub(crate) fn read(payload: &[u8]) -> Result<Metadata, MetadataError> {
     let payload: Payload = serde_json::from_slice(payload).map_err(|_| MetadataError::Malformed)?;
     let next_update = date::end_of(&payload.next_update).ok_or(MetadataError::Malformed)?;
-    if payload.entries.len() > MAX_ENTRIES {
+    let Entries { count, models, keys, skipped } = payload.entries;
+    if count > MAX_ENTRIES {
         return Err(MetadataError::TooLong);
     }
-    let (models, keys) = (BTreeMap::new(), BTreeMap::new());
-    let mut metadata = Metadata { number: payload.no, next_update, models, keys, skipped: 0 };
-    for entry in payload.entries {
-        match serde_json::from_value::<Entry>(entry) {
-            Ok(entry) => metadata.add(entry),
-            Err(_) => metadata.skipped += 1,
-        }
-    }
-    Ok(metadata)
+    Ok(Metadata { number: payload.no, next_update, models, keys, skipped })
 }
 
-impl Metadata {
+/// What is kept of the entries. They are read one by one: a tree of them all would take many times the memory of the text.
+#[derive(Default)]
+struct Entries {
+    count: usize,
+    models: BTreeMap<Aaguid, Arc<MetadataEntry>>,
+    keys: BTreeMap<[u8; 20], Arc<MetadataEntry>>,
+    skipped: usize,
+}
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+
+        impl<'de> Visitor<'de> for List {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of entries")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Entries, A::Error> {
+                let mut entries = Entries::default();
+                while entries.count < MAX_ENTRIES {
+                    let Some(entry) = list.next_element::<&RawValue>()? else { return Ok(entries) };
+                    entries.read(entry.get());
+                }
+                while list.next_element::<IgnoredAny>()?.is_some() {
+                    entries.count += 1;
+                }
+                Ok(entries)
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
+}
+
+impl Entries {
+    fn read(&mut self, entry: &str) {
+        self.count += 1;
+        match serde_json::from_str(entry) {
+            Ok(entry) => self.add(entry),
+            Err(_) => self.skipped += 1,
+        }
+    }
+
     /// Entries for authenticators of UAF have neither an AAGUID nor keys, and are not needed.
     fn add(&mut self, entry: Entry) {
         let statement = entry.metadata_statement;
         let roots = statement.iter().flat_map(|statement| &statement.attestation_root_certificates);
-        let known = MetadataEntry {
+        let known = Arc::new(MetadataEntry {
             roots: roots.filter_map(|text| certificate(text)).collect(),
             description: statement.and_then(|statement| statement.description),
             statuses: entry.status_reports.iter().map(|report| report.status).collect(),
-        };
+        });
         for identifier in entry.attestation_certificate_key_identifiers {
             match key_identifier(&identifier) {
                 Some(identifier) => drop(self.keys.insert(identifier, known.clone())),

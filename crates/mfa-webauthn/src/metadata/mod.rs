@@ -5,6 +5,7 @@ mod date;
 mod status;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use countersign_primitives::UnixTime;
 
@@ -24,9 +25,9 @@ pub use status::{AuthenticatorStatus, Certification, StatusPolicy};
 pub struct Metadata {
     number: u64,
     next_update: UnixTime,
-    models: BTreeMap<Aaguid, MetadataEntry>,
+    models: BTreeMap<Aaguid, Arc<MetadataEntry>>,
     /// By the identifier of the attestation certificate's key, for U2F keys, which have no AAGUID.
-    keys: BTreeMap<[u8; 20], MetadataEntry>,
+    keys: BTreeMap<[u8; 20], Arc<MetadataEntry>>,
     skipped: usize,
 }
 
@@ -79,12 +80,12 @@ impl Metadata {
     /// What is known of a model.
     #[must_use]
     pub fn model(&self, aaguid: Aaguid) -> Option<&MetadataEntry> {
-        self.models.get(&aaguid)
+        self.models.get(&aaguid).map(Arc::as_ref)
     }
 
     /// The same for a U2F key, by the key in its attestation certificate (RFC 5280 §4.2.1.2, method 1).
     pub(crate) fn by_key(&self, subject_public_key: &[u8]) -> Option<&MetadataEntry> {
-        self.keys.get(&sha1(subject_public_key))
+        self.keys.get(&sha1(subject_public_key)).map(Arc::as_ref)
     }
 }
 
