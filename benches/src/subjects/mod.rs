@@ -5,12 +5,13 @@ mod jwt;
 mod limit;
 mod otp;
 mod token_endpoint;
+mod webauthn;
 
 use crate::meter::Subject;
 
 /// Every subject. What is compared stands side by side.
 pub(crate) fn all() -> Vec<Box<dyn Subject>> {
-    [jwt::subjects(), otp::subjects(), documents::subjects(), token_endpoint::subjects()]
+    [jwt::subjects(), otp::subjects(), webauthn::subjects(), documents::subjects(), token_endpoint::subjects()]
         .into_iter()
         .flatten()
         .collect()
