@@ -40,7 +40,7 @@
 //! | [`oauth`] | the protocol engine and its [`Extension`] door | |
 //! | [`oidc`] | OpenID Connect | |
 //! | [`store`] | the storage contract, and the stores | `sqlite`, `postgres`, `redis`, `memory` |
-//! | [`pkce`], [`otp`], [`tokens`] | pure: PKCE, one-time passwords, JOSE | |
+//! | [`pkce`], [`otp`], [`webauthn`], [`tokens`] | pure: PKCE, one-time passwords, passkeys, JOSE | |
 //! | [`outbound`] | messages to users, and who carries them | |
 //! | `smtp`, `twilio` | mails through an SMTP server; text messages and calls | `smtp`, `twilio` |
 //! | `axum` | the router for axum | `axum` |
@@ -154,6 +154,11 @@ pub mod pkce {
 /// One-time passwords: HOTP, TOTP, delivered and recovery codes.
 pub mod otp {
     pub use countersign_mfa_otp::*;
+}
+
+/// WebAuthn: passkeys and security keys, as a relying party.
+pub mod webauthn {
+    pub use countersign_mfa_webauthn::*;
 }
 
 /// JOSE, opaque handles and signing keys.

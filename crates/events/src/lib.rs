@@ -134,6 +134,12 @@ kinds! {
     OwnerWarned => "owner.warned",
     /// The password of an account was changed.
     PasswordChanged => "password.changed",
+    /// The metadata of authenticators is overdue: models that were revoked since are not known. Comes once a day and node.
+    MetadataOutdated => "metadata.outdated",
+    /// Metadata of authenticators was not renewed; the cause says why. What was known goes on being good.
+    MetadataRefused => "metadata.refused",
+    /// A node took up newer metadata of authenticators.
+    MetadataUpdated => "metadata.updated",
     /// A device was nudged about a login.
     PushSent => "push.sent",
     /// The owner of a device says that a login is not his: somebody else has his password.

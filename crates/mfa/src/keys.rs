@@ -39,6 +39,11 @@ pub(crate) const SETTINGS: Kind = Kind(57);
 /// The browsers that a subject had remembered, in the subject's partition.
 pub(crate) const REMEMBERED_DEVICES: Kind = Kind(52);
 
+/// Which metadata of authenticators is good, in a partition of its own.
+pub(crate) const METADATA: Kind = Kind(64);
+/// A piece of that metadata's text, in a partition of its own.
+pub(crate) const METADATA_PIECE: Kind = Kind(65);
+
 /// The keys of one realm. Nothing derived here is the same in two realms (promise 16).
 pub(crate) struct Keys {
     names: hmac::Key,

@@ -97,6 +97,7 @@ mod limits;
 mod links;
 mod login;
 mod messages;
+mod metadata;
 mod mfa;
 #[cfg(feature = "oauth")]
 pub mod oauth;
@@ -134,6 +135,7 @@ pub use messages::{
     Countries, Country, Envelope, Languages, MessageBudget, MessageError, MessageRefused, MessageTexts,
     MessageTextsError, Notice, ParseCountryError, Share, Ticket,
 };
+pub use metadata::{AuthenticatorMetadata, MetadataState, MetadataUpdateError};
 pub use mfa::Mfa;
 pub use operator::Operator;
 pub use password::{HashRefused, PasswordCost, PasswordError, PasswordHasher};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use countersign_accounts::Accounts;
 use countersign_events::{Event, EventKind, Events};
+use countersign_mfa_webauthn::TrustPolicy;
 use countersign_outbound::{Channel, MessageSender};
 use countersign_primitives::{Acr, AcrTable, Clock, Random, Requirement, Subject, UnixTime};
 use countersign_storage_traits::{Found, Key, MasterKey, RootKey, Store, StoreError};
@@ -17,12 +18,13 @@ use crate::factor::{Factor, RecoveryFactor};
 use crate::keys::{KNOWN_BROWSER, Keys};
 use crate::limits::{PASSWORD, SECTION};
 use crate::login::gate::INVITATION;
+use crate::metadata::Keeper;
 use crate::push::{PushDevices, PushService};
 use crate::risk::RiskPolicy;
 use crate::settings::{RunTime, Settings};
 use crate::{
-    Authenticators, Caller, FirstMethods, GeneralPolicy, Limits, LoginHook, MessageBudget, MessageTexts, Method,
-    MfaBuilder, PasswordHasher, PasswordPolicy, Policy, Subjects,
+    Authenticators, Caller, FirstMethods, GeneralPolicy, Limits, LoginHook, MessageBudget, MessageTexts, MetadataState,
+    MetadataUpdateError, Method, MfaBuilder, PasswordHasher, PasswordPolicy, Policy, Subjects,
 };
 
 /// Login, factors and policy as one value. A cheap clone.
@@ -70,6 +72,8 @@ pub(crate) struct Inner {
     /// The host name of the issuer.
     pub(crate) host: Option<String>,
     pub(crate) push: Option<Arc<PushService>>,
+    /// What is known of models of authenticators.
+    pub(crate) metadata: Option<Arc<Keeper>>,
     pub(crate) policy: Policy,
     pub(crate) hooks: Vec<Arc<dyn LoginHook>>,
     /// So long a factor counts as just proven.
@@ -163,6 +167,41 @@ impl Mfa {
     #[must_use]
     pub fn push_devices(&self) -> Option<PushDevices> {
         self.0.push.clone().map(PushDevices)
+    }
+
+    /// One bounded round of due work: metadata of authenticators is taken up from the store, and fetched when it is time. Safe on every node
+    /// at once; an authorization server does it by itself. Returns when to call again, if there is anything to do.
+    ///
+    /// ```
+    /// # use countersign_mfa::Mfa;
+    /// # use countersign_primitives::{Clock, SystemClock};
+    /// # async fn example(mfa: Mfa) {
+    /// let next = mfa.work(SystemClock.now()).await;
+    /// # let _ = next;
+    /// # }
+    /// ```
+    pub async fn work(&self, now: impl Into<UnixTime>) -> Option<UnixTime> {
+        let keeper = self.0.metadata.as_ref()?;
+        Some(keeper.work(now.into()).await)
+    }
+
+    /// What is known of models of authenticators on this node, where [metadata](MfaBuilder::authenticator_metadata) is plugged in and something is
+    /// known already: for a probe of the host's that tells when it is overdue.
+    #[must_use]
+    pub fn authenticator_metadata(&self) -> Option<MetadataState> {
+        self.0.metadata.as_ref()?.state(self.0.now())
+    }
+
+    /// `policy`, minding what is known of models of authenticators: for a host that verifies attestations itself. Without
+    /// [metadata](MfaBuilder::authenticator_metadata) it is `policy` as it stands.
+    ///
+    /// # Errors
+    /// While nothing is known yet, or the store fails: a policy without metadata would be a weaker one.
+    pub async fn minding_metadata(&self, policy: &TrustPolicy) -> Result<TrustPolicy, MetadataUpdateError> {
+        match &self.0.metadata {
+            Some(keeper) => keeper.mind(policy, self.0.now()).await,
+            None => Ok(policy.clone()),
+        }
     }
 
     /// The methods that users may set up: those that are not switched off ([`Mfa::settings`]).

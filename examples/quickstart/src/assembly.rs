@@ -220,6 +220,9 @@ fn configured(
     }
     builder = builder.sender(Channel::Email, carriers.of(Channel::Email)).first_factors(file.mfa.first_factors());
     builder = builder.policy(file.mfa.policy());
+    if let Some(metadata) = file.mfa.metadata() {
+        builder = builder.authenticator_metadata(metadata);
+    }
     if let Some(table) = file.mfa.acr_table() {
         builder = builder.acr_table(table);
     }

@@ -58,7 +58,12 @@ impl ServerBuilder {
     async fn build_without_login(self) -> Result<Server, ConfigError> {
         let own_pages = self.login_page.is_some() || self.logout_page.is_some();
         let parts_of_a_login = self.policy.is_some() || self.presenter.is_some() || own_pages;
-        if !self.factors.is_empty() || self.push.is_some() || !self.hooks.is_empty() || parts_of_a_login {
+        if !self.factors.is_empty()
+            || self.push.is_some()
+            || self.metadata.is_some()
+            || !self.hooks.is_empty()
+            || parts_of_a_login
+        {
             return Err(ConfigError::Unreachable {
                 what: "factors, hooks, a policy or pages".to_owned(),
                 cure: "they belong to a login, which needs users: add stored_accounts() or accounts(…)".to_owned(),
@@ -108,6 +113,9 @@ impl ServerBuilder {
         }
         if let Some(push) = self.push.take() {
             mfa = mfa.push(push);
+        }
+        if let Some(metadata) = self.metadata.take() {
+            mfa = mfa.authenticator_metadata(metadata);
         }
         for hook in self.hooks.drain(..) {
             mfa = mfa.login_hook(hook);

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use countersign_accounts::Accounts;
 use countersign_mfa::oauth::MfaApi;
 use countersign_mfa::{
-    Factor, FirstMethods, Limits, LoginHook, MessageBudget, MessageTexts, Mfa, PasswordCost, PasswordPolicy, Policy,
-    Presenter, Push, StoredAccounts,
+    AuthenticatorMetadata, Factor, FirstMethods, Limits, LoginHook, MessageBudget, MessageTexts, Mfa, PasswordCost,
+    PasswordPolicy, Policy, Presenter, Push, StoredAccounts,
 };
 use countersign_oauth_core::ServerBuilder as CoreBuilder;
 use countersign_oidc::{Logout, Oidc};
@@ -58,6 +58,7 @@ impl Server {
             users: Users::TheHosts,
             factors: Vec::new(),
             push: None,
+            metadata: None,
             senders: Vec::new(),
             texts: None,
             budget: MessageBudget::default(),
@@ -129,6 +130,7 @@ pub struct ServerBuilder {
     users: Users,
     factors: Vec<Box<dyn Factor>>,
     push: Option<Push>,
+    metadata: Option<AuthenticatorMetadata>,
     senders: Vec<(Channel, Box<dyn MessageSender>)>,
     texts: Option<MessageTexts>,
     budget: MessageBudget,

@@ -7,8 +7,8 @@ use countersign_accounts::Accounts;
 use countersign_events::EventSink;
 use countersign_mfa::oauth::MfaApi;
 use countersign_mfa::{
-    Factor, FirstMethod, Limits, LoginHook, MessageBudget, MessageTexts, PasswordCost, PasswordPolicy, Policy,
-    Presenter, Push,
+    AuthenticatorMetadata, Factor, FirstMethod, Limits, LoginHook, MessageBudget, MessageTexts, PasswordCost,
+    PasswordPolicy, Policy, Presenter, Push,
 };
 use countersign_oauth_core::{Client, Clients, Extension, Grant, Preset, Registration, Resource, Scope};
 use countersign_oidc::ClaimsSource;
@@ -192,6 +192,14 @@ impl ServerBuilder {
     #[must_use]
     pub fn push(mut self, push: Push) -> Self {
         self.push = Some(push);
+        self
+    }
+
+    /// Where metadata of authenticators comes from, for security keys whose models must be known. It is fetched as due work
+    /// ([`Server::work`](countersign_oauth_core::Server::work)), one node for all, and kept in the store.
+    #[must_use]
+    pub fn authenticator_metadata(mut self, metadata: AuthenticatorMetadata) -> Self {
+        self.metadata = Some(metadata);
         self
     }
 

@@ -1,7 +1,7 @@
 //! An engine is built, where everything fits.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use countersign_outbound::{Channel, MessageSender};
 use countersign_primitives::Acr;
@@ -12,6 +12,7 @@ use crate::factor::{Factor, RECOVERY_CODE, RecoveryFactor};
 use crate::keys::{Keys, OwnSubjects};
 use crate::limits::PASSWORD;
 use crate::login::gate::INVITATION;
+use crate::metadata::Keeper;
 use crate::mfa::{Factors, Inner};
 use crate::push::{PushFactor, PushService};
 use crate::settings::RunTime;
@@ -34,6 +35,17 @@ impl MfaBuilder<'_> {
         let keys = Arc::new(Keys::derive(&root, &self.realm));
         let run_time = RunTime::open(&*store, &keys, self.clock.now()).await?;
         let texts = self.texts.map_or_else(|| MessageTexts::new(host_of(&self.realm)), Ok)?;
+        let metadata = self.metadata.map(|settings| {
+            Arc::new(Keeper {
+                settings,
+                store: Arc::clone(&store),
+                keys: Arc::clone(&keys),
+                pool: self.pool.clone(),
+                events: self.events.clone(),
+                random: Arc::clone(&self.random),
+                held: RwLock::default(),
+            })
+        });
         let accounts = match (self.accounts, self.pool) {
             (None, _) => None,
             (Some(_), None) => return Err(MfaConfigError::NoPool),
@@ -78,6 +90,7 @@ impl MfaBuilder<'_> {
             recovery,
             senders,
             push,
+            metadata,
             first_factors: self.first_factors,
             passwords,
             link_base: self.link_base.as_deref().unwrap_or(&self.realm).trim_end_matches('/').to_owned(),

@@ -15,8 +15,8 @@ use countersign_storage_traits::{MasterKey, RootKey, Store};
 
 use crate::factor::Factor;
 use crate::{
-    FirstMethod, FirstMethods, Limits, LoginHook, MessageBudget, MessageTexts, PasswordCost, PasswordPolicy, Policy,
-    Push, Subjects,
+    AuthenticatorMetadata, FirstMethod, FirstMethods, Limits, LoginHook, MessageBudget, MessageTexts, PasswordCost,
+    PasswordPolicy, Policy, Push, Subjects,
 };
 
 /// Whether the store is bare, to be sealed under a master key, or sealed already, with its root key known.
@@ -36,6 +36,7 @@ pub struct MfaBuilder<'a> {
     cost: PasswordCost,
     factors: Vec<Arc<dyn Factor>>,
     push: Option<Push>,
+    metadata: Option<AuthenticatorMetadata>,
     senders: BTreeMap<Channel, Arc<dyn MessageSender>>,
     first_factors: FirstMethods,
     passwords: PasswordPolicy,
@@ -77,6 +78,7 @@ impl<'a> MfaBuilder<'a> {
             cost: PasswordCost::default(),
             factors: Vec::new(),
             push: None,
+            metadata: None,
             senders: BTreeMap::new(),
             first_factors: FirstMethods::default(),
             passwords: PasswordPolicy::new(),
@@ -116,6 +118,13 @@ impl<'a> MfaBuilder<'a> {
     #[must_use]
     pub fn push(mut self, push: Push) -> Self {
         self.push = Some(push);
+        self
+    }
+
+    /// Where metadata of authenticators comes from. It is fetched as [due work](crate::Mfa::work), and kept in the store.
+    #[must_use]
+    pub fn authenticator_metadata(mut self, metadata: AuthenticatorMetadata) -> Self {
+        self.metadata = Some(metadata);
         self
     }
 

@@ -22,9 +22,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use countersign_oauth_core::{
     At, AuthorizationRequest, Cause, Client, Config, EndReason, Ended, Extension, Gathered, Grant, Hook, Issuer,
-    Params, Refusal, Resource, Route, Scope, Unmet, Wanted,
+    Params, Refusal, Resource, Route, Scope, Server, Unmet, Wanted,
 };
-use countersign_primitives::{Remembered, Requirement, SignedIn, Subject};
+use countersign_primitives::{Remembered, Requirement, SignedIn, Subject, UnixTime};
 use countersign_storage_traits::Batch;
 use http::Method;
 use serde_json::{Map, Value};
@@ -134,9 +134,9 @@ impl Extension for Login {
 
     fn hooks(&self) -> &'static [Hook] {
         if self.api.is_some() {
-            &[Hook::Demand, Hook::Vouch, Hook::Ended, Hook::Validate, Hook::Unmet]
+            &[Hook::Demand, Hook::Vouch, Hook::Ended, Hook::Work, Hook::Validate, Hook::Unmet]
         } else {
-            &[Hook::Demand, Hook::Vouch, Hook::Ended]
+            &[Hook::Demand, Hook::Vouch, Hook::Ended, Hook::Work]
         }
     }
 
@@ -204,6 +204,10 @@ impl Extension for Login {
             self.mfa.report_token_reuse(who.subject()).await.map_err(reply::refusal)?;
         }
         Ok(())
+    }
+
+    async fn work(&self, _: &Server, now: UnixTime) -> Option<UnixTime> {
+        self.mfa.work(now).await
     }
 
     async fn vouches(&self, _: &At<'_>, subject: &Subject, device: Remembered) -> Result<bool, Refusal> {

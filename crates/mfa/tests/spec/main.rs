@@ -23,6 +23,7 @@ mod hooks;
 mod host_factor;
 mod letterbox;
 mod links;
+mod metadata;
 #[cfg(feature = "geoip")]
 mod mmdb;
 mod notices;

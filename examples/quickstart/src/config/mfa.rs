@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use countersign::mfa::risk::RiskPolicy;
-use countersign::mfa::{Budget, CodeAlphabet, CodeFormat, FirstEnrolment, FirstMethod, Policy, Push, PushLimits};
+use countersign::mfa::{
+    AuthenticatorMetadata, Budget, CodeAlphabet, CodeFormat, FirstEnrolment, FirstMethod, Policy, Push, PushLimits,
+};
 use countersign::{Acr, AcrClass, AcrTable};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -13,6 +15,7 @@ use toml::Spanned;
 
 use super::ConfigFileError;
 use super::entries::RequirementEntry;
+use super::metadata::MetadataEntry;
 use super::risk::RiskEntry;
 use super::value::{BudgetEntry, Period, PeriodOrOff};
 
@@ -37,6 +40,10 @@ pub struct MfaEntry {
     voice: ChannelEntry,
     push: PushEntry,
     risk: Option<Spanned<RiskEntry>>,
+    metadata: Option<MetadataEntry>,
+    /// Whose metadata it is, once the files that it rests on were read.
+    #[serde(skip)]
+    known_models: Option<AuthenticatorMetadata>,
     /// What looks at risk, once the files that it rests on were read.
     #[serde(skip)]
     adaptive: Option<RiskPolicy>,
@@ -101,6 +108,11 @@ impl MfaEntry {
             None => policy,
         };
         self.groups.iter().fold(policy, |policy, (name, entry)| policy.group(name, entry.into()))
+    }
+
+    /// What is to be known of models of security keys.
+    pub(crate) fn metadata(&self) -> Option<AuthenticatorMetadata> {
+        self.known_models.clone()
     }
 
     /// Whether a user without a factor needs an invitation to set one up.
@@ -171,6 +183,7 @@ impl MfaEntry {
             None if self.policy == PolicyName::Adaptive => Some(RiskPolicy::new()),
             None => None,
         };
+        self.known_models = self.metadata.as_ref().map(|entry| entry.load(file, text)).transpose()?;
         if let Some(none) = self.first_factors.as_ref().filter(|listed| listed.get_ref().is_empty()) {
             let problem = "nobody could sign in: name \"password\", \"magic_link\", or both";
             return Err(ConfigFileError::at(file, text, &none.span(), problem.to_owned()));

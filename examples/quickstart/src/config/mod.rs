@@ -4,6 +4,7 @@ mod delivery;
 mod entries;
 mod later;
 mod messages;
+mod metadata;
 mod mfa;
 mod risk;
 mod value;
