@@ -70,6 +70,9 @@ kinds! {
     ClientUpdated => "client.updated",
     /// A code that was spent came again in an otherwise valid request; its grant was ended (RFC 6749 §4.1.2).
     CodeReused => "code.reused",
+    /// A passkey or security key was accepted and gives pause: its signature counter did not rise, so that it may have been copied, or it
+    /// can be copied to other devices now and could not before (WebAuthn 3 §6.1.1, §6.1.3).
+    CredentialSuspected => "credential.suspected",
     /// A browser that was remembered is remembered no more, or all of a user's are (then the method is `all`).
     DeviceForgotten => "device.forgotten",
     /// A user had a browser remembered, which is not asked for a second factor for a while.

@@ -73,6 +73,12 @@ impl Credential {
         &self.user
     }
 
+    /// The RP ID that it is for.
+    #[must_use]
+    pub fn rp_id(&self) -> &str {
+        &self.rp_id
+    }
+
     /// What it was registered for.
     #[must_use]
     pub const fn used_as(&self) -> CredentialUse {
