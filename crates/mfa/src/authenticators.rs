@@ -334,7 +334,10 @@ impl Authenticators {
             read.put(&mut batch, &value)?;
             inner.changing(subject, changed, &mut batch).await.map_err(AuthenticatorsError::Subjects)?;
             match inner.store.commit_surely(&batch).await {
-                Ok(()) => return Ok(true),
+                Ok(()) => {
+                    inner.release_names(&read.value, &value).await;
+                    return Ok(true);
+                }
                 Err(CommitError::Unknown(error) | CommitError::Refused(error)) => return Err(error.into()),
                 Err(_) => {}
             }

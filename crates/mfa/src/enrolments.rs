@@ -4,14 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use countersign_mfa_otp::RecoveryCodeHash;
+use countersign_mfa_otp::{RecoveryCodeHash, normalise};
 use countersign_primitives::{Id, Subject, UnixTime};
 use countersign_storage_traits::{Batch, Expect, Found, Key, Kind, Store, StoreError, Stored};
 use serde::{Deserialize, Serialize};
 
 use crate::contact::Contact;
 use crate::factor::{Enrolled, RECOVERY_CODE, RecoveryFactor, State};
-use crate::keys::ENROLMENTS;
+use crate::keys::{ENROLMENTS, Keys};
 use crate::login::record::Remember;
 use crate::step::Way;
 use crate::{Compromised, Method, Subjects};
@@ -68,6 +68,23 @@ impl FromStr for AuthenticatorId {
 pub(crate) struct SpentBy {
     pub(crate) login: Id,
     pub(crate) answer: Id,
+}
+
+impl SpentBy {
+    /// This login, which began then, by this answer to a challenge of an authenticator. The answer is kept as a keyed hash alone.
+    pub(crate) fn of(
+        keys: &Keys,
+        (login, begun_at): (Id, UnixTime),
+        (authenticator, challenge): (Id, Id),
+        answer: &str,
+    ) -> Self {
+        let answer = normalise(answer);
+        // A login that begins anew under the same id is another one.
+        let begun_at = begun_at.as_millis().to_be_bytes();
+        let (authenticator, challenge) = (authenticator.as_bytes(), challenge.as_bytes());
+        let parts: [&[u8]; 5] = [login.as_bytes(), &begun_at, authenticator, challenge, answer.expose().as_bytes()];
+        Self { login, answer: keys.id("answer", &parts) }
+    }
 }
 
 /// One authenticator.
@@ -141,7 +158,8 @@ impl Authenticator {
             id: self.named().to_string(),
             method: self.method.clone(),
             name: method.title().to_owned(),
-            label: self.label.clone(),
+            // Of several that are asked at once none is named.
+            label: self.label.clone().filter(|_| !method.is_asked_together()),
             to: self.contact.as_ref().map(Contact::masked),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use countersign_mfa_webauthn::RelyingPartyError;
 use countersign_outbound::Channel;
 use countersign_primitives::{BoxError, PoolFull, RandomError};
 use countersign_storage_traits::{CommitError, StoreError};
@@ -150,6 +151,9 @@ pub enum MfaConfigError {
         "the risk policy looks for lost passwords, and nobody knows them: call .breached(…) on the password policy"
     )]
     RiskWithoutBreached,
+    /// Passkeys or security keys cannot be served where the issuer is.
+    #[error("passkeys and security keys need an RP ID that is the issuer's host or above it, or .origin(…): {0}")]
+    RelyingParty(#[from] RelyingPartyError),
     /// Nobody carries the messages of a factor.
     #[error("messages by {0} have no sender: give the factor one, or call .sender(…)")]
     NoSender(Channel),

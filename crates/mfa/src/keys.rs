@@ -43,6 +43,8 @@ pub(crate) const REMEMBERED_DEVICES: Kind = Kind(52);
 pub(crate) const METADATA: Kind = Kind(64);
 /// A piece of that metadata's text, in a partition of its own.
 pub(crate) const METADATA_PIECE: Kind = Kind(65);
+/// Whose credential has an id, in a partition of its own.
+pub(crate) const CREDENTIAL: Kind = Kind(60);
 
 /// The keys of one realm. Nothing derived here is the same in two realms (promise 16).
 pub(crate) struct Keys {
@@ -92,6 +94,11 @@ impl Keys {
 
     pub(crate) fn subject(&self, subject: &Subject) -> Id {
         self.id("subject", &[subject.as_str().as_bytes()])
+    }
+
+    /// What authenticators know a subject by: always the same, and telling nothing of who it is.
+    pub(crate) fn user_handle(&self, subject: &Subject) -> Id {
+        self.id("user handle", &[subject.as_str().as_bytes()])
     }
 
     /// Stands for a login name that belongs to nobody, wherever a subject's partition would.

@@ -47,7 +47,7 @@
 //! | the engine | [`Mfa`], [`LoginRequest`], [`Caller`], [`LoginError`] |
 //! | what is shown and answered | [`Step`], [`Answer`]; as pages [`Screen`] and [`Presenter`] |
 //! | what is asked of whom | [`Policy`], [`PolicyRule`], and a [`Requirement`](countersign_primitives::Requirement) at each login; [`LoginHook`] |
-//! | ways to prove it | passwords ([`PasswordHasher`]), [`Totp`], [`Hotp`], [`SmsCodes`], [`EmailCodes`], [`VoiceCodes`], [`Push`], recovery codes, a host's own [`Factor`] |
+//! | ways to prove it | passwords ([`PasswordHasher`]), [`Totp`], [`Hotp`], [`SmsCodes`], [`EmailCodes`], [`VoiceCodes`], [`Push`], [`Passkeys`], [`SecurityKeys`], recovery codes, a host's own [`Factor`] |
 //! | passwords that may be chosen | [`PasswordPolicy`] |
 //! | how surely it is the owner | [`risk`] |
 //! | guessing | [`Limits`] |
@@ -66,7 +66,7 @@
 //! # What this crate does not do
 //! Without feature `oauth` it reads no cookie and speaks no HTTP: the host says which browser calls. It issues no token: the
 //! authorization server does, and checks the requirement again. It carries no messages: a
-//! [`MessageSender`](countersign_outbound::MessageSender) does. Passkeys are not part of this version.
+//! [`MessageSender`](countersign_outbound::MessageSender) does.
 //!
 //! # Features
 //!
@@ -111,6 +111,7 @@ mod screen;
 mod settings;
 mod step;
 mod stored_accounts;
+mod webauthn;
 
 pub use countersign_mfa_otp::{CodeAlphabet, CodeFormat, CodeFormatError};
 
@@ -124,8 +125,8 @@ pub use enrolments::{AuthenticatorId, ParseAuthenticatorIdError};
 pub use error::{LoginError, MfaConfigError};
 pub use export::AccountsPage;
 pub use factor::{
-    AskError, Challenge, EmailCodes, Enrolled, Enrolment, Factor, FactorError, Hotp, Kind, Kinds, Method, Occasion,
-    Prompt, SmsCodes, Totp, Verdict, VoiceCodes,
+    AskError, Challenge, EmailCodes, Enrolled, Enrolment, Factor, FactorError, Hotp, IntoFactor, Kind, Kinds, Method,
+    Occasion, PluggedFactor, Prompt, SmsCodes, Totp, Verdict, VoiceCodes,
 };
 pub use keys::{Changed, Subjects};
 pub use limits::{Budget, Limits};
@@ -152,6 +153,7 @@ pub use settings::{
 };
 pub use step::{
     ChooseStep, CodeStep, ContactStep, Done, EnrolStep, MagicLinkStep, PasswordStep, RecoveryCodesStep, Refused,
-    RefusedReason, Shown, Step, StepError, WaitStep, Way,
+    RefusedReason, Shown, Step, StepError, WaitStep, Way, WebauthnStep,
 };
 pub use stored_accounts::{AccountsError, Existing, Imported, StoredAccounts};
+pub use webauthn::{Passkeys, SecurityKeys};

@@ -22,6 +22,7 @@ use crate::metadata::Keeper;
 use crate::push::{PushDevices, PushService};
 use crate::risk::RiskPolicy;
 use crate::settings::{RunTime, Settings};
+use crate::webauthn::WebauthnFactor;
 use crate::{
     Authenticators, Caller, FirstMethods, GeneralPolicy, Limits, LoginHook, MessageBudget, MessageTexts, MetadataState,
     MetadataUpdateError, Method, MfaBuilder, PasswordHasher, PasswordPolicy, Policy, Subjects,
@@ -74,6 +75,8 @@ pub(crate) struct Inner {
     pub(crate) push: Option<Arc<PushService>>,
     /// What is known of models of authenticators.
     pub(crate) metadata: Option<Arc<Keeper>>,
+    /// Passkeys that say who signs in.
+    pub(crate) passkeys: Option<Arc<WebauthnFactor>>,
     pub(crate) policy: Policy,
     pub(crate) hooks: Vec<Arc<dyn LoginHook>>,
     /// So long a factor counts as just proven.

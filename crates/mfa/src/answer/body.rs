@@ -3,10 +3,23 @@
 use std::fmt;
 
 use countersign_primitives::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use super::{Answer, AnswerError, ConsentAnswer, Submission};
 use crate::step::Shown;
+
+/// What a passkey or security key answered, as JSON text: in JSON the object itself, or its text.
+pub(super) struct Response(pub(super) Shown);
+
+impl<'de> Deserialize<'de> for Response {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Shown::new(match Value::deserialize(deserializer)? {
+            Value::String(text) => text,
+            object => object.to_string(),
+        })))
+    }
+}
 
 /// The members of all answers; which of them belong together is checked by [`Body::read`].
 #[derive(Default, Deserialize)]
@@ -16,6 +29,7 @@ pub(super) struct Body {
     pub(super) login: Option<Shown>,
     pub(super) password: Option<Shown>,
     pub(super) link: Option<Shown>,
+    pub(super) response: Option<Response>,
     pub(super) id: Option<Shown>,
     pub(super) code: Option<Shown>,
     pub(super) remember: Option<bool>,
@@ -62,6 +76,7 @@ impl Body {
             "choose" => &["id"],
             "code" => &["code", "remember"],
             "enrol" => &["code"],
+            "webauthn" => &["response", "remember"],
             "contact" => &["to"],
             "resend" | "poll" | "recovery_codes" | "skip" => &[],
             "consent" => &["allow"],
@@ -85,6 +100,10 @@ impl Body {
                 remember: self.remember.unwrap_or(false),
             },
             "enrol" => Answer::Enrol { code: secret(self.code, "code", Answer::MAX_CODE)? },
+            "webauthn" => Answer::Webauthn {
+                response: secret(self.response.map(|response| response.0), "response", Answer::MAX_BODY)?,
+                remember: self.remember.unwrap_or(false),
+            },
             "contact" => Answer::Contact { to: text(self.to, "to", Answer::MAX_LOGIN)?.expose().to_owned() },
             "resend" => Answer::Resend,
             "poll" => Answer::Poll,
@@ -101,6 +120,7 @@ impl Body {
             ("login", self.login.is_some()),
             ("password", self.password.is_some()),
             ("link", self.link.is_some()),
+            ("response", self.response.is_some()),
             ("id", self.id.is_some()),
             ("code", self.code.is_some()),
             ("remember", self.remember.is_some()),

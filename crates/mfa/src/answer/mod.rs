@@ -7,7 +7,7 @@ mod tests;
 use countersign_primitives::SecretString;
 use subtle::ConstantTimeEq;
 
-use body::Body;
+use body::{Body, Response};
 
 use crate::step::Shown;
 
@@ -48,6 +48,13 @@ pub enum Answer {
     Enrol {
         /// The code.
         code: SecretString,
+    },
+    /// Had a passkey or security key answer.
+    Webauthn {
+        /// What the browser gave: `credential.toJSON()`, as text.
+        response: SecretString,
+        /// Whether this browser is to be remembered.
+        remember: bool,
     },
     /// Typed the phone number or mail address of what is being set up.
     Contact {
@@ -124,6 +131,12 @@ impl Answer {
         Self::Enrol { code: SecretString::new(code) }
     }
 
+    /// What a passkey or security key answered, as JSON text.
+    #[must_use]
+    pub fn webauthn(response: impl Into<String>) -> Self {
+        Self::Webauthn { response: SecretString::new(response), remember: false }
+    }
+
     /// The phone number or mail address of what is being set up.
     #[must_use]
     pub fn contact(to: impl Into<String>) -> Self {
@@ -149,6 +162,19 @@ impl Answer {
             Self::Code { code, .. } | Self::Enrol { code } => Some(code.expose()),
             _ => None,
         }
+    }
+
+    /// What tells this answer from others to the same question.
+    pub(crate) fn proof(&self) -> &str {
+        match self {
+            Self::Webauthn { response, .. } => response.expose(),
+            answer => answer.code_text().unwrap_or_default(),
+        }
+    }
+
+    /// Whether the browser is to be remembered with it.
+    pub(crate) fn remembers(&self) -> bool {
+        matches!(self, Self::Code { remember: true, .. } | Self::Webauthn { remember: true, .. })
     }
 
     /// Whether the answer is exactly this code, white space around it aside. Constant time for codes of equal length.
@@ -198,6 +224,12 @@ impl Answer {
                 "username" => &mut body.login,
                 "password" => &mut body.password,
                 "link" => &mut body.link,
+                "response" => {
+                    if body.response.replace(Response(value)).is_some() {
+                        return Err(AnswerError::Repeated);
+                    }
+                    continue;
+                }
                 "code" => &mut body.code,
                 "authenticator" => &mut body.id,
                 "to" => &mut body.to,

@@ -8,7 +8,7 @@ use countersign_primitives::Acr;
 use countersign_storage_traits::{Encrypted, RootKey, Store};
 
 use super::{Keyed, MfaBuilder};
-use crate::factor::{Factor, RECOVERY_CODE, RecoveryFactor};
+use crate::factor::{Factor, Plugged, RECOVERY_CODE, RecoveryFactor};
 use crate::keys::{Keys, OwnSubjects};
 use crate::limits::PASSWORD;
 use crate::login::gate::INVITATION;
@@ -16,7 +16,8 @@ use crate::metadata::Keeper;
 use crate::mfa::{Factors, Inner};
 use crate::push::{PushFactor, PushService};
 use crate::settings::RunTime;
-use crate::{FirstEnrolment, MessageTexts, Mfa, MfaConfigError, PasswordHasher};
+use crate::webauthn::WebauthnFactor;
+use crate::{FirstEnrolment, MessageTexts, Mfa, MfaConfigError, PasswordHasher, PluggedFactor};
 
 impl MfaBuilder<'_> {
     /// Builds the engine. On a bare store its root key is read, or made by the first engine there.
@@ -53,7 +54,8 @@ impl MfaBuilder<'_> {
                 Some((accounts, PasswordHasher::new(pool).cost(self.cost)?.random(Arc::clone(&self.random))))
             }
         };
-        let senders = senders(self.senders, &self.factors)?;
+        let Made { factors, passkeys } = made(self.factors, &self.realm, texts.service())?;
+        let senders = senders(self.senders, &factors)?;
         let subjects = self.subjects.unwrap_or_else(|| Arc::new(OwnSubjects(Arc::clone(&keys))));
         let push = self.push.map(|settings| {
             Arc::new(PushService {
@@ -70,7 +72,7 @@ impl MfaBuilder<'_> {
             })
         });
         let by_push = push.iter().map(|service| Arc::new(PushFactor(Arc::clone(service))) as Arc<dyn Factor>);
-        let mut factors = named(self.factors.into_iter().chain(by_push).collect())?;
+        let mut factors = named(factors.into_iter().chain(by_push).collect())?;
         if self.first_factors.magic_link && !senders.contains_key(&Channel::Email) {
             return Err(MfaConfigError::NoSender(Channel::Email));
         }
@@ -91,6 +93,7 @@ impl MfaBuilder<'_> {
             senders,
             push,
             metadata,
+            passkeys,
             first_factors: self.first_factors,
             passwords,
             link_base: self.link_base.as_deref().unwrap_or(&self.realm).trim_end_matches('/').to_owned(),
@@ -133,6 +136,31 @@ impl MfaBuilder<'_> {
             }
         }
     }
+}
+
+/// The factors, those too that depend on where they are served; and the passkeys among them that say who signs in.
+fn made(factors: Vec<PluggedFactor>, realm: &str, service: &str) -> Result<Made, MfaConfigError> {
+    let mut made = Made::default();
+    for PluggedFactor(plugged) in factors {
+        made.factors.push(match plugged {
+            Plugged::Made(factor) => factor,
+            Plugged::Webauthn(settings) => {
+                let is_first = settings.is_first();
+                let factor = Arc::new(settings.serve(realm, service)?);
+                if is_first {
+                    made.passkeys = Some(Arc::clone(&factor));
+                }
+                factor
+            }
+        });
+    }
+    Ok(made)
+}
+
+#[derive(Default)]
+struct Made {
+    factors: Vec<Arc<dyn Factor>>,
+    passkeys: Option<Arc<WebauthnFactor>>,
 }
 
 /// The host in a realm that is an issuer, else the realm.

@@ -13,10 +13,9 @@ use countersign_outbound::{Channel, MessageSender};
 use countersign_primitives::{AcrTable, Clock, Random, Requirement, SystemClock, SystemRandom, WorkPool};
 use countersign_storage_traits::{MasterKey, RootKey, Store};
 
-use crate::factor::Factor;
 use crate::{
-    AuthenticatorMetadata, FirstMethod, FirstMethods, Limits, LoginHook, MessageBudget, MessageTexts, PasswordCost,
-    PasswordPolicy, Policy, Push, Subjects,
+    AuthenticatorMetadata, FirstMethod, FirstMethods, IntoFactor, Limits, LoginHook, MessageBudget, MessageTexts,
+    PasswordCost, PasswordPolicy, PluggedFactor, Policy, Push, Subjects,
 };
 
 /// Whether the store is bare, to be sealed under a master key, or sealed already, with its root key known.
@@ -34,7 +33,7 @@ pub struct MfaBuilder<'a> {
     accounts: Option<Arc<dyn Accounts>>,
     pool: Option<Arc<dyn WorkPool>>,
     cost: PasswordCost,
-    factors: Vec<Arc<dyn Factor>>,
+    factors: Vec<PluggedFactor>,
     push: Option<Push>,
     metadata: Option<AuthenticatorMetadata>,
     senders: BTreeMap<Channel, Arc<dyn MessageSender>>,
@@ -109,8 +108,8 @@ impl<'a> MfaBuilder<'a> {
 
     /// A factor beside the password.
     #[must_use]
-    pub fn factor(mut self, factor: impl Factor + 'static) -> Self {
-        self.factors.push(Arc::new(factor));
+    pub fn factor(mut self, factor: impl IntoFactor) -> Self {
+        self.factors.push(factor.into_factor());
         self
     }
 

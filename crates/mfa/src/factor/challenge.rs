@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use countersign_outbound::{Channel, Message};
-use countersign_primitives::{Id, UnixTime};
+use countersign_primitives::{Amr, Id, UnixTime};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{FactorError, Prompt, State};
+use super::{FactorError, Kinds, Prompt, State};
 use crate::step::Shown;
 
 /// What a user is asked this time: what is shown, what is sent, and what the engine keeps until the answer comes.
@@ -145,18 +145,35 @@ pub struct Verdict(pub(crate) Judged);
 #[derive(Debug)]
 pub(crate) enum Judged {
     /// Right; the factor's new state, where it spends something.
-    Right(Option<State>),
+    Right(Option<State>, Told),
     Wrong,
+    /// Wrong, for this cause; and the challenge is spent with it.
+    Refused(&'static str),
+    /// Right once, and spent since: right again for whoever spent it by this very answer.
+    Again(Told),
     /// It has not come yet.
     Pending,
     /// Whoever was asked elsewhere said that it was not them.
     Denied,
 }
 
+/// What a right answer told beside that it is right.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// The authenticator that answered, where several of one method were asked at once.
+    pub(crate) by: Option<Id>,
+    /// What it proved, where that is not the same each time.
+    pub(crate) proves: Option<(Kinds, Vec<Amr>)>,
+    /// What is to be this authenticator's alone, for all users: where the record of that lies.
+    pub(crate) unique: Option<Id>,
+    /// What is worth an event.
+    pub(crate) doubts: Vec<&'static str>,
+}
+
 impl Verdict {
     /// It is right.
     pub fn accepted() -> Self {
-        Self(Judged::Right(None))
+        Self(Judged::Right(None, Told::default()))
     }
 
     /// It is wrong.
@@ -174,7 +191,7 @@ impl Verdict {
     /// # Errors
     /// When the state cannot be written out.
     pub fn spending<T: Serialize + ?Sized>(state: &T) -> Result<Self, FactorError> {
-        Ok(Self(Judged::Right(Some(State::write(state)?))))
+        Ok(Self(Judged::Right(Some(State::write(state)?), Told::default())))
     }
 
     /// The answer has not come yet. Nothing is counted, and the user goes on waiting.
@@ -192,6 +209,6 @@ impl Verdict {
     /// Whether it is right.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
-        matches!(self.0, Judged::Right(_))
+        matches!(self.0, Judged::Right(..))
     }
 }

@@ -87,6 +87,8 @@ pub struct Method {
     kinds: Kinds,
     phishing_resistant: bool,
     backup: bool,
+    /// All that a user has of it are asked at once.
+    together: bool,
     channel: Option<Channel>,
     /// What must be typed before it is set up, as its factor says.
     contact: Option<Channel>,
@@ -104,6 +106,7 @@ impl Method {
             kinds: Kinds::of(Kind::Possession),
             phishing_resistant: false,
             backup: false,
+            together: false,
             channel: None,
             contact: None,
         }
@@ -146,6 +149,16 @@ impl Method {
     pub(crate) fn backup(mut self) -> Self {
         self.backup = true;
         self
+    }
+
+    /// All that a user has of it are one way: whichever is at hand answers.
+    pub(crate) fn together(mut self) -> Self {
+        self.together = true;
+        self
+    }
+
+    pub(crate) fn is_asked_together(&self) -> bool {
+        self.together
     }
 
     /// The name: `type` in steps, and the beginning of an authenticator's id.

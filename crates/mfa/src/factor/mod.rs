@@ -5,6 +5,7 @@ mod delivered;
 mod hotp;
 mod kind;
 mod occasion;
+mod plugged;
 mod recovery;
 mod state;
 mod totp;
@@ -20,14 +21,16 @@ use countersign_primitives::{BoxError, RandomError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use challenge::Judged;
 pub use challenge::{Challenge, Verdict};
+pub(crate) use challenge::{Judged, Told};
 pub use delivered::{EmailCodes, SmsCodes, VoiceCodes};
 pub use hotp::Hotp;
 pub(crate) use hotp::{HOTP, imported_hotp};
 pub use kind::{Kind, Kinds, Method};
 pub(crate) use occasion::Binding;
 pub use occasion::Occasion;
+pub(crate) use plugged::Plugged;
+pub use plugged::{IntoFactor, PluggedFactor};
 pub(crate) use recovery::{RECOVERY_CODE, RecoveryFactor};
 pub(crate) use state::State;
 pub use totp::Totp;
@@ -189,6 +192,9 @@ pub struct Prompt {
     pub(crate) device_uri: Option<Shown>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) wait: Option<Wait>,
+    /// What the page passes to `navigator.credentials`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) options: Option<serde_json::Value>,
 }
 
 /// The answer comes from elsewhere.
@@ -229,6 +235,12 @@ impl Prompt {
     #[must_use]
     pub fn device(uri: impl Into<String>) -> Self {
         Self { device_uri: Some(Shown::new(uri)), ..Self::default() }
+    }
+
+    /// The argument of `navigator.credentials.create()` or `.get()`.
+    pub(crate) fn webauthn(options: &impl Serialize) -> Result<Self, FactorError> {
+        let options = serde_json::to_value(options).map_err(FactorError::state)?;
+        Ok(Self { options: Some(options), ..Self::default() })
     }
 
     /// The answer comes from elsewhere, such as a device that is asked: the user is shown this number to compare or type there,

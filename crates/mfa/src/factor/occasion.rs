@@ -7,6 +7,7 @@ use countersign_mfa_otp::CodeHash;
 use countersign_outbound::{Channel, Message};
 use countersign_primitives::{Id, Random, Subject, UnixTime};
 
+use crate::enrolments::Enrolments;
 use crate::keys::Keys;
 use crate::{Envelope, Languages, LoginId, MessageError, MessageTexts};
 
@@ -29,6 +30,10 @@ pub struct Occasion<'a> {
     /// The browser that calls, if it signed in with a second factor before.
     pub(crate) known: Option<Id>,
     pub(crate) contact: Option<&'a str>,
+    /// All that its user has, as it was read for this.
+    pub(crate) enrolments: Option<&'a Enrolments>,
+    /// Something else has said in this login who its user is.
+    pub(crate) beside_another: bool,
     /// A recovery code that is used is replaced by a new one.
     pub(crate) replaces_codes: bool,
     pub(crate) binding: Binding,
@@ -181,6 +186,8 @@ mod tests {
             address: None,
             known: None,
             contact: None,
+            enrolments: None,
+            beside_another: false,
             replaces_codes: false,
             binding,
         };

@@ -98,6 +98,11 @@ impl Login {
             self.bring_part(who, young);
             self.met(self.epoch, name);
         }
+        self.forget_nobodys();
+    }
+
+    /// Without a first factor nobody is known, and what was found of somebody says nothing.
+    pub(super) fn forget_nobodys(&mut self) {
         if !self.has_first() {
             self.subject = None;
             self.proven.clear();

@@ -72,7 +72,7 @@ impl Mfa {
         let mut login = Login::begin(request, caller, &Requirement::NONE, &inner.table, now);
         match inner.password(&mut login, now, (name, password), caller).await? {
             Looked::On(None) => self.filed(id, Expect::Absent, login, caller).await,
-            Looked::On(Some(error)) => {
+            Looked::On(Some(error)) | Looked::Anew(error) => {
                 let (stage, situation) = inner.settle(id, &mut login, None, caller, now).await?;
                 let step = inner.show(id, &login, &stage, situation.as_ref(), caller).with_error(error);
                 Ok(Stand { step, login: None, codes: Vec::new() })

@@ -15,7 +15,7 @@ use crate::enrolments::Enrolments;
 use crate::keys::LOGIN;
 use crate::messages::spending::Spent;
 use crate::mfa::Inner;
-use crate::{Answer, Caller, Duty, Languages, LoginError, Mfa, Step, StepError};
+use crate::{Answer, Caller, Duty, Languages, LoginError, Method, Mfa, Step, StepError};
 
 /// What is known of who signs in, read afresh for every step.
 #[derive(Debug)]
@@ -75,6 +75,8 @@ pub(crate) struct Turn {
 pub(crate) enum Looked {
     /// The login goes on as it now is, saying what was wrong, if anything was.
     On(Option<StepError>),
+    /// It was wrong, and the question is spent with it: another one is asked.
+    Anew(StepError),
     /// The answer belongs to another step: the present one is shown again.
     Elsewhere,
 }
@@ -183,7 +185,9 @@ impl Inner {
             Answer::SendLink { login } => self.send_magic_link(&mut turn, login, caller).await?,
             Answer::MagicLink { link } => self.magic_link(&mut turn, link, caller).await?,
             Answer::Choose { id } => self.choose(&mut turn, id, caller).await?,
-            Answer::Code { .. } | Answer::Enrol { .. } | Answer::Poll => self.code(&mut turn, answer, caller).await?,
+            Answer::Code { .. } | Answer::Enrol { .. } | Answer::Webauthn { .. } | Answer::Poll => {
+                self.code(&mut turn, answer, caller).await?
+            }
             Answer::Contact { to } => self.contact(&mut turn, to, caller).await?,
             Answer::Resend => self.resend(&mut turn, caller).await?,
             Answer::RecoveryCodes if turn.login.to_keep.is_empty() => Looked::Elsewhere,
@@ -202,6 +206,10 @@ impl Inner {
             Looked::On(error) => {
                 let sent = Sent { error, ..turn.sent };
                 self.present(id, caller, sent).await
+            }
+            Looked::Anew(error) => {
+                turn.login.void_challenge();
+                Ok(self.advance(turn, caller).await?.with_error(error))
             }
             Looked::Elsewhere => self.present(id, caller, Sent::default()).await,
         }
@@ -420,6 +428,7 @@ impl Inner {
         if let (Some(subject), Some(situation)) = (login.subject.clone(), &situation) {
             self.prepare(id, login, &stage, &subject, situation, now).await?;
         }
+        self.prepare_discovery(id, login, &stage, now)?;
         if matches!(stage, Stage::Done(_)) {
             login.done_at.get_or_insert(now);
         }
@@ -434,7 +443,12 @@ impl Inner {
         let settings = self.run_time.settings();
         let usable = usable.into_iter().filter(|one| settings.is_on(&one.method));
         let known = usable.filter_map(|one| self.factor(&one.method).map(|(method, _)| (one.id, method)));
-        let ways = known.collect();
+        // Of those that are asked at once the first that was set up stands for all, whichever was used last.
+        let stands = |id: Id, method: &Method| {
+            let first = authenticators.iter().find(|one| one.method == method.name());
+            !method.is_asked_together() || first.is_some_and(|first| first.id == id)
+        };
+        let ways = known.filter(|(id, method)| stands(*id, method)).collect();
         let has_factor = enrolments.is_some_and(Enrolments::has_factor);
         let joins = has_factor && machine::may_join(login, &self.table);
         let gate = if joins { Some(Gate::Open) } else { self.gate(login, enrolments, now) };

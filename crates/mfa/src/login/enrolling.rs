@@ -11,14 +11,14 @@ use super::record::{Enrolling, Login, Proven};
 use super::second_factor::{Admitted, Answered, Spent, TRIES};
 use crate::contact::Contact;
 use crate::enrolments::{Authenticator, Enrolments, Read};
-use crate::factor::{Enrolled, Judged, RECOVERY_CODE, State, Verdict};
+use crate::factor::{Enrolled, Judged, Occasion, RECOVERY_CODE, State, Told, Verdict};
 use crate::mfa::Inner;
 use crate::{Answer, Caller, Changed, LoginError, Notice};
 
 /// What became of a first answer.
 enum Confirmed {
     /// The factor is in force, and its recovery codes with it where the user had none.
-    Yes { with_codes: bool },
+    Yes { with_codes: bool, told: Told },
     /// The answer was wrong, or has not come.
     No(Spent),
     /// Another login was first: this user has a factor now, and it is that one that must be proven.
@@ -45,18 +45,19 @@ impl Inner {
         };
         let answered = Answered { turn, subject, name: situation.name(subject), factor: &**factor, answer };
         match self.put_in_force(&answered, &enrolling, caller).await {
-            Ok(Confirmed::Yes { with_codes }) => {
+            Ok(Confirmed::Yes { with_codes, told }) => {
                 self.code_came_back(&enrolling.challenge, (enrolling.contact.as_ref(), false), turn.now).await?;
                 paid.refund(&*self.store, self.now()).await?;
                 turn.login.added = Some(enrolling.id);
                 turn.login.enrolling = None;
                 turn.login.epoch = self.epoch(subject).await?; // the change itself may have raised it
-                turn.login.prove(Proven::factor(method, turn.now, true));
+                turn.login.prove(Proven::factor(method, turn.now, true).told(told.proves));
                 let recovery = enrolling.recovery.filter(|_| with_codes);
                 turn.login.to_keep = recovery.map(|recovery| recovery.codes).unwrap_or_default();
                 Ok(Looked::On(None))
             }
-            Ok(Confirmed::No(Spent::No | Spent::Yes)) => self.wrong(paid, method, subject, caller).await,
+            Ok(Confirmed::No(Spent::Refused(cause))) => self.refused(cause, paid, (method, subject), caller).await,
+            Ok(Confirmed::No(Spent::No | Spent::Yes(_))) => self.wrong(paid, method, subject, caller).await,
             Ok(Confirmed::No(other)) => {
                 self.not_yet(other, paid, &enrolling.challenge, (method, subject), caller).await
             }
@@ -85,7 +86,7 @@ impl Inner {
                 let recovery = enrolling.recovery.as_ref();
                 let with_codes = recovery.is_some_and(|recovery| read.value.find(recovery.id).is_some());
                 return Ok(match self.spend(answered, enrolling.id, &enrolling.challenge).await? {
-                    Spent::Yes => Confirmed::Yes { with_codes },
+                    Spent::Yes(told) => Confirmed::Yes { with_codes, told },
                     other => Confirmed::No(other),
                 });
             }
@@ -104,16 +105,23 @@ impl Inner {
                 false => enrolling.clone(),
             };
             let at = answered.occasion(self, enrolling.id, &enrolling.challenge);
+            let at = Occasion { enrolments: Some(&read.value), ..at };
             let contact = enrolling.contact.as_ref().map(Contact::to);
             let enrolled = Enrolled { state: &enrolling.state, contact };
             let verdict = answered.factor.verify(&at, &enrolled, &enrolling.challenge, answered.answer).await;
             let Verdict(judged) = verdict.map_err(factor_failed(&enrolling.method))?;
-            let state = match judged {
-                Judged::Right(state) => state,
-                Judged::Wrong => return Ok(Confirmed::No(Spent::No)),
+            let (state, told) = match judged {
+                Judged::Right(state, told) => (state, told),
+                Judged::Refused(cause) => return Ok(Confirmed::No(Spent::Refused(cause))),
+                Judged::Wrong | Judged::Again(_) => return Ok(Confirmed::No(Spent::No)),
                 Judged::Pending => return Ok(Confirmed::No(Spent::Pending)),
                 Judged::Denied => return Ok(Confirmed::No(Spent::Denied)),
             };
+            if let Some(name) = told.unique
+                && !self.reserve_name(name, answered.subject, enrolling.id, now).await?
+            {
+                return Ok(Confirmed::No(Spent::Refused("registration.not_new")));
+            }
             let state = state.unwrap_or_else(|| enrolling.state.clone());
             if self.enrol(&read, answered, enrolling, state).await? {
                 self.tell_enrolled(answered.subject, enrolling, caller);
@@ -122,7 +130,7 @@ impl Inner {
                     self.tell_invitation(EventKind::InvitationUsed, answered.subject);
                 }
                 self.tell_owner(answered.subject, Notice::FactorEnrolled(self.title(&enrolling.method))).await;
-                return Ok(Confirmed::Yes { with_codes: enrolling.recovery.is_some() });
+                return Ok(Confirmed::Yes { with_codes: enrolling.recovery.is_some(), told });
             }
         }
         Err(LoginError::Contended)

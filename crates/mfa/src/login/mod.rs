@@ -13,6 +13,7 @@ mod hook;
 pub(crate) mod machine;
 mod magic_link;
 mod on_file;
+mod passkey;
 mod policed;
 mod prepare;
 pub(crate) mod record;

@@ -32,7 +32,7 @@ impl Inner {
                     let binding = Binding { login: id, authenticator: *authenticator, challenge };
                     let languages = situation.languages(login);
                     let at = self.occasion((login, binding), subject, situation.name(subject), now);
-                    let at = Occasion { languages: Some(&languages), ..at };
+                    let at = Occasion { languages: Some(&languages), enrolments: Some(&situation.enrolments), ..at };
                     let made = factor.challenge(&at, &enrolled.as_enrolled()).await;
                     let made = made.map_err(factor_failed(&enrolled.method))?.named(challenge);
                     login.asked = Some(Asked { authenticator: *authenticator, challenge: made });
@@ -46,7 +46,7 @@ impl Inner {
                     let binding = Binding { login: id, authenticator: self.random.id()?, challenge: self.random.id()? };
                     let languages = situation.languages(login);
                     let at = self.occasion((login, binding), subject, situation.name(subject), now);
-                    let at = Occasion { languages: Some(&languages), ..at };
+                    let at = Occasion { languages: Some(&languages), enrolments: Some(&situation.enrolments), ..at };
                     let has_codes = situation.enrolments.authenticators.iter().any(Authenticator::is_recovery);
                     let begun = self.begin_enrolment(method, &**factor, &at, (login.contact.as_ref(), has_codes)).await;
                     login.enrolling = Some(begun.map_err(factor_failed(method))?);
@@ -109,6 +109,8 @@ impl Inner {
             address: login.address,
             known: None,
             contact: None,
+            enrolments: None,
+            beside_another: login.has_first(),
             replaces_codes: !login.is_led(),
             binding,
         }

@@ -49,6 +49,9 @@ pub(crate) struct Login {
     /// A link that signs in was asked for.
     #[serde(default)]
     pub(crate) link_sent: bool,
+    /// What whoever has a passkey is asked, while it is not known who signs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) discovery: Option<Challenge>,
     pub(crate) asked: Option<Asked>,
     pub(crate) enrolling: Option<Enrolling>,
     /// The number or address that the user typed for the method that is to be set up.
@@ -178,6 +181,14 @@ impl Proven {
         }
     }
 
+    /// The same with what the answer told of itself.
+    pub(crate) fn told(self, told: Option<(Kinds, Vec<Amr>)>) -> Self {
+        match told {
+            Some((kinds, amr)) => Self { kinds, amr, ..self },
+            None => self,
+        }
+    }
+
     /// A proof that a session brings along. One-time codes and messages confirm, they do not say who somebody is.
     pub(super) fn brought(proof: &Proof) -> Self {
         let confirms = matches!(proof.amr, Amr::Otp | Amr::Sms | Amr::Tel | Amr::Mfa | Amr::Mca | Amr::Rba | Amr::Geo);
@@ -289,6 +300,7 @@ impl Login {
             proven: Vec::new(),
             chosen: None,
             link_sent: false,
+            discovery: None,
             asked: None,
             enrolling: None,
             contact: None,
@@ -341,9 +353,9 @@ impl Login {
         !self.risk.as_ref().is_some_and(RiskReport::bars_enrolment)
     }
 
-    /// Whether a second factor was proven in it.
+    /// Whether a second factor was proven in it, beside the first or in one with it.
     pub(crate) fn proved_second_factor(&self) -> bool {
-        self.proven.iter().any(|proven| !proven.first && !proven.brought)
+        self.proven.iter().any(|proven| !proven.brought && (!proven.first || proven.kinds.count() > 1))
     }
 
     /// What it is to tell beside who signed in: what a session learnt, and what hooks added.
@@ -363,10 +375,11 @@ impl Login {
     }
 
     /// What a settled login was given to go on with.
-    pub(crate) fn standing(&self) -> (Option<Id>, Option<Id>, bool, bool, bool) {
+    pub(crate) fn standing(&self) -> (Option<Id>, Option<Id>, Option<Id>, bool, bool, bool) {
+        let discovery = self.discovery.as_ref().map(|challenge| challenge.id);
         let asked = self.asked.as_ref().map(|asked| asked.challenge.id);
         let enrolling = self.enrolling.as_ref().map(|enrolling| enrolling.id);
-        (asked, enrolling, self.done_at.is_some(), self.ordered.is_some(), self.risk.is_some())
+        (discovery, asked, enrolling, self.done_at.is_some(), self.ordered.is_some(), self.risk.is_some())
     }
 
     /// Whether what says who signs in was proven lately: young enough to set up a first factor.
@@ -395,11 +408,19 @@ impl Login {
     /// Forgets what was proven in it by a factor that does not count any more. A login that rested on it is not done.
     pub(crate) fn forget_factors(&mut self, is_off: impl Fn(&str) -> bool) {
         let before = self.proven.len();
-        self.proven.retain(|proven| proven.first || proven.brought || !is_off(&proven.method));
+        self.proven.retain(|proven| proven.brought || !is_off(&proven.method));
         if self.proven.len() < before {
             self.done_at = None;
             self.remember = None;
+            self.forget_nobodys();
         }
+    }
+
+    /// Takes back what is asked at the moment, so that it is asked anew.
+    pub(crate) fn void_challenge(&mut self) {
+        self.discovery = None;
+        self.asked = None;
+        self.enrolling = None;
     }
 
     /// Who is sent what is asked at the moment.
@@ -410,6 +431,11 @@ impl Login {
         }
         let enrolling = self.enrolling.as_ref()?;
         Some(Addressee { method: &enrolling.method, contact: enrolling.contact.as_ref(), proven: false })
+    }
+
+    /// Whether what is asked at the moment is answered by a key's signature.
+    pub(crate) fn is_signed(&self) -> bool {
+        self.challenge().is_some_and(|challenge| challenge.prompt.options.is_some())
     }
 
     /// What is asked at the moment.

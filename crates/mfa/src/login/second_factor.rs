@@ -1,7 +1,6 @@
 //! Answers to factors. What an answer spends is spent first, in the subject's partition; the login follows.
 
 use countersign_events::EventKind;
-use countersign_mfa_otp::normalise;
 use countersign_outbound::Channel;
 use countersign_primitives::{Id, Subject, UnixTime};
 use countersign_storage_traits::{Batch, Charge, CommitError};
@@ -11,7 +10,7 @@ use super::machine::Stage;
 use super::prepare::factor_failed;
 use super::record::{Login, Proven};
 use crate::enrolments::{Authenticator, Read, SpentBy};
-use crate::factor::{Binding, Challenge, Factor, Judged, Occasion, Verdict};
+use crate::factor::{Binding, Challenge, Factor, Judged, Occasion, Told, Verdict};
 use crate::limits::{Guess, Guesser, PASSWORD, Paid, SECTION};
 use crate::mfa::Inner;
 use crate::{Answer, Caller, LoginError, Method, Notice, StepError};
@@ -25,16 +24,23 @@ impl Inner {
     pub(super) async fn code(&self, turn: &mut Turn, answer: &Answer, caller: &Caller) -> Result<Looked, LoginError> {
         let (stage, situation) = self.settle(turn.id, &mut turn.login, None, caller, turn.now).await?;
         let (Some(situation), Some(subject)) = (situation, turn.login.subject.clone()) else {
-            return Ok(Looked::Elsewhere);
+            return match answer {
+                Answer::Webauthn { response, .. } => self.passkey(turn, response.expose(), caller).await,
+                _ => Ok(Looked::Elsewhere),
+            };
         };
+        let is_signature = matches!(answer, Answer::Webauthn { .. });
         match (stage, answer) {
-            (Stage::Ask { authenticator, .. }, Answer::Code { .. } | Answer::Poll) => {
+            (Stage::Ask { .. } | Stage::Enrol { .. }, _) if turn.login.is_signed() != is_signature => {
+                Ok(Looked::Elsewhere)
+            }
+            (Stage::Ask { authenticator, .. }, Answer::Code { .. } | Answer::Webauthn { .. } | Answer::Poll) => {
                 self.verify(turn, &subject, &situation, authenticator, answer, caller).await
             }
             (Stage::Invitation, Answer::Code { .. }) => {
                 self.invited(turn, (&subject, &situation), answer, caller).await
             }
-            (Stage::Enrol { .. }, Answer::Enrol { .. } | Answer::Poll) => {
+            (Stage::Enrol { .. }, Answer::Enrol { .. } | Answer::Webauthn { .. } | Answer::Poll) => {
                 self.confirm(turn, &subject, &situation, answer, caller).await
             }
             _ => Ok(Looked::Elsewhere),
@@ -65,20 +71,24 @@ impl Inner {
             None => self.spend(&answered, authenticator, &asked.challenge).await,
         };
         match spent {
-            Ok(Spent::Yes) => {
+            Ok(Spent::Yes(told)) => {
                 let contact = situation.enrolments.find(authenticator).and_then(|one| one.contact.as_ref());
                 self.code_came_back(&asked.challenge, (contact, true), turn.now).await?;
                 // Whoever proves two factors is the owner, and no row of failures is left.
                 paid.succeeded(self.counting(), &guesser, self.guessed(), self.now()).await?;
                 self.note_owner(turn, subject, method).await?;
-                let remember = matches!(answer, Answer::Code { remember: true, .. });
-                let one = situation.enrolments.find(authenticator).filter(|_| remember);
+                self.tell_doubts(&told, (method, subject), caller);
+                let authenticator = told.by.unwrap_or(authenticator);
+                let one = situation.enrolments.find(authenticator).filter(|_| answer.remembers());
                 if let Some(one) = one.filter(|one| self.may_remember(one, situation)) {
                     turn.login.remember = Some(one.remember());
                 }
                 match on_file.filter(|one| one.opens_only) {
                     Some(contact) => turn.login.open(contact.id),
-                    None => turn.login.prove(Proven::factor(method, turn.now, false)),
+                    None => {
+                        let set_up_here = turn.login.added == Some(authenticator);
+                        turn.login.prove(Proven::factor(method, turn.now, set_up_here).told(told.proves));
+                    }
                 }
                 turn.login.to_keep.extend(asked.challenge.gives);
                 let kind = if method.is_backup() { EventKind::RecoveryCodeUsed } else { EventKind::FactorVerified };
@@ -89,6 +99,7 @@ impl Inner {
                 Ok(Looked::On(None))
             }
             Ok(Spent::No) => self.wrong(paid, method, subject, caller).await,
+            Ok(Spent::Refused(cause)) => self.refused(cause, paid, (method, subject), caller).await,
             Ok(other) => self.not_yet(other, paid, &asked.challenge, (method, subject), caller).await,
             Err(error) => {
                 paid.refund(&*self.store, self.now()).await?; // nobody learnt anything
@@ -172,13 +183,43 @@ impl Inner {
         subject: &Subject,
         caller: &Caller,
     ) -> Result<Looked, LoginError> {
+        self.failed_factor(("wrong_code", SECTION), paid, (method, subject), caller).await?;
+        Ok(Looked::On(Some(StepError::WrongCode)))
+    }
+
+    /// What a key signed does not hold. Which check failed is told to operators alone.
+    pub(super) async fn refused(
+        &self,
+        cause: &'static str,
+        paid: Paid,
+        (method, subject): (&Method, &Subject),
+        caller: &Caller,
+    ) -> Result<Looked, LoginError> {
+        self.failed_factor((cause, "WebAuthn 3 §7"), paid, (method, subject), caller).await?;
+        Ok(Looked::Anew(StepError::NotAccepted))
+    }
+
+    async fn failed_factor(
+        &self,
+        (cause, section): (&'static str, &'static str),
+        paid: Paid,
+        (method, subject): (&Method, &Subject),
+        caller: &Caller,
+    ) -> Result<(), LoginError> {
         self.tell(EventKind::FactorFailed, Some(caller), |event| {
-            let event = event.with_subject(subject).with_method(method.name());
-            event.with_cause("wrong_code", SECTION)
+            event.with_subject(subject).with_method(method.name()).with_cause(cause, section)
         });
         let account = self.subjects.partition(subject);
-        self.failed_guess(paid, Guess::SecondFactor(method), (account, Some(subject)), caller).await?;
-        Ok(Looked::On(Some(StepError::WrongCode)))
+        self.failed_guess(paid, Guess::SecondFactor(method), (account, Some(subject)), caller).await
+    }
+
+    /// Tells what gives pause about a key that was accepted.
+    pub(super) fn tell_doubts(&self, told: &Told, (method, subject): (&Method, &Subject), caller: &Caller) {
+        for doubt in &told.doubts {
+            self.tell(EventKind::CredentialSuspected, Some(caller), |event| {
+                event.with_subject(subject).with_method(method.name()).with_cause(doubt, "WebAuthn 3 §7.2")
+            });
+        }
     }
 
     /// Judges an answer to what nobody set up. There is no record to spend it in: the challenge goes with the login's next step.
@@ -192,8 +233,9 @@ impl Inner {
         let verdict = answered.factor.verify(&at, &on_file.as_enrolled(), challenge, answered.answer).await;
         let Verdict(judged) = verdict.map_err(factor_failed(&on_file.method))?;
         Ok(match judged {
-            Judged::Right(_) => Spent::Yes,
-            Judged::Wrong => Spent::No,
+            Judged::Right(_, told) => Spent::Yes(told),
+            Judged::Wrong | Judged::Again(_) => Spent::No,
+            Judged::Refused(cause) => Spent::Refused(cause),
             Judged::Pending => Spent::Pending,
             Judged::Denied => Spent::Denied,
         })
@@ -214,17 +256,22 @@ impl Inner {
             let now = answered.turn.now;
             let read = Read::of(&*self.store, &*self.subjects, answered.subject, now).await?;
             let mut value = read.value.clone();
-            let Some(one) = value.find_mut(authenticator) else { return Ok(Spent::No) };
+            let Some(asked) = read.value.find(authenticator) else { return Ok(Spent::No) };
             let at = answered.occasion(self, authenticator, challenge);
-            let verdict = answered.factor.verify(&at, &one.as_enrolled(), challenge, answered.answer).await;
-            let Verdict(judged) = verdict.map_err(factor_failed(&one.method))?;
-            let state = match judged {
-                Judged::Right(state) => state,
-                Judged::Wrong if one.spent_by.as_ref() == Some(&spent_by) => return Ok(Spent::Yes),
-                Judged::Wrong => return Ok(Spent::No),
+            let at = Occasion { enrolments: Some(&read.value), ..at };
+            let verdict = answered.factor.verify(&at, &asked.as_enrolled(), challenge, answered.answer).await;
+            let Verdict(judged) = verdict.map_err(factor_failed(&asked.method))?;
+            let is_own = |by: Id| read.value.find(by).is_some_and(|one| one.spent_by.as_ref() == Some(&spent_by));
+            let (state, told) = match judged {
+                Judged::Right(state, told) => (state, told),
+                Judged::Again(told) if told.by.is_some_and(is_own) => return Ok(Spent::Yes(told)),
+                Judged::Wrong if is_own(authenticator) => return Ok(Spent::Yes(Told::default())),
+                Judged::Wrong | Judged::Again(_) => return Ok(Spent::No),
+                Judged::Refused(cause) => return Ok(Spent::Refused(cause)),
                 Judged::Pending => return Ok(Spent::Pending),
                 Judged::Denied => return Ok(Spent::Denied),
             };
+            let Some(one) = value.find_mut(told.by.unwrap_or(authenticator)) else { return Ok(Spent::No) };
             if let Some(state) = state {
                 one.state = state;
             }
@@ -233,7 +280,7 @@ impl Inner {
             let mut batch = Batch::new(read.key.partition, now, &*self.random)?;
             read.put(&mut batch, &value)?;
             match self.store.commit_surely(&batch).await {
-                Ok(()) => return Ok(Spent::Yes),
+                Ok(()) => return Ok(Spent::Yes(told)),
                 Err(CommitError::Conflict(_)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -250,11 +297,13 @@ pub(super) enum Admitted {
 }
 
 /// What became of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Spent {
     /// It is right, and spent.
-    Yes,
+    Yes(Told),
     No,
+    /// Wrong, for this cause; the challenge is spent with it.
+    Refused(&'static str),
     Pending,
     Denied,
 }
@@ -275,14 +324,9 @@ impl Answered<'_> {
         inner.occasion((&self.turn.login, binding), self.subject, self.name, self.turn.now)
     }
 
-    /// Who spends: this login, by this answer to this challenge. The answer is kept as a keyed hash alone.
+    /// Who spends: this login, by this answer to this challenge.
     pub(super) fn spent_by(&self, inner: &Inner, authenticator: Id, challenge: &Challenge) -> SpentBy {
-        let login = self.turn.id.0;
-        let code = normalise(self.answer.code_text().unwrap_or_default());
-        // A login that begins anew under the same id is another one.
-        let begun_at = self.turn.login.begun_at.as_millis().to_be_bytes();
-        let (authenticator, challenge) = (authenticator.as_bytes(), challenge.id.as_bytes());
-        let parts: [&[u8]; 5] = [login.as_bytes(), &begun_at, authenticator, challenge, code.expose().as_bytes()];
-        SpentBy { login, answer: inner.keys.id("answer", &parts) }
+        let login = (self.turn.id.0, self.turn.login.begun_at);
+        SpentBy::of(&inner.keys, login, (authenticator, challenge.id), self.answer.proof())
     }
 }

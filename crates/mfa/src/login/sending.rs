@@ -87,7 +87,7 @@ impl Inner {
         let binding = Binding { login: turn.id, authenticator: enrolling.id, challenge: self.random.id()? };
         let languages = situation.languages(&turn.login);
         let at = self.occasion((&turn.login, binding), subject, situation.name(subject), turn.now);
-        let at = Occasion { languages: Some(&languages), ..at };
+        let at = Occasion { languages: Some(&languages), enrolments: Some(&situation.enrolments), ..at };
         let contact = enrolling.contact.as_ref().map(Contact::to);
         let made = factor.challenge(&at, &Enrolled { state: &enrolling.state, contact }).await;
         let challenge = made.map_err(factor_failed(&enrolling.method))?.named(binding.challenge);

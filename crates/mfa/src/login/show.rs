@@ -11,7 +11,7 @@ use crate::limits::PASSWORD;
 use crate::mfa::Inner;
 use crate::step::{
     ChooseStep, CodeStep, ContactStep, Done, EnrolStep, MagicLinkStep, PasswordStep, RecoveryCodesStep, Refused,
-    RefusedReason, Step, WaitStep, Way,
+    RefusedReason, Step, WaitStep, Way, WebauthnStep,
 };
 use crate::{Caller, Challenge, Duty};
 
@@ -28,12 +28,14 @@ impl Inner {
         match stage {
             Stage::Password => Step::Password(PasswordStep {
                 login_hint: login.first_name(),
+                options: login.discovery.as_ref().and_then(|asked| asked.prompt.options.clone()),
                 or: self.first_factors.magic_link.then(|| first_way(MAGIC_LINK)).into_iter().collect(),
                 may_reset: self.may_reset(),
                 error: None,
             }),
             Stage::MagicLink => Step::MagicLink(MagicLinkStep {
                 login_hint: login.first_name(),
+                options: login.discovery.as_ref().and_then(|asked| asked.prompt.options.clone()),
                 sent: login.link_sent,
                 or: self.first_factors.password.then(|| first_way(PASSWORD)).into_iter().collect(),
                 error: None,
@@ -95,6 +97,10 @@ impl Inner {
         let label = found.and_then(|found| found.label.clone());
         let may_resend = challenge.is_some_and(Challenge::can_be_sent_again);
         let or = self.ways(situation, others);
+        let may_remember_device = found.zip(situation).is_some_and(|(one, all)| self.may_remember(one, all));
+        if let Some(options) = prompt.and_then(|prompt| prompt.options.clone()) {
+            return Step::Webauthn(WebauthnStep { method, options, may_remember_device, or, error: None });
+        }
         if let Some(wait) = prompt.and_then(|prompt| prompt.wait.clone()) {
             let (number, poll_every) = (wait.number, wait.every);
             return Step::Wait(WaitStep {
@@ -117,7 +123,7 @@ impl Inner {
             to: found.and_then(|found| found.contact.as_ref()).map(Contact::masked),
             may_resend,
             resend_in: None,
-            may_remember_device: found.zip(situation).is_some_and(|(one, situation)| self.may_remember(one, situation)),
+            may_remember_device,
             or,
             error: None,
         })
@@ -133,6 +139,7 @@ impl Inner {
             secret: enrolling.prompt.secret.clone(),
             otpauth_uri: enrolling.prompt.otpauth_uri.clone(),
             device_uri: enrolling.prompt.device_uri.clone(),
+            options: enrolling.challenge.prompt.options.clone(),
             text: enrolling.prompt.text.clone(),
             question: enrolling.challenge.prompt.text.clone(),
             digits: enrolling.challenge.prompt.digits,

@@ -295,7 +295,12 @@ impl<'a> Visit<'a> {
 pub(super) fn has_proven(answer: &Answer, step: &Step) -> bool {
     let proves = matches!(
         answer,
-        Answer::Password { .. } | Answer::MagicLink { .. } | Answer::Code { .. } | Answer::Enrol { .. } | Answer::Poll
+        Answer::Password { .. }
+            | Answer::MagicLink { .. }
+            | Answer::Code { .. }
+            | Answer::Enrol { .. }
+            | Answer::Webauthn { .. }
+            | Answer::Poll
     );
     let waits = matches!((step, answer), (Step::Wait(_) | Step::Enrol(_), Answer::Enrol { .. } | Answer::Poll));
     proves && !waits && step.error().is_none()

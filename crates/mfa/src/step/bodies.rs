@@ -3,6 +3,7 @@
 use countersign_outbound::Channel;
 use countersign_primitives::UnixTime;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::{Shown, StepError, Way};
 use crate::login::gate::INVITATION;
@@ -17,6 +18,11 @@ fn is_false(value: &bool) -> bool {
 pub struct PasswordStep {
     /// The name to begin with, where one is known.
     pub login_hint: Option<String>,
+    /// The argument of `navigator.credentials.get()` for whoever has a passkey, where one says who signs in: with
+    /// `mediation: "conditional"` beside the field of the user name, or by a button. The answer is
+    /// [`Answer::Webauthn`](crate::Answer::Webauthn).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<Value>,
     /// Other ways to begin.
     pub or: Vec<Way>,
     /// Whether a new password can be asked for by mail.
@@ -34,6 +40,11 @@ pub struct MagicLinkStep {
     pub login_hint: Option<String>,
     /// A link was asked for. Whether there is an account that it was sent to is not said.
     pub sent: bool,
+    /// The argument of `navigator.credentials.get()` for whoever has a passkey, where one says who signs in: with
+    /// `mediation: "conditional"` beside the field of the user name, or by a button. The answer is
+    /// [`Answer::Webauthn`](crate::Answer::Webauthn).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<Value>,
     /// Other ways to begin.
     pub or: Vec<Way>,
     /// What was wrong with the last answer.
@@ -105,6 +116,25 @@ impl CodeStep {
     }
 }
 
+/// A passkey or a security key is asked for.
+#[derive(Debug, Clone, Serialize)]
+pub struct WebauthnStep {
+    /// The method: `passkey` or `security_key`.
+    #[serde(rename = "type")]
+    pub method: String,
+    /// The argument of `navigator.credentials.get()`: its member `publicKey` goes through
+    /// `PublicKeyCredential.parseRequestOptionsFromJSON()`.
+    pub options: Value,
+    /// Whether the browser can be remembered with the answer, so that it is not asked for a second factor for a while.
+    #[serde(skip_serializing_if = "is_false")]
+    pub may_remember_device: bool,
+    /// Other ways.
+    pub or: Vec<Way>,
+    /// What was wrong with the last answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<StepError>,
+}
+
 /// The answer comes from elsewhere. The page asks for it by [`Answer::Poll`](crate::Answer::Poll).
 #[derive(Debug, Clone, Serialize)]
 pub struct WaitStep {
@@ -168,6 +198,10 @@ pub struct EnrolStep {
     /// The URI that a device registers by, which a QR code carries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_uri: Option<Shown>,
+    /// The argument of `navigator.credentials.create()`, for a passkey or a security key: its member `publicKey` goes through
+    /// `PublicKeyCredential.parseCreationOptionsFromJSON()`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<Value>,
     /// What the method gives the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<Shown>,

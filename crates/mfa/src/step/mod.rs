@@ -12,6 +12,7 @@ use serde::Serialize;
 
 pub use bodies::{
     ChooseStep, CodeStep, ContactStep, EnrolStep, MagicLinkStep, PasswordStep, RecoveryCodesStep, WaitStep,
+    WebauthnStep,
 };
 pub use shown::Shown;
 
@@ -32,6 +33,8 @@ pub enum Step {
     Choose(ChooseStep),
     /// A code of an authenticator.
     Code(CodeStep),
+    /// A passkey or a security key.
+    Webauthn(WebauthnStep),
     /// The answer comes from elsewhere, such as a device that was asked.
     Wait(WaitStep),
     /// Where the messages of a factor go that is being set up.
@@ -73,6 +76,9 @@ pub enum StepError {
     NotSent,
     /// Whoever was asked elsewhere said no.
     Denied,
+    /// What the passkey or security key signed; which check failed is not said. Another question stands in place of the one that it
+    /// answered.
+    NotAccepted,
     /// The link was used, is too old, or is another login's; which of them is not said.
     LinkDead,
 }
@@ -93,6 +99,7 @@ impl StepError {
             Self::Unreachable => "unreachable",
             Self::NotSent => "not_sent",
             Self::Denied => "denied",
+            Self::NotAccepted => "not_accepted",
             Self::LinkDead => "link_dead",
         }
     }
@@ -169,6 +176,7 @@ impl Step {
             Self::MagicLink(_) => "magic_link",
             Self::Choose(_) => "choose",
             Self::Code(_) => "code",
+            Self::Webauthn(_) => "webauthn",
             Self::Wait(_) => "wait",
             Self::Contact(_) => "contact",
             Self::Enrol(_) => "enrol",
@@ -186,6 +194,7 @@ impl Step {
             Self::MagicLink(step) => step.error,
             Self::Choose(step) => step.error,
             Self::Code(step) => step.error,
+            Self::Webauthn(step) => step.error,
             Self::Wait(step) => step.error,
             Self::Contact(step) => step.error,
             Self::Enrol(step) => step.error,
@@ -201,6 +210,7 @@ impl Step {
             Self::MagicLink(step) => step.error = Some(error),
             Self::Choose(step) => step.error = Some(error),
             Self::Code(step) => step.error = Some(error),
+            Self::Webauthn(step) => step.error = Some(error),
             Self::Wait(step) => step.error = Some(error),
             Self::Contact(step) => step.error = Some(error),
             Self::Enrol(step) => step.error = Some(error),

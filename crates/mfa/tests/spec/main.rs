@@ -29,6 +29,7 @@ mod mmdb;
 mod notices;
 mod on_file;
 mod one_time_codes;
+mod passkeys;
 mod policies;
 mod push;
 mod recovery_codes;

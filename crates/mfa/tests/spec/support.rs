@@ -296,6 +296,7 @@ impl Login<'_> {
             Step::Choose(step) => &step.authenticators,
             Step::Enrol(step) => &step.or,
             Step::Wait(step) => &step.or,
+            Step::Webauthn(step) => &step.or,
             other => panic!("nothing to choose: {other:?}"),
         };
         let way = ways.iter().find(|way| way.method == method).unwrap_or_else(|| panic!("no {method} in {ways:?}"));

@@ -314,8 +314,13 @@ fn stated(who: SignedIn, strength: Strength, login: &Login, view: &View<'_>) -> 
 
 /// What the login would be after proving everything that the user has.
 fn best_of_enrolled(login: &Login, view: &View<'_>) -> Option<SignedIn> {
-    let all: Vec<_> = view.ways.iter().map(|(_, method)| Proven::factor(method, view.now, false)).collect();
+    let all: Vec<_> = view.ways.iter().map(|(id, method)| proving(login, *id, method, view)).collect();
     claims(login, &all, view).map(|(who, _)| who)
+}
+
+/// What proving an authenticator adds: of one that was set up in this login no more than that did.
+fn proving(login: &Login, id: Id, method: &Method, view: &View<'_>) -> Proven {
+    Proven::factor(method, view.now, login.added == Some(id))
 }
 
 fn reaching_by_enrolment(login: &Login, view: &View<'_>, need: &Requirement) -> Vec<String> {
@@ -338,7 +343,7 @@ fn ask(login: &Login, view: &View<'_>, target: &Requirement, strength: Strength)
     let mut reaching = Vec::new();
     let mut helping = Vec::new();
     for (id, method) in &view.ways {
-        let Some((who, then)) = claims(login, &[Proven::factor(method, view.now, false)], view) else { continue };
+        let Some((who, then)) = claims(login, &[proving(login, *id, method, view)], view) else { continue };
         if target.class_met_by(&who, view.table, view.now) {
             reaching.push((*id, *method));
         }
