@@ -1,6 +1,6 @@
 //! Accessible default pages for the login and the sign-out, as plain HTML.
 //!
-//! A login shows *screens*: a name and data. These pages turn one into HTML that works without script, reads well by ear
+//! A login shows *screens*: a name and data. These pages turn one into HTML that works without script, passkeys aside, reads well by ear
 //! and on a phone, follows the system's dark mode, and loads nothing from anywhere. [`Pages`] plugs into the login of
 //! `countersign-mfa` as its `Presenter`; it knows the screens' names and nothing of the protocol.
 //!
@@ -29,7 +29,8 @@
 //! | `password` | `username`, `password` |
 //! | `choose` | `authenticator`: a button for each authenticator |
 //! | `code` | `code`, and `remember_device` where offered |
-//! | `enrol` | `code` |
+//! | `webauthn` | `response`, filled by the script; and `remember_device` where offered |
+//! | `enrol` | `code`; of passkeys and security keys `response` with `answer` `webauthn` |
 //! | `recovery_codes` | none |
 //! | `consent` | `decision`: `allow` or `deny` |
 //! | `magic_link` | `username` with `answer` `send_link`; at an opened link `link` with `answer` `magic_link` |
@@ -41,7 +42,8 @@
 //!
 //! # The content security policy
 //!
-//! There is no script and no style attribute. The one style sheet stands in the page and is admitted by its hash, so no
+//! There is no style attribute, and one script, on pages that ask for a passkey or a security key: browsers give these to scripts alone.
+//! Without it the pages say so and offer the other ways. Script and style sheet stand in the page and are admitted by their hashes, so no
 //! nonce is needed and a page may be cached or compared byte by byte: send [`Pages::content_security_policy`] with every
 //! page. A template of the host's own lives under the same policy.
 //!

@@ -14,16 +14,17 @@ use minijinja::{AutoEscape, Environment};
 use crate::PagesError;
 use crate::colour::Colour;
 use crate::samples::sample;
-use crate::style::Style;
+use crate::style::{Style, hash_of};
 use crate::texts::{Catalogue, Language, filled};
 use crate::view;
 
 /// The pages that a host may replace: the frame around all of them, and each screen.
-pub(crate) const NAMES: [&str; 24] = [
+pub(crate) const NAMES: [&str; 25] = [
     "base",
     "password",
     "choose",
     "code",
+    "webauthn",
     "wait",
     "contact",
     "enrol",
@@ -49,6 +50,9 @@ pub(crate) const NAMES: [&str; 24] = [
 /// What is shown when nothing else can be.
 const LAST_RESORT: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Error</title></head>\
 <body><main><h1>This page cannot be shown</h1><p role=\"alert\">Go back to the application and try again.</p></main></body></html>\n";
+
+/// What has the browser ask for a passkey or a security key, on the pages that have something to ask.
+pub(crate) const SCRIPT: &str = include_str!("../templates/webauthn.js");
 
 /// A logo stands in every page, so it is kept small.
 const LARGEST_LOGO: usize = 64 * 1024;
@@ -156,11 +160,11 @@ impl Pages {
     }
 
     /// Replaces one page by a template of the host's own (minijinja), at run time. `name` is a screen (`password`,
-    /// `choose`, `code`, `enrol`, `recovery_codes`, `consent`, `refused`, `logout`, `signed_out`, `still_signed_in`, `magic_link`,
+    /// `choose`, `code`, `webauthn`, `enrol`, `recovery_codes`, `consent`, `refused`, `logout`, `signed_out`, `still_signed_in`, `magic_link`,
     /// `password_forgot`, `password_reset`, `password_change`, `verify_email`) or `base`, the
     /// frame around them.
     ///
-    /// The template sees the screen's data and `brand`, `logo`, `style`, `lang`, `direction`, and the function `t(key)`
+    /// The template sees the screen's data and `brand`, `logo`, `style`, `script`, `lang`, `direction`, and the function `t(key)`
     /// for texts; it may `{% extends "base.html" %}` and include `hidden.html`, `error.html`, `client.html`,
     /// `others.html`. Everything it prints is escaped. It is tried with sample data here. Should it fail on real data
     /// later, the default page is shown and the failure is logged.
@@ -204,15 +208,17 @@ impl Pages {
     }
 
     /// The `Content-Security-Policy` that these pages are made for (Content Security Policy Level 3). It admits their one
-    /// style sheet by its hash and pictures that stand in the page: no script, no frame, nothing from elsewhere.
+    /// style sheet and their one script by their hashes, and pictures that stand in the page: no other script, no frame, nothing from
+    /// elsewhere.
     ///
     /// `form-action` is left out: a browser applies it to redirects too, and a login's last form is answered by a redirect
     /// to the client.
     #[must_use]
     pub fn content_security_policy(&self) -> String {
         format!(
-            "default-src 'none'; style-src '{}'; img-src data:; base-uri 'none'; frame-ancestors 'none'",
-            self.style_hash()
+            "default-src 'none'; style-src '{}'; script-src '{}'; img-src data:; base-uri 'none'; frame-ancestors 'none'",
+            self.style_hash(),
+            hash_of(SCRIPT)
         )
     }
 
@@ -258,6 +264,7 @@ impl Pages {
         let qr = context.get("qr").and_then(Value::as_str).map(safe);
         context.insert("qr".to_owned(), qr.into());
         context.insert("style".to_owned(), safe(self.style.sheet()));
+        context.insert("script".to_owned(), safe(SCRIPT));
         context.insert("brand".to_owned(), self.brand.as_str().into());
         context.insert("logo".to_owned(), self.logo.as_deref().into());
         context.insert("lang".to_owned(), language.name.into());
@@ -328,6 +335,10 @@ fn built_in(name: &str) -> Option<&'static str> {
         "code.html" => include_str!("../templates/code.html"),
         "enrol_form.html" => include_str!("../templates/enrol_form.html"),
         "wait.html" => include_str!("../templates/wait.html"),
+        "webauthn.html" => include_str!("../templates/webauthn.html"),
+        "webauthn_form.html" => include_str!("../templates/webauthn_form.html"),
+        "webauthn_hidden.html" => include_str!("../templates/webauthn_hidden.html"),
+        "webauthn_texts.html" => include_str!("../templates/webauthn_texts.html"),
         "contact.html" => include_str!("../templates/contact.html"),
         "enrol.html" => include_str!("../templates/enrol.html"),
         "recovery_codes.html" => include_str!("../templates/recovery_codes.html"),

@@ -21,6 +21,11 @@ pub(crate) struct Style {
     hash: String,
 }
 
+/// The hash of what stands in a page, as a policy's source (Content Security Policy Level 3 §2.3.1).
+pub(crate) fn hash_of(text: &str) -> String {
+    format!("sha256-{}", STANDARD.encode(digest(&SHA256, text.as_bytes())))
+}
+
 impl Default for Style {
     fn default() -> Self {
         Self::of(String::new(), String::new())
@@ -30,7 +35,7 @@ impl Default for Style {
 impl Style {
     fn of(accent: String, added: String) -> Self {
         let sheet = format!("{SHEET}{accent}{added}");
-        let hash = format!("sha256-{}", STANDARD.encode(digest(&SHA256, sheet.as_bytes())));
+        let hash = hash_of(&sheet);
         Self { accent, added, sheet, hash }
     }
 

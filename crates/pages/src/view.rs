@@ -34,7 +34,13 @@ pub(crate) fn context(step: &str, data: &Value, language: Language<'_>) -> Optio
     view.insert("error".into(), error(data, language));
     view.insert("others".into(), ways(&data["or"], language));
     view.insert("authenticators".into(), ways(&data["authenticators"], language));
-    view.insert("kind".into(), kind(&data["type"]).into());
+    let kind = kind(&data["type"]);
+    view.insert("kind".into(), kind.into());
+    let own = ["totp", "delivered", "push", "passkey", "security_key"].contains(&kind);
+    view.insert("family".into(), if own { kind } else { "other" }.into());
+    let options = data["options"].as_object().filter(|options| options.contains_key("publicKey"));
+    view.insert("options".into(), options.map(|_| data["options"].to_string()).into());
+    view.insert("ceremony".into(), if step == "enrol" { "create" } else { "get" }.into());
     let channel = data["channel"].as_str().filter(|channel| matches!(*channel, "voice" | "email"));
     view.insert("channel".into(), channel.unwrap_or("sms").into());
     view.insert("refresh".into(), refresh(data).into());
@@ -82,6 +88,8 @@ fn kind(method: &Value) -> &'static str {
         Some("totp") => "totp",
         Some("hotp") => "hotp",
         Some("push") => "push",
+        Some("passkey") => "passkey",
+        Some("security_key") => "security_key",
         Some("recovery_code") => "recovery_code",
         Some("invitation") => "invitation",
         Some("sms" | "email" | "voice") => "delivered",

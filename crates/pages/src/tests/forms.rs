@@ -5,10 +5,11 @@ use serde_json::json;
 use super::html::Page;
 use super::{SCREENS, page, recovery_code};
 
-const FORMS: [&str; 14] = [
+const FORMS: [&str; 15] = [
     "password",
     "choose",
     "code",
+    "webauthn",
     "wait",
     "contact",
     "enrol",
@@ -45,7 +46,7 @@ fn every_form_posts_its_step_and_the_anti_forgery_value() {
 
 #[test]
 fn the_first_submit_button_means_yes_and_other_ways_come_after_it() {
-    for screen in ["password", "code", "enrol"] {
+    for screen in ["password", "code", "webauthn", "enrol"] {
         let page = page(screen, &[("or", recovery_code())]);
         assert_eq!(submit_buttons(&page), [("", ""), ("other", "recovery_code|1")], "{screen}");
         let other = page.all("button")[1].clone();

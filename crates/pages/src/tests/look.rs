@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
-use super::{SCREENS, page_of};
+use super::{SCREENS, page, page_of};
 use crate::samples::sample;
 use crate::{Pages, PagesError};
 
@@ -25,10 +25,15 @@ fn csp3_the_policy_admits_the_style_of_every_page_by_its_hash() {
 }
 
 #[test]
-fn csp3_the_policy_allows_no_script_and_no_frame() {
+fn csp3_the_policy_allows_the_one_script_by_its_hash_and_no_frame() {
     let policy = Pages::new("Example").content_security_policy();
+    let asking = page("webauthn", &[]);
+    let script = &asking.one("script").text;
+    let hash = format!("sha256-{}", STANDARD.encode(digest(&SHA256, script.as_bytes())));
+    assert!(policy.contains(&format!("script-src '{hash}';")), "{policy}");
+    assert!(page("password", &[]).all("script").is_empty(), "where there is nothing to ask there is no script");
     assert!(policy.starts_with("default-src 'none';") && policy.contains("frame-ancestors 'none'"));
-    assert!(!policy.contains("script-src") && !policy.contains("unsafe") && !policy.contains("form-action"));
+    assert!(!policy.contains("unsafe") && !policy.contains("form-action"));
 }
 
 #[test]

@@ -12,9 +12,10 @@ use crate::Pages;
 use crate::samples::sample;
 use html::Page;
 
-const SCREENS: [&str; 23] = [
+const SCREENS: [&str; 24] = [
     "password",
     "choose",
+    "webauthn",
     "wait",
     "contact",
     "code",

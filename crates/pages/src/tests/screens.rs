@@ -277,3 +277,40 @@ fn promise_5_the_signed_out_screen_links_to_the_web_or_an_application_and_runs_n
     assert!(page("still_signed_in", &[]).by_id("return").is_some());
     assert!(page("signed_out", &[]).all("form").is_empty());
 }
+
+#[test]
+fn a_passkey_is_asked_for_by_the_script_and_the_page_says_what_to_do_without() {
+    let page = page("webauthn", &[]);
+    let form = page.by_id("webauthn-form").unwrap();
+    assert_eq!(form.attribute("data-ceremony"), "get");
+    assert!(form.attribute("data-options").contains("example.com"));
+    assert_eq!(page.input("response").attribute("type"), "hidden");
+    assert!(page.by_id("use-key").unwrap().has("hidden"), "no button that does nothing");
+    assert!(page.by_id("no-script").unwrap().text.contains("JavaScript"));
+    assert!(page.by_id("webauthn-failed").unwrap().has("hidden") && page.by_id("remember_device").is_some());
+    assert_eq!(page.all("button").last().unwrap().text, "Use a recovery code");
+}
+
+#[test]
+fn a_passkey_signs_in_from_the_password_page_where_the_script_says_so() {
+    let options = ("options", json!({"publicKey": {"rpId": "example.com"}}));
+    let page = page("password", &[options]);
+    assert_eq!(page.input("username").attribute("autocomplete"), "username webauthn");
+    assert!(page.by_id("webauthn-form").unwrap().has("hidden") && page.by_id("password-form").is_some());
+    let plain = super::page("password", &[]);
+    assert_eq!(plain.input("username").attribute("autocomplete"), "username");
+    assert!(plain.by_id("webauthn-form").is_none());
+}
+
+#[test]
+fn a_passkey_is_set_up_without_anything_to_type() {
+    let options = ("options", json!({"publicKey": {"rp": {"id": "example.com"}}}));
+    for (method, title) in [("passkey", "Set up a passkey"), ("security_key", "Set up a security key")] {
+        let own = [("type", json!(method)), ("otpauth_uri", json!(null)), ("secret", json!(null)), options.clone()];
+        let page = page("enrol", &own);
+        assert_eq!(page.one("h1").text, title);
+        assert_eq!(page.by_id("webauthn-form").unwrap().attribute("data-ceremony"), "create");
+        assert_eq!(page.input("answer").attribute("value"), "webauthn");
+        assert!(page.by_id("code").is_none());
+    }
+}
