@@ -12,8 +12,8 @@ use bytes::Bytes;
 use countersign_accounts::Accounts;
 use countersign_mfa::oauth::MfaApi;
 use countersign_mfa::{
-    AuthenticatorMetadata, Factor, FirstMethods, Limits, LoginHook, MessageBudget, MessageTexts, Mfa, PasswordCost,
-    PasswordPolicy, Policy, Presenter, Push, StoredAccounts,
+    AuthenticatorMetadata, FirstMethods, Limits, LoginHook, MessageBudget, MessageTexts, Mfa, PasswordCost,
+    PasswordPolicy, PluggedFactor, Policy, Presenter, Push, StoredAccounts,
 };
 use countersign_oauth_core::ServerBuilder as CoreBuilder;
 use countersign_oidc::{Logout, Oidc};
@@ -128,7 +128,7 @@ pub struct ServerBuilder {
     core: CoreBuilder,
     oidc: Oidc,
     users: Users,
-    factors: Vec<Box<dyn Factor>>,
+    factors: Vec<PluggedFactor>,
     push: Option<Push>,
     metadata: Option<AuthenticatorMetadata>,
     senders: Vec<(Channel, Box<dyn MessageSender>)>,

@@ -7,7 +7,7 @@ use countersign_accounts::Accounts;
 use countersign_events::EventSink;
 use countersign_mfa::oauth::MfaApi;
 use countersign_mfa::{
-    AuthenticatorMetadata, Factor, FirstMethod, Limits, LoginHook, MessageBudget, MessageTexts, PasswordCost,
+    AuthenticatorMetadata, FirstMethod, IntoFactor, Limits, LoginHook, MessageBudget, MessageTexts, PasswordCost,
     PasswordPolicy, Policy, Presenter, Push,
 };
 use countersign_oauth_core::{Client, Clients, Extension, Grant, Preset, Registration, Resource, Scope};
@@ -183,8 +183,8 @@ impl ServerBuilder {
 
     /// A factor beside the password. Recovery codes come with the first.
     #[must_use]
-    pub fn factor(mut self, factor: impl Factor + 'static) -> Self {
-        self.factors.push(Box::new(factor));
+    pub fn factor(mut self, factor: impl IntoFactor) -> Self {
+        self.factors.push(factor.into_factor());
         self
     }
 
