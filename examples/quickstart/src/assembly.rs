@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use countersign::mfa::oauth::MfaApi;
 use countersign::mfa::{
-    EmailCodes, FirstEnrolment, FirstMethod, Hotp, Limits, MessageBudget, MessageTexts, MessageTextsError, Policy,
-    Push, SmsCodes, Totp, VoiceCodes,
+    EmailCodes, FirstEnrolment, FirstMethod, Hotp, Limits, MessageBudget, MessageTexts, MessageTextsError, Passkeys,
+    Policy, Push, SecurityKeys, SmsCodes, Totp, VoiceCodes,
 };
 use countersign::outbound::Channel;
 use countersign::pages::Pages;
@@ -130,7 +130,15 @@ fn demo(builder: ServerBuilder, origin: &str, (carriers, phone): (&Carriers, Pho
         .factor(Totp::new(BRAND))
         .factor(SmsCodes::new(carriers.of(Channel::Sms)))
         .factor(EmailCodes::new(carriers.of(Channel::Email)))
-        .factor(VoiceCodes::new(carriers.of(Channel::Voice)))
+        .factor(VoiceCodes::new(carriers.of(Channel::Voice)));
+    let builder = match host(origin) {
+        // Keys are for a name, and not for an address.
+        host if host.contains(|letter: char| letter.is_ascii_alphabetic()) && !host.starts_with('[') => {
+            builder.factor(Passkeys::new(host)).factor(SecurityKeys::new(host))
+        }
+        _ => builder,
+    };
+    let builder = builder
         .push(push(phone))
         .sender(Channel::Email, carriers.of(Channel::Email))
         .first_factors([FirstMethod::Password, FirstMethod::MagicLink])
@@ -153,6 +161,13 @@ fn demo(builder: ServerBuilder, origin: &str, (carriers, phone): (&Carriers, Pho
             client.preset(Preset::legacy()).consent(ConsentRule::Implied)
         });
     (builder, vec![Offer::PLAIN, Offer::MFA, Offer::PAYMENTS])
+}
+
+/// The host in an origin.
+fn host(origin: &str) -> &str {
+    let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
+    let end = if authority.starts_with('[') { authority.find(']').map(|at| at + 1) } else { authority.find(':') };
+    authority.get(..end.unwrap_or(authority.len())).unwrap_or(authority)
 }
 
 /// A client that shows a login of its own: passwords, and second factors by the MFA API.
@@ -198,6 +213,12 @@ fn configured(
     (carriers, phone): (&Carriers, Phone),
 ) -> (ServerBuilder, Vec<Offer>) {
     let Some(file) = &settings.file else { return (builder, Vec::new()) };
+    if let Some(passkeys) = file.mfa.passkeys(host(origin)) {
+        builder = builder.factor(passkeys);
+    }
+    if let Some(keys) = file.mfa.security_keys(host(origin)) {
+        builder = builder.factor(keys);
+    }
     if file.mfa.has_totp() {
         builder = builder.factor(Totp::new(BRAND));
     }

@@ -45,7 +45,6 @@ const MEMBERS: &[&str] = &[
 /// Values that a later version knows, of members that this one reads.
 const VALUES: &[(&str, &[&str])] = &[
     ("client.preset", &["fapi2", "mcp"]),
-    ("mfa.factors", &["passkey", "security_key"]),
     (
         "client.grant_types",
         &[

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use countersign::mfa::risk::RiskPolicy;
 use countersign::mfa::{
-    AuthenticatorMetadata, Budget, CodeAlphabet, CodeFormat, FirstEnrolment, FirstMethod, Policy, Push, PushLimits,
+    AuthenticatorMetadata, Budget, CodeAlphabet, CodeFormat, FirstEnrolment, FirstMethod, Passkeys, Policy, Push,
+    PushLimits, SecurityKeys,
 };
 use countersign::{Acr, AcrClass, AcrTable};
 use serde::de::Error as _;
@@ -39,6 +40,7 @@ pub struct MfaEntry {
     email: ChannelEntry,
     voice: ChannelEntry,
     push: PushEntry,
+    webauthn: WebauthnEntry,
     risk: Option<Spanned<RiskEntry>>,
     metadata: Option<MetadataEntry>,
     /// Whose metadata it is, once the files that it rests on were read.
@@ -78,6 +80,14 @@ impl PushEntry {
             None => push,
         }
     }
+}
+
+/// Where passkeys and security keys may be used.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WebauthnEntry {
+    rp_id: Option<String>,
+    related_origins: Vec<String>,
 }
 
 impl MfaEntry {
@@ -142,13 +152,31 @@ impl MfaEntry {
 
     /// Push as the file wants it, if users may have it.
     pub(crate) fn push(&self, push: Push) -> Option<Push> {
-        let factors = self.factors.as_ref()?.get_ref();
-        factors.contains(&FactorName::Push).then(|| self.push.apply(push))
+        self.has(FactorName::Push).then(|| self.push.apply(push))
+    }
+
+    /// Passkeys, if users may have them; by default for the issuer's host.
+    pub(crate) fn passkeys(&self, host: &str) -> Option<Passkeys> {
+        let passkeys = || Passkeys::new(self.webauthn.rp_id.as_deref().unwrap_or(host));
+        let related = |passkeys: Passkeys, origin: &String| passkeys.related_origin(origin);
+        self.has(FactorName::Passkey).then(|| self.webauthn.related_origins.iter().fold(passkeys(), related))
+    }
+
+    /// The same of security keys.
+    pub(crate) fn security_keys(&self, host: &str) -> Option<SecurityKeys> {
+        let keys = || SecurityKeys::new(self.webauthn.rp_id.as_deref().unwrap_or(host));
+        let related = |keys: SecurityKeys, origin: &String| keys.related_origin(origin);
+        self.has(FactorName::SecurityKey).then(|| self.webauthn.related_origins.iter().fold(keys(), related))
+    }
+
+    /// Whether the file names a factor.
+    fn has(&self, factor: FactorName) -> bool {
+        self.factors.as_ref().is_some_and(|factors| factors.get_ref().contains(&factor))
     }
 
     /// Whether users may have a token with a button.
     pub(crate) fn has_hotp(&self) -> bool {
-        self.factors.as_ref().is_some_and(|factors| factors.get_ref().contains(&FactorName::Hotp))
+        self.has(FactorName::Hotp)
     }
 
     /// How codes by SMS look, where users may have them.
@@ -167,8 +195,7 @@ impl MfaEntry {
     }
 
     fn delivered(&self, factor: FactorName, channel: &ChannelEntry) -> Option<CodeLook> {
-        let named = self.factors.as_ref().is_some_and(|factors| factors.get_ref().contains(&factor));
-        named.then(|| channel.code.look(&self.code))
+        self.has(factor).then(|| channel.code.look(&self.code))
     }
 
     /// Reads what the table needs of other files, and looks for what has no sense: a risk that nothing comes of, recovery codes without a
@@ -241,6 +268,8 @@ impl From<StrengthName> for u8 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FactorName {
+    Passkey,
+    SecurityKey,
     Totp,
     Hotp,
     Sms,

@@ -131,7 +131,6 @@ fn what_comes_later_is_told_with_its_line() {
         ("[[client]]\nclient_id = \"x\"\njwks_uri = \"https://x\"\n", 3, "client.jwks_uri "),
         ("[[client]]\nclient_id = \"x\"\n[[client]]\nclient_id = \"y\"\njwks_uri = \"x\"\n", 5, "client.jwks_uri "),
         ("client = [{ client_id = \"x\",\n preset = \"fapi2\" }]\n", 2, "client.preset = \"fapi2\""),
-        ("[mfa]\nfactors = [\"totp\",\n \"passkey\"]\n", 3, "mfa.factors = \"passkey\""),
         ("[lifetimes]\ndevice_code = \"10m\"\n", 2, "lifetimes.device_code "),
         ("[[client]]\nclient_id = \"x\"\ngrant_types = [\"implicit\"]\n", 3, "client.grant_types = \"implicit\""),
     ] {
@@ -180,6 +179,10 @@ fn recovery_codes_come_with_a_factor() {
     assert!(error("[mfa]\nfactors = [\"totp\"]").contains("name both"));
     assert!(parse("[mfa]\nfactors = [\"hotp\", \"recovery_code\"]").unwrap().mfa.has_hotp());
     assert!(!parse("[mfa]\nfactors = []").unwrap().mfa.has_totp());
+    let keys = "[mfa]\nfactors = [\"passkey\", \"recovery_code\"]\nwebauthn = { rp_id = \"example.com\" }\n";
+    let keys = parse(keys).unwrap().mfa;
+    assert!(keys.passkeys("id.example.com").is_some() && keys.security_keys("id.example.com").is_none());
+    assert!(error("[mfa]\nwebauthn = { rpid = \"x\" }\n").starts_with("demo.toml, line 2: "));
 }
 
 #[test]
