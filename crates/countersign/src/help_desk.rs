@@ -1,12 +1,30 @@
 //! What a help desk does for a user, once it has made sure who is asking.
 
-use countersign_mfa::AuthenticatorsError;
+use countersign_mfa::oauth::HelpDesk;
+use countersign_mfa::{AuthenticatorsError, Operator};
 use countersign_oauth_core::{Cause, Refusal};
 use countersign_primitives::Subject;
 
 use crate::Server;
 
 impl Server {
+    /// Looks after users in the name of an operator: each call is told as an event that names him, and users hear of what concerns
+    /// them. None for a server without a login of its own.
+    ///
+    /// ```
+    /// # use countersign::mfa::Operator;
+    /// # async fn example(server: countersign::Server) -> Result<(), Box<dyn std::error::Error>> {
+    /// if let Some(desk) = server.help_desk(Operator::host("support ticket 7")) {
+    ///     desk.reset_factors(&"u-1".into()).await?;
+    ///     desk.require_factor(&"u-1".into(), true).await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn help_desk(&self, by: Operator) -> Option<HelpDesk> {
+        self.mfa().map(|mfa| HelpDesk::new(self, mfa, by))
+    }
+
     /// Forgets the guesses at an account ([`Mfa::unlock_subject`](countersign_mfa::Mfa::unlock_subject)). Nothing is ended and
     /// nothing is granted: the owner may try again. A server without a login of its own counts no guesses.
     ///

@@ -45,6 +45,10 @@ impl ServerBuilder {
             Some(api) => login.mfa_api(api),
             None => login,
         };
+        let login = match self.admin_api.take() {
+            Some(api) => login.admin_api(api),
+            None => login,
+        };
         let oidc = if self.logout_by_host {
             self.oidc.logout_by_host()
         } else {

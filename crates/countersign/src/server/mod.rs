@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_accounts::Accounts;
-use countersign_mfa::oauth::MfaApi;
+use countersign_mfa::oauth::{AdminApi, MfaApi};
 use countersign_mfa::{
     AuthenticatorMetadata, FirstMethods, Limits, LoginHook, MessageBudget, MessageTexts, Mfa, PasswordCost,
     PasswordPolicy, PluggedFactor, Policy, Presenter, Push, StoredAccounts,
@@ -76,6 +76,7 @@ impl Server {
             logout_by_host: false,
             pool: None,
             mfa_api: None,
+            admin_api: None,
             required: Vec::new(),
         }
     }
@@ -148,6 +149,7 @@ pub struct ServerBuilder {
     logout_by_host: bool,
     pool: Option<Arc<dyn WorkPool>>,
     mfa_api: Option<MfaApi>,
+    admin_api: Option<AdminApi>,
     /// What is required where, to be compared with what the factors reach.
     required: Vec<(String, Requirement)>,
 }

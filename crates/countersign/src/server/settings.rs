@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_accounts::Accounts;
 use countersign_events::EventSink;
-use countersign_mfa::oauth::MfaApi;
+use countersign_mfa::oauth::{AdminApi, MfaApi};
 use countersign_mfa::{
     AuthenticatorMetadata, FirstMethod, IntoFactor, Limits, LoginHook, MessageBudget, MessageTexts, PasswordCost,
     PasswordPolicy, Policy, Presenter, Push,
@@ -282,6 +282,15 @@ impl ServerBuilder {
     #[must_use]
     pub fn mfa_api(mut self, api: MfaApi) -> Self {
         self.mfa_api = Some(api);
+        self
+    }
+
+    /// Serves the admin API: factors, policies and users by plain calls, for administrators who have proven a second factor. Off by
+    /// default.
+    #[must_use]
+    pub fn admin_api(mut self, api: AdminApi) -> Self {
+        self.required.extend(api.required());
+        self.admin_api = Some(api);
         self
     }
 

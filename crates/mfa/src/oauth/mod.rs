@@ -6,6 +6,7 @@
 //! its own beside it.
 
 mod account;
+mod admin;
 mod api;
 mod authorize;
 mod cookies;
@@ -22,13 +23,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use countersign_oauth_core::{
     At, AuthorizationRequest, Cause, Client, Config, EndReason, Ended, Extension, Gathered, Grant, Hook, Issuer,
-    Params, Refusal, Resource, Route, Scope, Server, Unmet, Wanted,
+    Issuing, Params, Refusal, Resource, Route, Scope, Server, Unmet, Wanted,
 };
 use countersign_primitives::{Remembered, Requirement, SignedIn, Subject, UnixTime};
 use countersign_storage_traits::Batch;
 use http::Method;
 use serde_json::{Map, Value};
 
+pub use admin::AdminApi;
 pub use api::MfaApi;
 pub use help_desk::{HelpDesk, HelpDeskError};
 
@@ -45,6 +47,7 @@ pub struct Login {
     login_page: Option<String>,
     has_account_pages: bool,
     api: Option<MfaApi>,
+    admin: Option<AdminApi>,
 }
 
 impl fmt::Debug for Login {
@@ -57,7 +60,7 @@ impl Login {
     /// Logins by this engine. It must stand on the server's own sealed store, and on its subjects.
     #[must_use]
     pub fn new(mfa: Mfa) -> Self {
-        Self { mfa, presenter: None, login_page: None, has_account_pages: true, api: None }
+        Self { mfa, presenter: None, login_page: None, has_account_pages: true, api: None, admin: None }
     }
 
     /// Makes pages of the steps.
@@ -90,6 +93,13 @@ impl Login {
     #[must_use]
     pub fn mfa_api(mut self, api: MfaApi) -> Self {
         self.api = Some(api);
+        self
+    }
+
+    /// Serves the admin API too: factors, policies and users by plain calls, for administrators.
+    #[must_use]
+    pub fn admin_api(mut self, api: AdminApi) -> Self {
+        self.admin = Some(api);
         self
     }
 
@@ -133,10 +143,12 @@ impl Extension for Login {
     }
 
     fn hooks(&self) -> &'static [Hook] {
-        if self.api.is_some() {
-            &[Hook::Demand, Hook::Vouch, Hook::Ended, Hook::Work, Hook::Validate, Hook::Unmet]
-        } else {
-            &[Hook::Demand, Hook::Vouch, Hook::Ended, Hook::Work]
+        use Hook::{Admit, Demand, Ended, Unmet, Validate, Vouch, Work};
+        match (self.api.is_some(), self.admin.is_some()) {
+            (false, false) => &[Demand, Vouch, Ended, Work],
+            (true, false) => &[Demand, Vouch, Ended, Work, Validate, Unmet],
+            (false, true) => &[Demand, Vouch, Ended, Work, Admit],
+            (true, true) => &[Demand, Vouch, Ended, Work, Validate, Unmet, Admit],
         }
     }
 
@@ -145,11 +157,17 @@ impl Extension for Login {
     }
 
     fn scopes(&self) -> Vec<Scope> {
-        if self.api.is_some() { MfaApi::scopes() } else { Vec::new() }
+        let mut scopes = if self.api.is_some() { MfaApi::scopes() } else { Vec::new() };
+        scopes.extend(self.admin.iter().flat_map(AdminApi::scopes));
+        scopes
     }
 
     fn resources(&self, issuer: &Issuer) -> Vec<Resource> {
-        if self.api.is_some() { MfaApi::resources(issuer) } else { Vec::new() }
+        let mut resources = if self.api.is_some() { MfaApi::resources(issuer) } else { Vec::new() };
+        if self.admin.is_some() {
+            resources.extend(AdminApi::resources(issuer));
+        }
+        resources
     }
 
     fn client_members(&self) -> &'static [&'static str] {
@@ -162,6 +180,14 @@ impl Extension for Login {
 
     async fn validate(&self, at: &At<'_>, _: &Params, request: &mut AuthorizationRequest) -> Result<(), Refusal> {
         if self.api.is_some() { MfaApi::validate(at, request) } else { Ok(()) }
+    }
+
+    /// Scopes of administration are for administrators alone.
+    async fn admit(&self, at: &At<'_>, issuing: &Issuing<'_>) -> Result<(), Refusal> {
+        match &self.admin {
+            Some(api) => api.admit(at, issuing).await,
+            None => Ok(()),
+        }
     }
 
     async fn unmet(&self, at: &At<'_>, unmet: &Unmet<'_>) -> Result<Option<Refusal>, Refusal> {
@@ -187,6 +213,9 @@ impl Extension for Login {
         }
         if self.api.is_some() {
             routes.extend(MfaApi::routes(&shared));
+        }
+        if self.admin.is_some() {
+            routes.extend(AdminApi::routes(&shared));
         }
         routes
     }

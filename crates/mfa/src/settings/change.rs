@@ -125,19 +125,23 @@ impl RunTimeSettings {
         seen: Option<SettingsVersion>,
         policies: &[GeneralPolicy],
     ) -> Result<(Settings, SettingsVersion), SettingsError> {
-        let built_in = |policy: &&GeneralPolicy| self.0.0.has_built_in(**policy);
-        if let Some(missing) = GeneralPolicy::ALL.iter().filter(built_in).find(|policy| !policies.contains(policy)) {
-            return Err(SettingsError::BelowFloor { what: format!("policy {:?}", missing.name()) });
-        }
-        self.change(by, seen, |settings| {
-            for policy in GeneralPolicy::ALL {
-                if policies.contains(policy) && !built_in(&policy) {
-                    settings.add_policy(*policy);
-                } else {
-                    settings.remove_policy(*policy);
+        self.try_change(by, seen, |settings| self.put_policies(settings, policies)).await
+    }
+
+    /// The same, within a change of more.
+    ///
+    /// # Errors
+    /// [`SettingsError::BelowFloor`] where one is missing that the code has.
+    pub fn put_policies(&self, settings: &mut Settings, policies: &[GeneralPolicy]) -> Result<(), SettingsError> {
+        for policy in GeneralPolicy::ALL {
+            match (self.0.0.has_built_in(*policy), policies.contains(policy)) {
+                (true, false) => {
+                    return Err(SettingsError::BelowFloor { what: format!("policy {:?}", policy.name()) });
                 }
+                (false, true) => settings.add_policy(*policy),
+                (true, true) | (false, false) => settings.remove_policy(*policy),
             }
-        })
-        .await
+        }
+        Ok(())
     }
 }

@@ -39,7 +39,7 @@ pub(super) async fn access(server: &Server, token: &str, scope: &str) -> Result<
 }
 
 /// The token in the header (RFC 6750 §2.1); the body is JSON.
-pub(super) fn token(parts: &Parts) -> Result<String, Refusal> {
+pub(in crate::oauth) fn token(parts: &Parts) -> Result<String, Refusal> {
     let mut lines = parts.headers.get_all(header::AUTHORIZATION).iter();
     let Some(line) = lines.next() else { return Err(Cause::MissingToken.into()) };
     let token = line.to_str().ok().and_then(|line| line.split_once(' '));

@@ -25,6 +25,8 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub(super) use bearer::token as bearer_token;
+
 use super::Login;
 use crate::push::PUSH;
 
