@@ -419,8 +419,7 @@ impl Inner {
         }
         let view = self.view(login, situation.as_ref(), now);
         let (stage, may_skip) = (machine::next(login, &view), machine::may_skip(login, &view));
-        let may_remember =
-            self.policy.remembers_devices().is_some() && machine::must(login, &view).can_be_remembered(&self.table);
+        let may_remember = self.policy.remembers_devices().is_some() && machine::can_be_remembered(login, &view);
         if let Some(situation) = &mut situation {
             situation.may_skip = may_skip;
             situation.may_remember = may_remember;

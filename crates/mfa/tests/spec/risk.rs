@@ -222,6 +222,31 @@ async fn promise_8_a_spoofed_user_agent_makes_no_device_known() {
 }
 
 #[tokio::test]
+async fn m34_a_browser_that_answered_a_doubt_may_be_remembered_and_answers_no_other() {
+    let policy = Policy::always().first_enrolment(FirstEnrolment::ThisLogin).remember_device(Policy::REMEMBERED);
+    let policy = policy.risk(RiskPolicy::new().places(Map::default()));
+    let bench = Bench::with(|builder| builder.policy(policy)).await;
+    let (secret, _) = at_home(&bench).await;
+    let offers = |login: &Login<'_>| matches!(&login.step, Step::Code(step) if step.may_remember_device);
+
+    let mut second = login(&bench, HOME, &BrowserMarks::default()).await;
+    assert!(offers(&second), "a new browser: {:?}", second.step);
+    second.answer(&Answer::Code { code: bench.code(&secret).into(), remember: true }).await;
+    let marks = second.done().marks.clone();
+    assert!(login(&bench, HOME, &marks).await.is_done(), "what everybody is asked for, it stands in for");
+
+    // Two countries an hour apart: most likely somebody else, who shall not be spared from now on.
+    bench.clock.advance(HOUR);
+    let elsewhere = login(&bench, ABROAD, &marks).await;
+    assert!(matches!(&elsewhere.step, Step::Code(_)) && !offers(&elsewhere), "{:?}", elsewhere.step);
+    // A journey of a week is a doubt, which a remembered browser does not answer.
+    bench.clock.advance(HOUR * 24 * 7);
+    let away = login(&bench, ABROAD, &marks).await;
+    assert!(matches!(&away.step, Step::Code(_)) && offers(&away), "{:?}", away.step);
+    assert!(login(&bench, HOME, &marks).await.is_done());
+}
+
+#[tokio::test]
 async fn promise_12_a_known_device_is_unknown_once_factors_were_reset() {
     use countersign_mfa::{Changed, Subjects};
     use countersign_primitives::{Id, Subject};

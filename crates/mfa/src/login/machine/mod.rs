@@ -10,7 +10,7 @@ use crate::Method;
 use crate::limits::PASSWORD;
 use crate::login::record::{Login, Proven};
 use crate::login::{FirstMethods, MAGIC_LINK};
-use crate::risk::RiskReport;
+use crate::risk::{Confidence, RiskReport};
 
 /// What the machine looks at besides the login.
 #[derive(Debug)]
@@ -190,10 +190,21 @@ fn risk(login: &Login) -> Requirement {
 }
 
 /// What must be proven, whoever demands it.
-pub(crate) fn must(login: &Login, view: &View<'_>) -> Requirement {
-    [&login.requirement, ordered(login), &risk(login)]
-        .iter()
-        .fold(view.floor.clone(), |all, one| all.and(one, view.table))
+fn must(login: &Login, view: &View<'_>) -> Requirement {
+    asked(login, view).and(&risk(login), view.table)
+}
+
+/// The same without what is asked for risk.
+fn asked(login: &Login, view: &View<'_>) -> Requirement {
+    view.floor.clone().and(&login.requirement, view.table).and(ordered(login), view.table)
+}
+
+/// Whether the browser may be remembered that proves a second factor now: it could stand in for what is asked. What is asked for risk does not
+/// count, since that is judged anew each time and no remembered browser answers it; only where somebody else is likely, none is remembered.
+pub(crate) fn can_be_remembered(login: &Login, view: &View<'_>) -> bool {
+    let doubted =
+        !risk(login).is_none() && login.risk.as_ref().is_some_and(|report| report.confidence() == Confidence::Low);
+    !doubted && asked(login, view).can_be_remembered(view.table)
 }
 
 fn goal(login: &Login, view: &View<'_>, have: &SignedIn) -> Goal {
