@@ -240,8 +240,10 @@ impl User {
         done["redirect_to"].as_str().unwrap_or_default().to_owned()
     }
 
+    /// The answer to a step that says yes to whatever it asks.
+    #[must_use]
     #[track_caller]
-    fn yes(&mut self, step: &Value) -> Value {
+    pub fn yes(&mut self, step: &Value) -> Value {
         match step["step"].as_str() {
             Some("password") if step["error"].is_null() => self.password(),
             Some("enrol") => {

@@ -201,3 +201,8 @@ pub mod pages {
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// So does what the MFA cookbook shows a host in Rust.
+#[cfg(all(doctest, feature = "memory", feature = "tokio"))]
+#[doc = include_str!("../../../docs/mfa-cookbook.md")]
+struct MfaCookbook;
