@@ -101,7 +101,7 @@ pub(crate) struct Login {
     /// A factor must be proven by whoever has one.
     #[serde(default)]
     pub(crate) proves_factor: bool,
-    /// What was added, where that is all that the login is for.
+    /// What was set up in this login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) added: Option<Id>,
 }

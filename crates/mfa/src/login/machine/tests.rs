@@ -154,6 +154,18 @@ fn m35_a_session_that_lost_a_factor_to_age_does_not_say_mfa() {
 }
 
 #[test]
+fn promise_8_a_key_that_was_set_up_in_a_login_is_no_resistance_there_however_often_it_is_asked() {
+    let mut login = with_password(mfa().acr_values([Acr::PHR]));
+    login.added = Some(id(4));
+    login.prove(Proven::factor(&methods()[4], NOW, true));
+    let Stage::Done(who) = stage(&login, &[4], &[]) else { panic!("the wish is out of reach in this login") };
+    assert_eq!(who.acr_value(), Some(&Acr::MFA));
+    // In the next login it counts in full.
+    login.added = None;
+    assert_eq!(stage(&login, &[4], &[]), Stage::Ask { authenticator: id(4), others: vec![] });
+}
+
+#[test]
 fn recovery_codes_are_kept_before_anything_else() {
     let mut login = with_password(LoginRequest::new());
     login.to_keep = vec![Shown::new("aaaa")];
