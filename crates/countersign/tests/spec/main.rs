@@ -13,3 +13,4 @@ mod policy_table;
 mod step_up;
 mod support;
 mod transfer;
+mod walks;

@@ -158,7 +158,7 @@ async fn offered(browser: &mut Browser<'_>, at: &str, step: &Value, method: &str
     Some(browser.answer(at, step, json!({"answer": "choose", "id": id})).await)
 }
 
-fn rank(acr: &Value) -> u8 {
+pub(crate) fn rank(acr: &Value) -> u8 {
     let ranks = [(&Acr::AAL1, 1), (&Acr::MFA, 2), (&Acr::PHR, 3)];
     ranks.into_iter().find(|(known, _)| *acr == known.as_str()).map_or(0, |(_, rank)| rank)
 }

@@ -213,7 +213,11 @@ impl Browser<'_> {
     }
 
     pub(crate) async fn refresh(&mut self, refresh_token: &str) -> (StatusCode, Value) {
-        self.token(format!("grant_type=refresh_token&client_id=shop&refresh_token={refresh_token}")).await
+        self.refresh_as("shop", refresh_token).await
+    }
+
+    pub(crate) async fn refresh_as(&mut self, client: &str, refresh_token: &str) -> (StatusCode, Value) {
+        self.token(format!("grant_type=refresh_token&client_id={client}&refresh_token={refresh_token}")).await
     }
 
     async fn token(&mut self, form: String) -> (StatusCode, Value) {
