@@ -324,6 +324,7 @@ fn built_in(name: &str) -> Option<&'static str> {
         "client.html" => include_str!("../templates/client.html"),
         "others.html" => include_str!("../templates/others.html"),
         "code_input.html" => include_str!("../templates/code_input.html"),
+        "passkey.html" => include_str!("../templates/passkey.html"),
         "password.html" => include_str!("../templates/password.html"),
         "magic_link.html" => include_str!("../templates/magic_link.html"),
         "password_forgot.html" => include_str!("../templates/password_forgot.html"),

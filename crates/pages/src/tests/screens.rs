@@ -294,10 +294,12 @@ fn a_passkey_is_asked_for_by_the_script_and_the_page_says_what_to_do_without() {
 #[test]
 fn a_passkey_signs_in_from_the_password_page_where_the_script_says_so() {
     let options = ("options", json!({"publicKey": {"rpId": "example.com"}}));
-    let page = page("password", &[options]);
-    assert_eq!(page.input("username").attribute("autocomplete"), "username webauthn");
-    assert!(page.by_id("webauthn-form").unwrap().has("hidden") && page.by_id("password-form").is_some());
-    let plain = super::page("password", &[]);
+    for screen in ["password", "magic_link"] {
+        let page = page(screen, std::slice::from_ref(&options));
+        assert_eq!(page.input("username").attribute("autocomplete"), "username webauthn");
+        assert!(page.by_id("webauthn-form").unwrap().has("hidden") && page.by_id("submit").is_some());
+    }
+    let plain = page("password", &[]);
     assert_eq!(plain.input("username").attribute("autocomplete"), "username");
     assert!(plain.by_id("webauthn-form").is_none());
 }
