@@ -77,6 +77,8 @@ pub(crate) struct Inner {
     pub(crate) metadata: Option<Arc<Keeper>>,
     /// Passkeys that say who signs in.
     pub(crate) passkeys: Option<Arc<WebauthnFactor>>,
+    /// Which origins beside those that the RP ID covers may ask for keys.
+    pub(crate) related_origins: Option<String>,
     pub(crate) policy: Policy,
     pub(crate) hooks: Vec<Arc<dyn LoginHook>>,
     /// So long a factor counts as just proven.
@@ -205,6 +207,14 @@ impl Mfa {
             Some(keeper) => keeper.mind(policy, self.0.now()).await,
             None => Ok(policy.clone()),
         }
+    }
+
+    /// The document that browsers look for at `https://RP-ID/.well-known/webauthn`, of type `application/json`, where keys have related
+    /// origins ([`Passkeys::related_origin`](crate::Passkeys::related_origin)). An authorization server serves it below the issuer; where the
+    /// RP ID is another host, serve it there.
+    #[must_use]
+    pub fn related_origins(&self) -> Option<&str> {
+        self.0.related_origins.as_deref()
     }
 
     /// The methods that users may set up: those that are not switched off ([`Mfa::settings`]).

@@ -54,7 +54,8 @@ impl MfaBuilder<'_> {
                 Some((accounts, PasswordHasher::new(pool).cost(self.cost)?.random(Arc::clone(&self.random))))
             }
         };
-        let Made { factors, passkeys } = made(self.factors, &self.realm, texts.service())?;
+        let Made { factors, passkeys, related_origins } =
+            made(self.factors, &self.realm, texts.service(), metadata.as_ref())?;
         let senders = senders(self.senders, &factors)?;
         let subjects = self.subjects.unwrap_or_else(|| Arc::new(OwnSubjects(Arc::clone(&keys))));
         let push = self.push.map(|settings| {
@@ -94,6 +95,7 @@ impl MfaBuilder<'_> {
             push,
             metadata,
             passkeys,
+            related_origins,
             first_factors: self.first_factors,
             passwords,
             link_base: self.link_base.as_deref().unwrap_or(&self.realm).trim_end_matches('/').to_owned(),
@@ -139,14 +141,20 @@ impl MfaBuilder<'_> {
 }
 
 /// The factors, those too that depend on where they are served; and the passkeys among them that say who signs in.
-fn made(factors: Vec<PluggedFactor>, realm: &str, service: &str) -> Result<Made, MfaConfigError> {
+fn made(
+    factors: Vec<PluggedFactor>,
+    realm: &str,
+    service: &str,
+    metadata: Option<&Arc<Keeper>>,
+) -> Result<Made, MfaConfigError> {
     let mut made = Made::default();
     for PluggedFactor(plugged) in factors {
         made.factors.push(match plugged {
             Plugged::Made(factor) => factor,
             Plugged::Webauthn(settings) => {
                 let is_first = settings.is_first();
-                let factor = Arc::new(settings.serve(realm, service)?);
+                let factor = Arc::new(settings.serve(realm, service, metadata.cloned())?);
+                made.related_origins = made.related_origins.or_else(|| factor.related_origins());
                 if is_first {
                     made.passkeys = Some(Arc::clone(&factor));
                 }
@@ -161,6 +169,7 @@ fn made(factors: Vec<PluggedFactor>, realm: &str, service: &str) -> Result<Made,
 struct Made {
     factors: Vec<Arc<dyn Factor>>,
     passkeys: Option<Arc<WebauthnFactor>>,
+    related_origins: Option<String>,
 }
 
 /// The host in a realm that is an issuer, else the realm.

@@ -15,6 +15,7 @@ mod links;
 mod login;
 mod pages;
 mod push;
+mod related_origins;
 mod reply;
 
 use std::fmt;
@@ -207,6 +208,7 @@ impl Extension for Login {
             Route::new(Method::POST, "/login/{id}", login::AnswerStep(Arc::clone(&shared))).needs_peer(),
         ];
         routes.extend(self.mfa.0.push.iter().flat_map(push::routes));
+        routes.extend(related_origins::route(&self.mfa));
         routes.extend(self.link_routes(&shared));
         if self.has_account_pages {
             routes.extend(account::routes(&shared));

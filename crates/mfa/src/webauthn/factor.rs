@@ -3,10 +3,12 @@
 //! A ceremony lives in the login's record, which is one browser's. What it leaves behind (a counter, a new key) is written in one
 //! commit with what says that it is spent.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use countersign_mfa_webauthn::{
     Attachment, Authenticated, Authentication, AuthenticationResponse, Counter, Credential, Hint, NewUser, Registered,
-    Registration, RegistrationResponse, RelyingParty, UserHandle,
+    Registration, RegistrationResponse, RelyingParty, TrustPolicy, UserHandle, UserVerification,
 };
 use countersign_primitives::{Amr, Id, Random, UnixTime};
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{PASSKEY, Purpose, SECURITY_KEY, name_of};
 use crate::enrolments::{Authenticator, Enrolments};
 use crate::factor::{Judged, Kind, Kinds, State, Told};
+use crate::metadata::Keeper;
 use crate::{Answer, Challenge, Enrolled, Enrolment, Factor, FactorError, Method, Occasion, Prompt, Verdict};
 
 /// Passkeys or security keys, as the engine asks for them.
@@ -23,6 +26,8 @@ pub(crate) struct WebauthnFactor {
     pub(super) site: RelyingParty,
     pub(super) purpose: Purpose,
     pub(super) hints: Vec<Hint>,
+    /// What is known of models of authenticators.
+    pub(super) metadata: Option<Arc<Keeper>>,
 }
 
 /// What an authenticator keeps.
@@ -104,7 +109,7 @@ impl Factor for WebauthnFactor {
             return Ok(Verdict(Judged::Again(told(one.id, &key.credential, key.verified))));
         }
         match enrolled.state()? {
-            WebauthnState::Registering => self.registered(at, challenge, response.expose()),
+            WebauthnState::Registering => self.registered(at, challenge, response.expose()).await,
             WebauthnState::Registered(_) => self.authenticated(at, challenge, response.expose()),
         }
     }
@@ -124,6 +129,10 @@ pub(crate) enum Discovered {
 impl WebauthnFactor {
     pub(crate) fn rp_id(&self) -> &str {
         self.site.id()
+    }
+
+    pub(crate) fn related_origins(&self) -> Option<String> {
+        self.site.related_origins_document()
     }
 
     /// Asks whoever has a key. `session` names what the question is bound to.
@@ -169,7 +178,9 @@ impl WebauthnFactor {
         let user = NewUser { handle: &handle, name: at.account(), display_name: at.account() };
         let options = match &self.purpose {
             Purpose::Passkey => self.site.register_passkey(user),
-            Purpose::SecurityKey(Some(_)) => self.site.register_security_key(user),
+            Purpose::SecurityKey(Some(_)) => {
+                self.site.register_security_key(user).user_verification(UserVerification::Discouraged)
+            }
             Purpose::SecurityKey(None) => {
                 self.site.register_second_factor(user).attachment(Some(Attachment::CrossPlatform))
             }
@@ -199,7 +210,12 @@ impl WebauthnFactor {
     }
 
     /// The second half of a registration (§7.1), but for the id that must be nobody else's.
-    fn registered(&self, at: &Occasion<'_>, challenge: &Challenge, response: &str) -> Result<Verdict, FactorError> {
+    async fn registered(
+        &self,
+        at: &Occasion<'_>,
+        challenge: &Challenge,
+        response: &str,
+    ) -> Result<Verdict, FactorError> {
         let ceremony: Registration = challenge.state()?;
         let response = match RegistrationResponse::from_json(response) {
             Ok(response) => response,
@@ -207,6 +223,10 @@ impl WebauthnFactor {
         };
         let finished = match &self.purpose {
             Purpose::SecurityKey(Some(policy)) => {
+                let policy = &match &self.metadata {
+                    Some(keeper) => keeper.mind(policy, at.now()).await.map_err(FactorError::unavailable)?,
+                    None => TrustPolicy::clone(policy),
+                };
                 self.site.finish_attested_registration(ceremony, &response, policy, &session(at), at.now())
             }
             _ => self.site.finish_registration(ceremony, &response, &session(at), at.now()),

@@ -10,6 +10,7 @@ use countersign_primitives::Amr;
 
 use crate::factor::{Plugged, PluggedFactor};
 use crate::login::record::Login;
+use crate::metadata::Keeper;
 use crate::{IntoFactor, Method};
 
 pub(crate) use factor::{Discovered, WebauthnFactor, credential_of};
@@ -74,7 +75,12 @@ impl Settings {
 
     /// The factor, served at the issuer's own origin unless others were named. Where the RP ID does not cover that, it must be one of
     /// the related ones.
-    pub(crate) fn serve(self, realm: &str, service: &str) -> Result<WebauthnFactor, RelyingPartyError> {
+    pub(crate) fn serve(
+        self,
+        realm: &str,
+        service: &str,
+        metadata: Option<Arc<Keeper>>,
+    ) -> Result<WebauthnFactor, RelyingPartyError> {
         let mut site = RelyingParty::new(&self.rp_id, self.name.as_deref().unwrap_or(service))?;
         let own = origin_of(realm).filter(|own| !self.related.iter().any(|related| related == own));
         for origin in self.origins.iter().map(String::as_str).chain(own.filter(|_| self.origins.is_empty())) {
@@ -87,7 +93,7 @@ impl Settings {
             site = site.native_origin(origin)?;
         }
         let site = site.timeout(Login::LIFETIME).on_clone_suspicion(self.on_clone_suspicion);
-        Ok(WebauthnFactor { method: self.method(), site, purpose: self.purpose, hints: self.hints })
+        Ok(WebauthnFactor { method: self.method(), site, purpose: self.purpose, hints: self.hints, metadata })
     }
 }
 
@@ -217,7 +223,8 @@ impl SecurityKeys {
         Self(Settings { hints: vec![Hint::SecurityKey], ..Settings::new(Purpose::SecurityKey(None), rp_id.into()) })
     }
 
-    /// Takes keys of models alone that this policy trusts: their makers vouch for them (WebAuthn 3 §7.1 step 24).
+    /// Takes keys of models alone that this policy trusts: their makers vouch for them (WebAuthn 3 §7.1 step 24). Where the engine keeps
+    /// [metadata](crate::MfaBuilder::authenticator_metadata), the policy minds it; while none is known yet, no key is set up.
     #[must_use]
     pub fn trusting(mut self, policy: TrustPolicy) -> Self {
         self.0.purpose = Purpose::SecurityKey(Some(Arc::new(policy)));
@@ -233,7 +240,7 @@ mod tests {
 
     #[test]
     fn m13_the_issuers_origin_lies_under_the_rp_id_or_is_named_as_related() {
-        let serve = |passkeys: Passkeys, realm: &str| passkeys.0.serve(realm, "Example").err();
+        let serve = |passkeys: Passkeys, realm: &str| passkeys.0.serve(realm, "Example", None).err();
         assert_eq!(serve(Passkeys::new("example.com"), "https://id.example.com/path"), None);
         assert_eq!(serve(Passkeys::new("localhost"), "http://localhost:4000"), None);
         assert!(matches!(

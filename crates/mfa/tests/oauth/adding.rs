@@ -86,7 +86,7 @@ async fn m25_every_method_is_added_beside_one_that_was_proven_and_its_owner_is_t
 }
 
 /// Alice with her app, where there are other methods too.
-async fn alice_by_app(bench: &Bench) -> (Browser<'_>, TotpSecret) {
+pub(super) async fn alice_by_app(bench: &Bench) -> (Browser<'_>, TotpSecret) {
     let mut browser = bench.browser();
     let login = browser.authorize("scope=orders%20payments").await;
     let step = browser.password(&login, "alice").await;

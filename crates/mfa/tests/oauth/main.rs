@@ -5,6 +5,7 @@
 mod account;
 mod adding;
 mod links;
+mod passkeys;
 mod push;
 mod remembered_devices;
 mod sent_codes;

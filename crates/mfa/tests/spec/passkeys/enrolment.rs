@@ -1,9 +1,11 @@
 //! A key is set up.
 
 use countersign_events::EventKind;
-use countersign_mfa::{Answer, FirstEnrolment, LoginRequest, MfaConfigError, Passkeys, Policy, Step, StepError};
-use countersign_mfa_webauthn::Aaguid;
+use countersign_mfa::{
+    Answer, FirstEnrolment, LoginRequest, MfaConfigError, Passkeys, Policy, SecurityKeys, Step, StepError,
+};
 use countersign_mfa_webauthn::testkit::SoftAuthenticator;
+use countersign_mfa_webauthn::{Aaguid, TrustPolicy};
 use countersign_primitives::{Acr, Amr, Requirement};
 use serde_json::{Value, json};
 
@@ -157,6 +159,22 @@ async fn a_key_that_was_removed_is_not_accepted_and_its_id_is_free_again() {
     assert!(bench.mfa.authenticators().list(&"u-1".into()).await.unwrap().is_empty());
     login.answer(&answer).await;
     assert!(!login.is_done(), "{:?}", login.step);
+}
+
+#[tokio::test]
+async fn m5_a_security_key_whose_maker_is_not_trusted_is_not_set_up() {
+    let mut trusted = SoftAuthenticator::security_key().unwrap();
+    trusted.set_user_verification(false);
+    let policy = TrustPolicy::new().anchor(trusted.root()).unwrap();
+    let bench = Bench::with(|builder| builder.factor(SecurityKeys::new("example.com").trusting(policy))).await;
+    let mut login = bench.second("alice").await;
+    login.choose("security_key").await;
+    let answer = created(&mut SoftAuthenticator::security_key().unwrap(), &login.step);
+    login.answer(&answer).await;
+    assert_eq!(login.step.error(), Some(StepError::NotAccepted));
+    let answer = created(&mut trusted, &login.step);
+    login.answer(&answer).await;
+    assert!(matches!(login.step, Step::RecoveryCodes(_)), "{:?}", login.step);
 }
 
 #[tokio::test]

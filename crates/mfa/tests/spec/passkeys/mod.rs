@@ -70,3 +70,14 @@ fn amr(login: &Login<'_>) -> Vec<Amr> {
 fn acr(login: &Login<'_>) -> Option<Acr> {
     login.done().signed_in.acr_value().cloned()
 }
+
+/// Begins to set up one more key of this method, beside one that is proven for it.
+async fn adding<'a>(bench: &'a Bench, name: &str, method: &str, proves: &mut SoftAuthenticator) -> Login<'a> {
+    let mut login = asked(bench, name).await;
+    let answer = asserted(proves, &login.step);
+    login.answer(&answer).await;
+    let who = login.done().signed_in.clone();
+    let mut adding = bench.begin(LoginRequest::new().who(who).adds_factor(), login.caller.clone()).await;
+    adding.choose(method).await;
+    adding
+}

@@ -5,7 +5,7 @@ use countersign_mfa_webauthn::testkit::SoftAuthenticator;
 use countersign_primitives::{Acr, Amr, Requirement};
 use serde_json::{Value, json};
 
-use super::{acr, amr, asked, asserted, bench, enrol, enrol_in, options, with_keys};
+use super::{acr, adding, amr, asked, asserted, bench, created, enrol, enrol_in, options, with_keys};
 use crate::support::{Bench, secret_of};
 
 #[tokio::test]
@@ -37,6 +37,27 @@ async fn a_step_up_to_phr_asks_for_the_key_alone() {
     let answer = asserted(&mut phone, &login.step);
     login.answer(&answer).await;
     assert_eq!(acr(&login), Some(Acr::PHR));
+}
+
+#[tokio::test]
+async fn several_keys_are_one_way_and_whichever_is_at_hand_answers() {
+    let bench = bench().await;
+    let mut phone = SoftAuthenticator::platform().unwrap();
+    enrol(&bench, "alice", "passkey", &mut phone).await;
+    let mut laptop = SoftAuthenticator::platform().unwrap();
+    let mut login = adding(&bench, "alice", "passkey", &mut phone).await;
+    let known = phone.create(&options(&login.step), crate::support::REALM).unwrap_err().to_string();
+    assert!(known.contains("InvalidStateError"), "one authenticator is not set up twice: {known}");
+    let answer = created(&mut laptop, &login.step);
+    login.answer(&answer).await;
+    assert!(login.is_done(), "{:?}", login.step);
+    for key in [&mut phone, &mut laptop] {
+        let mut login = asked(&bench, "alice").await;
+        assert_eq!(allowed(&login.step), 2);
+        let answer = asserted(key, &login.step);
+        login.answer(&answer).await;
+        assert_eq!(acr(&login), Some(Acr::PHR));
+    }
 }
 
 #[tokio::test]
@@ -108,4 +129,9 @@ async fn a_key_set_up_in_this_login_is_not_asked_again_to_make_it_phr() {
     enrol_in(&mut login, "passkey", &mut SoftAuthenticator::platform().unwrap()).await;
     login.answer(&Answer::RecoveryCodes).await;
     assert_eq!(acr(&login), Some(Acr::MFA));
+}
+
+fn allowed(step: &Step) -> usize {
+    let options: Value = serde_json::from_str(&options(step)).unwrap();
+    options["publicKey"]["allowCredentials"].as_array().unwrap().len()
 }
