@@ -2,7 +2,7 @@
 
 import { UserManager } from "oidc-client-ts";
 
-import { callApi, confirmStepUp, type Requirement, stepUpParameters } from "./step-up";
+import { callApi, confirmStepUp, type Requirement, StepUpNeeded, stepUpParameters } from "./step-up";
 
 const API = "https://api.example/";
 
@@ -17,28 +17,33 @@ export const session = new UserManager({
 /** What is kept while the user is away. */
 interface Away {
   returnTo: string;
-  asked?: Requirement;
+  asked: Requirement;
 }
 
 /** Leads the user away to sign in, or to prove more; the page is left. */
-export async function signIn(asked?: Requirement): Promise<void> {
-  const state: Away = { returnTo: location.pathname, ...(asked && { asked }) };
-  await session.signinRedirect({ ...(asked && stepUpParameters(asked)), state });
+export async function signIn(asked: Requirement = { acrValues: [] }): Promise<void> {
+  const state: Away = { returnTo: location.pathname, asked };
+  await session.signinRedirect({ ...stepUpParameters(asked), state });
 }
 
 /** At the redirect URI: takes the answer, and says where the user was. */
 export async function finishSignIn(): Promise<string> {
   const user = await session.signinCallback(); // throws an ErrorResponse: `explain(error.error)` is for its reader
-  const { returnTo, asked } = (user?.state ?? { returnTo: "/" }) as Away;
-  if (asked) confirmStepUp(user?.profile, asked);
+  const { returnTo, asked } = user?.state as Away;
+  confirmStepUp(user?.profile, asked);
   return returnTo;
 }
 
-/** Pays. Throws `StepUpNeeded` where the API wants more than a password. */
-export async function pay(amount: number): Promise<void> {
+/** The access token of who is signed in. Throws {@link StepUpNeeded} where nobody is: any login will do. */
+export async function accessToken(): Promise<string> {
   const user = await session.getUser();
-  if (!user || user.expired) return signIn();
-  const response = await callApi(`${API}payments`, user.access_token, {
+  if (!user || user.expired) throw new StepUpNeeded({ acrValues: [] });
+  return user.access_token;
+}
+
+/** Pays. Throws {@link StepUpNeeded} where the API wants more than a password. */
+export async function pay(amount: number): Promise<void> {
+  const response = await callApi(`${API}payments`, await accessToken(), {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ amount }),

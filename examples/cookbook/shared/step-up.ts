@@ -23,10 +23,10 @@ export interface Answer {
   headers: { get(name: string): string | null };
 }
 
-/** The API wants more than its token says. */
+/** More must be proven than there is. */
 export class StepUpNeeded extends Error {
   constructor(readonly requirement: Requirement) {
-    super("the API asks for a stronger or a more recent login");
+    super("a stronger or a more recent login is needed");
     this.name = "StepUpNeeded";
   }
 }
