@@ -299,6 +299,11 @@ fn a_passkey_signs_in_from_the_password_page_where_the_script_says_so() {
         assert_eq!(page.input("username").attribute("autocomplete"), "username webauthn");
         assert!(page.by_id("webauthn-form").unwrap().has("hidden") && page.by_id("submit").is_some());
     }
+    let autofill = |error: &str| {
+        let page = page("password", &[options.clone(), ("error", json!(error))]);
+        page.by_id("webauthn-form").unwrap().has("data-autofill")
+    };
+    assert!(autofill("wrong_password") && !autofill("not_accepted"), "what was refused is not offered again unasked");
     let plain = page("password", &[]);
     assert_eq!(plain.input("username").attribute("autocomplete"), "username");
     assert!(plain.by_id("webauthn-form").is_none());
