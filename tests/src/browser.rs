@@ -28,6 +28,45 @@ pub struct Element<'a> {
     reference: String,
 }
 
+/// What kind of authenticator is at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authenticator {
+    /// The device's own, which keeps passkeys and verifies its owner.
+    Passkeys,
+    /// A security key without a PIN.
+    SecurityKey,
+}
+
+/// An authenticator at hand.
+#[derive(Debug)]
+pub struct PluggedIn<'a> {
+    browser: &'a Browser,
+    id: String,
+}
+
+impl PluggedIn<'_> {
+    /// The credentials that it has.
+    #[must_use]
+    #[track_caller]
+    pub fn credentials(&self) -> Vec<Value> {
+        let path = format!("/webauthn/authenticator/{}/credentials", self.id);
+        self.browser.done(self.browser.session.read(&path)).as_array().cloned().unwrap_or_default()
+    }
+
+    /// Puts a credential into it, as [`PluggedIn::credentials`] told it.
+    #[track_caller]
+    pub fn put(&self, credential: &Value) {
+        let path = format!("/webauthn/authenticator/{}/credential", self.id);
+        self.browser.done(self.browser.session.send(&path, credential));
+    }
+
+    /// Takes it away, with all that is in it.
+    #[track_caller]
+    pub fn unplug(self) {
+        self.browser.session.remove(&format!("/webauthn/authenticator/{}", self.id));
+    }
+}
+
 impl Browser {
     /// Starts it; `name` begins the names of its screenshots.
     #[must_use]
@@ -149,6 +188,23 @@ impl Browser {
     #[track_caller]
     pub fn forget_cookies(&self) {
         self.session.delete_cookies();
+    }
+
+    /// Has an authenticator at hand from now on: in the device itself and made for passkeys, or a key that is plugged in and knows
+    /// nobody's finger (Web Authentication Level 3 §11). Whoever is asked agrees at once.
+    #[track_caller]
+    pub fn plug_in(&self, kind: Authenticator) -> PluggedIn<'_> {
+        let passkeys = kind == Authenticator::Passkeys;
+        let options = json!({
+            "protocol": "ctap2",
+            "transport": if passkeys { "internal" } else { "usb" },
+            "hasResidentKey": passkeys,
+            "hasUserVerification": passkeys,
+            "isUserVerified": passkeys,
+            "isUserConsenting": true,
+        });
+        let id = self.done(self.session.send("/webauthn/authenticator", &options));
+        PluggedIn { browser: self, id: id.as_str().unwrap_or_default().to_owned() }
     }
 
     /// Keeps a picture of the page in `artifacts`, beside what cargo builds.

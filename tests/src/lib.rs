@@ -27,7 +27,7 @@ mod trust;
 mod webdriver;
 mod wire;
 
-pub use browser::{Browser, Element};
+pub use browser::{Authenticator, Browser, Element, PluggedIn};
 pub use connection::Connection;
 pub use foreign::{cookbook, examples, java_client, node_client, python_client};
 pub use http::{Http, Reply};

@@ -77,12 +77,18 @@ impl Session {
         value(&self.http.post_json(&format!("{}{path}", self.url), body, &[]))
     }
 
+    /// `DELETE session/path`.
+    #[track_caller]
+    pub(crate) fn remove(&self, path: &str) {
+        if let Err(error) = self.http.delete(&format!("{}{path}", self.url)) {
+            panic!("{path} could not be deleted: {error}");
+        }
+    }
+
     /// Forgets the cookies of the site that is shown.
     #[track_caller]
     pub(crate) fn delete_cookies(&self) {
-        if let Err(error) = self.http.delete(&format!("{}/cookie", self.url)) {
-            panic!("the cookies could not be deleted: {error}");
-        }
+        self.remove("/cookie");
     }
 
     /// The references of all elements that match now.

@@ -14,6 +14,7 @@ mod mfa_api;
 mod own_clients;
 mod own_tokens;
 mod pages;
+mod passkeys;
 mod person;
 mod push;
 mod relying_parties;
