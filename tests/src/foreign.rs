@@ -57,6 +57,8 @@ pub fn cookbook() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = PathBuf::from(variable("COUNTERSIGN_TEST_COOKBOOK_FOLDER"));
+        // What is emptied below must not be somebody's own folder.
+        assert!(folder.join("stamp").exists(), "{}: made by no `cargo xtask test`", folder.display());
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             // What an earlier version of the examples left.
             if entry.path().is_dir() && entry.file_name() != "node_modules" {
