@@ -7,11 +7,13 @@
 //! GET /second-factor    shows the step
 //! POST /second-factor   Mfa::answer, until Step::Done
 //!   -> the session's id changes, and holds who signed in
+//!   -> a cookie of its own keeps what the browser is known by     marks.rs
 //! GET /                 the application                        here
 //! ```
 //!
 //! On the day that OAuth is wanted, what the session holds is what `Server::authorize` takes.
 
+mod marks;
 mod page;
 mod second_factor;
 mod users;
@@ -20,7 +22,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
@@ -63,7 +65,7 @@ impl App {
         let mfa = Mfa::builder(MemoryStore::new(), &key)
             .realm("http://localhost:4010")
             .factor(Totp::new("Notes"))
-            .policy(Policy::always().first_enrolment(FirstEnrolment::ThisLogin))
+            .policy(Policy::always().first_enrolment(FirstEnrolment::ThisLogin).remember_device(Policy::REMEMBERED))
             .clock(Arc::new(clock.clone()))
             .build()
             .await?;
@@ -114,6 +116,7 @@ struct Credentials {
 async fn password(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
     session: Session,
     Form(form): Form<Credentials>,
 ) -> Result<Response, Failed> {
@@ -127,7 +130,7 @@ async fn password(
     let who = SignedIn::new(subject, app.clock.now()).amr([Amr::Pwd]);
     // A browser that comes with a session of somebody else's making must not go on with it.
     session.flush().await?;
-    let caller = caller(&session, peer).await?;
+    let caller = caller(&session, peer, &headers).await?;
     let Begun { id, .. } = app.mfa.start(who, &caller).await?;
     session.insert(held::LOGIN, id).await?;
     Ok(Redirect::to("/second-factor").into_response())
@@ -141,8 +144,8 @@ async fn log_out(session: Session, Form(form): Form<Vec<(String, String)>>) -> R
     Ok(Redirect::to("/login").into_response())
 }
 
-/// Who calls: the browser of this session, from this address.
-pub(crate) async fn caller(session: &Session, peer: SocketAddr) -> Result<Caller, Failed> {
+/// Who calls: the browser of this session, from this address, and whether it was here before.
+pub(crate) async fn caller(session: &Session, peer: SocketAddr, headers: &HeaderMap) -> Result<Caller, Failed> {
     let random: &dyn Random = &SystemRandom;
     let browser = match session.get::<Id>(held::BROWSER).await? {
         Some(browser) => browser,
@@ -152,7 +155,7 @@ pub(crate) async fn caller(session: &Session, peer: SocketAddr) -> Result<Caller
             browser
         }
     };
-    Ok(Caller::new(browser).address(peer.ip()))
+    Ok(Caller::new(browser).address(peer.ip()).marks(marks::of(headers)))
 }
 
 /// Something is out of order. The user is told no more than that; a host logs the rest.

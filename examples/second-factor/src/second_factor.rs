@@ -4,23 +4,24 @@ use std::net::SocketAddr;
 
 use axum::Form;
 use axum::extract::{ConnectInfo, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, RETRY_AFTER, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use countersign::mfa::{Answer, Frame, LoginError, LoginId, Look, Presenter as _, Step, StepScreen};
 use countersign::{Id, SecretString};
 use tower_sessions::Session;
 
-use crate::{App, Failed, caller, held};
+use crate::{App, Failed, caller, held, marks};
 
 /// The step that the login is at.
 pub(crate) async fn show(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
     session: Session,
 ) -> Result<Response, Failed> {
     let Some(login) = session.get::<LoginId>(held::LOGIN).await? else { return Ok(to_login()) };
-    let caller = caller(&session, peer).await?;
+    let caller = caller(&session, peer, &headers).await?;
     answered(&app, &session, app.mfa.step(login, &caller).await).await
 }
 
@@ -28,6 +29,7 @@ pub(crate) async fn show(
 pub(crate) async fn answer(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
     session: Session,
     Form(form): Form<Vec<(String, String)>>,
 ) -> Result<Response, Failed> {
@@ -38,7 +40,7 @@ pub(crate) async fn answer(
     if !sent.csrf.as_ref().is_some_and(own) {
         return Ok(StatusCode::FORBIDDEN.into_response());
     }
-    let caller = caller(&session, peer).await?;
+    let caller = caller(&session, peer, &headers).await?;
     answered(&app, &session, app.mfa.answer(login, &sent.answer, &caller).await).await
 }
 
@@ -49,7 +51,7 @@ async fn answered(app: &App, session: &Session, step: Result<Step, LoginError>) 
             session.cycle_id().await?; // who knew the session before does not know this one
             session.remove::<LoginId>(held::LOGIN).await?;
             session.insert(held::SIGNED_IN, &done.signed_in).await?;
-            Ok(Redirect::to("/").into_response())
+            Ok(([(SET_COOKIE, marks::cookie(&done.marks))], Redirect::to("/")).into_response())
         }
         Ok(step) => page(app, session, &step).await,
         Err(LoginError::Expired | LoginError::OtherBrowser) => Ok(to_login()),

@@ -33,10 +33,11 @@ impl Site {
     }
 }
 
-/// A browser: one cookie, and the page that it shows.
+/// A browser: the cookie of its session, the one by which it is known, and the page that it shows.
 struct Browser<'a> {
     site: &'a Site,
     cookie: String,
+    marks: String,
     status: StatusCode,
     page: String,
     at: String,
@@ -44,7 +45,14 @@ struct Browser<'a> {
 
 impl<'a> Browser<'a> {
     fn new(site: &'a Site) -> Self {
-        Self { site, cookie: String::new(), status: StatusCode::OK, page: String::new(), at: String::new() }
+        Self {
+            site,
+            cookie: String::new(),
+            marks: String::new(),
+            status: StatusCode::OK,
+            page: String::new(),
+            at: String::new(),
+        }
     }
 
     /// Sends a request and follows where it leads.
@@ -55,13 +63,17 @@ impl<'a> Browser<'a> {
             let request = Request::builder()
                 .method(&*method)
                 .uri(&self.at)
-                .header(header::COOKIE, &self.cookie)
+                .header(header::COOKIE, format!("{}; {}", self.cookie, self.marks))
                 .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(Body::from(form))
                 .unwrap();
             let answer = self.site.router.clone().oneshot(request).await.unwrap();
-            if let Some(cookie) = answer.headers().get(header::SET_COOKIE) {
-                self.cookie = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
+            for line in answer.headers().get_all(header::SET_COOKIE) {
+                let line = line.to_str().unwrap();
+                assert!(line.contains("HttpOnly; SameSite=Lax"), "{line}");
+                let cookie = line.split(';').next().unwrap().to_owned();
+                let jar = if cookie.starts_with("notes-marks=") { &mut self.marks } else { &mut self.cookie };
+                *jar = cookie;
             }
             self.status = answer.status();
             let next = answer.headers().get(header::LOCATION).map(|to| to.to_str().unwrap().to_owned());
@@ -191,4 +203,30 @@ async fn a_form_from_elsewhere_is_refused() {
     assert_eq!(alice.status, StatusCode::FORBIDDEN);
     alice.send("POST", "/second-factor", "answer=dance").await;
     assert_eq!(alice.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn m34_a_browser_that_was_remembered_is_not_asked_again_and_nobody_elses_is_known_by_it() {
+    let site = Site::open().await;
+    let mut alice = Browser::new(&site);
+    alice.password("alice", "alice-password").await;
+    let secret = alice.enrol().await;
+    site.clock.advance(Duration::from_secs(60));
+    alice.cookie.clear();
+    alice.password("alice", "alice-password").await;
+    assert!(alice.page.contains("type=\"checkbox\""), "{}", alice.page);
+    let code = secret.code_at(site.clock.now());
+    alice.answer(&format!("answer=code&code={}&remember_device=on", code.expose())).await;
+    assert_eq!(alice.at, "/");
+    alice.cookie.clear();
+    alice.password("alice", "alice-password").await;
+    assert_eq!((&*alice.at, alice.value_of("id=\"methods\">")), ("/", "pwd".into()), "it says what was proven now");
+    // It is no second factor of another user's, and none without the password.
+    alice.cookie.clear();
+    alice.password("bob", "bob-password").await;
+    assert_eq!(alice.at, "/second-factor");
+    let mut thief = Browser::new(&site);
+    thief.marks.clone_from(&alice.marks);
+    thief.password("alice", "wrong").await;
+    assert_eq!(thief.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
