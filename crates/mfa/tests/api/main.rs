@@ -7,6 +7,7 @@ mod hostile;
 mod push;
 mod races;
 mod refresh;
+mod risk;
 mod walks;
 
 use std::collections::BTreeMap;
