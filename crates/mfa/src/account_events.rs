@@ -4,13 +4,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use countersign_primitives::{Subject, UnixTime, describe_user_agent};
-use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key, Kind, StoreError, Stored};
+use countersign_storage_traits::{Batch, Expect, Found, Key, Kind, StoreError, Stored};
 use serde::{Deserialize, Serialize};
 
-use crate::authenticators::TRIES;
 use crate::keys::ACCOUNT_EVENTS;
 use crate::mfa::Inner;
-use crate::{Caller, LoginError, Mfa};
+use crate::{Caller, Changed, LoginError, Mfa};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +42,41 @@ pub enum AccountEventKind {
     TokenReused,
     /// It was reported that somebody else may have got in.
     Compromised,
+}
+
+impl AccountEventKind {
+    /// What a change of factors or password is to the owner.
+    pub(crate) const fn of(changed: Changed) -> Option<Self> {
+        match changed {
+            Changed::FirstFactorEnrolled | Changed::FactorEnrolled => Some(Self::FactorAdded),
+            Changed::FactorRenamed => Some(Self::FactorRenamed),
+            Changed::FactorRemoved => Some(Self::FactorRemoved),
+            Changed::FactorsReset => Some(Self::FactorsReset),
+            Changed::RecoveryCodesReplaced => Some(Self::RecoveryCodesReplaced),
+            Changed::PasswordChanged => Some(Self::PasswordChanged),
+            Changed::Invited | Changed::FactorRequired | Changed::FactorNotRequired => None,
+        }
+    }
+
+    /// Its name in the data of a screen.
+    #[cfg(feature = "oauth")]
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::NewBrowser => "new_browser",
+            Self::FactorAdded => "factor_added",
+            Self::FactorRenamed => "factor_renamed",
+            Self::FactorRemoved => "factor_removed",
+            Self::FactorsReset => "factors_reset",
+            Self::RecoveryCodesReplaced => "recovery_codes_replaced",
+            Self::PasswordChanged => "password_changed",
+            Self::DeviceRemembered => "device_remembered",
+            Self::DeviceForgotten => "device_forgotten",
+            Self::SessionEnded => "session_ended",
+            Self::ApplicationDisconnected => "application_disconnected",
+            Self::TokenReused => "token_reused",
+            Self::Compromised => "compromised",
+        }
+    }
 }
 
 /// One thing that happened to an account.
@@ -141,7 +175,7 @@ impl Mfa {
 impl Inner {
     /// Adds to a batch in a subject's partition that something happened. Another thing that happens at the same time is a conflict, and the
     /// batch is made anew.
-    pub(crate) async fn note(
+    pub(crate) async fn note_event(
         &self,
         batch: &mut Batch,
         what: AccountEventKind,
@@ -162,12 +196,12 @@ impl Inner {
     #[cfg(feature = "oauth")]
     pub(crate) async fn note_done(&self, subject: &Subject, what: AccountEventKind, about: Option<&str>, by: &By) {
         let noted = async {
-            for _ in 0..TRIES {
+            for _ in 0..crate::authenticators::TRIES {
                 let mut batch = Batch::new(self.subjects.partition(subject), self.now(), &*self.random)?;
-                self.note(&mut batch, what, about, by).await?;
+                self.note_event(&mut batch, what, about, by).await?;
                 match self.store.commit_surely(&batch).await {
                     Ok(()) => return Ok(()),
-                    Err(CommitError::Conflict(_)) => {}
+                    Err(countersign_storage_traits::CommitError::Conflict(_)) => {}
                     Err(error) => return Err(LoginError::from(error)),
                 }
             }
@@ -196,7 +230,10 @@ mod tests {
             happened.add(event(at, AccountEventKind::NewBrowser));
         }
         assert_eq!(happened.0.len(), AccountEvent::MAX);
-        assert_eq!((happened.0[0].what, happened.0[49].at), (AccountEventKind::FactorRemoved, UnixTime::from_secs(199)));
+        assert_eq!(
+            (happened.0[0].what, happened.0[49].at),
+            (AccountEventKind::FactorRemoved, UnixTime::from_secs(199))
+        );
         for at in 200..300 {
             happened.add(event(at, AccountEventKind::FactorAdded));
         }

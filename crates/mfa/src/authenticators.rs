@@ -5,6 +5,7 @@ use countersign_mfa_otp::{Digits, HotpSecret, OtpAlgorithm, OtpauthError, Secret
 use countersign_primitives::{BoxError, RandomError, Subject, UnixTime};
 use countersign_storage_traits::{Batch, CommitError, StoreError, TransferKeyError};
 
+use crate::account_events::By;
 use crate::contact::Contact;
 use crate::enrolments::{Authenticator, AuthenticatorId, Enrolments, Read};
 use crate::factor::{FactorError, HOTP, RECOVERY_CODE, RecoveryFactor, State, TOTP, imported_hotp, imported_totp};
@@ -14,7 +15,7 @@ use crate::{Changed, Mfa, Notice};
 
 /// The authenticators of users: list, import, remove, reset. What it does needs no proof, so it is for a host's own code alone.
 #[derive(Debug, Clone)]
-pub struct Authenticators(pub(crate) Mfa);
+pub struct Authenticators(pub(crate) Mfa, pub(crate) By);
 
 /// An authenticator as it may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +95,11 @@ pub enum AuthenticatorsError {
 pub(crate) const TRIES: usize = 4;
 
 impl Authenticators {
+    /// The same, for somebody whom the owner is to know.
+    pub(crate) fn by(self, by: By) -> Self {
+        Self(self.0, by)
+    }
+
     pub(crate) fn inner(&self) -> &Inner {
         &self.0.0
     }
@@ -183,7 +189,7 @@ impl Authenticators {
         self.inner().factor(method).ok_or(AuthenticatorsError::NoSuchMethod(method))?;
         let id = self.inner().random.id()?;
         let named = AuthenticatorId::new(method, id);
-        self.change(subject, |enrolments, now| {
+        self.change(subject, Some(self.inner().title(method)), |enrolments, now| {
             if enrolments.authenticators.len() >= Enrolments::MAX {
                 return Err(AuthenticatorsError::TooMany);
             }
@@ -214,7 +220,12 @@ impl Authenticators {
                 Changed::FactorRenamed
             }))
         };
-        self.change(subject, renamed).await
+        let title = self.inner().title(id.method());
+        let renamed = self.change(subject, Some(title), renamed).await?;
+        if renamed {
+            self.inner().tell_owner(subject, Notice::FactorRenamed(title)).await;
+        }
+        Ok(renamed)
     }
 
     /// Removes one, and says whether it was there. With the last factor the recovery codes go too.
@@ -223,7 +234,7 @@ impl Authenticators {
     /// When the store fails.
     pub async fn remove(&self, subject: &Subject, id: &AuthenticatorId) -> Result<bool, AuthenticatorsError> {
         let removed = self
-            .change(subject, |enrolments, _| {
+            .change(subject, Some(self.inner().title(id.method())), |enrolments, _| {
                 let before = enrolments.authenticators.len();
                 enrolments.authenticators.retain(|one| one.named() != *id);
                 if enrolments.authenticators.len() == before {
@@ -249,7 +260,7 @@ impl Authenticators {
     /// When the store fails.
     pub async fn reset(&self, subject: &Subject) -> Result<(), AuthenticatorsError> {
         let removed = self
-            .change(subject, |enrolments, _| {
+            .change(subject, None, |enrolments, _| {
                 let had = enrolments.has_factor();
                 enrolments.authenticators.clear();
                 Ok(had.then_some(Changed::FactorsReset))
@@ -277,7 +288,7 @@ impl Authenticators {
     /// ```
     pub async fn require_factor(&self, subject: &Subject, required: bool) -> Result<bool, AuthenticatorsError> {
         let changed = self
-            .change(subject, |enrolments, _| {
+            .change(subject, None, |enrolments, _| {
                 let changes = std::mem::replace(&mut enrolments.must_have, required) != required;
                 let change = if required { Changed::FactorRequired } else { Changed::FactorNotRequired };
                 Ok(changes.then_some(change))
@@ -298,7 +309,7 @@ impl Authenticators {
         let recovery = inner.recovery.as_ref().ok_or(AuthenticatorsError::NoSuchMethod(RECOVERY_CODE))?;
         let (codes, state) = recovery.generate(&*inner.random, subject)?;
         let id = inner.random.id()?;
-        self.change(subject, |enrolments, now| {
+        self.change(subject, None, |enrolments, now| {
             enrolments.authenticators.retain(|one| !one.is_recovery());
             if !enrolments.has_factor() {
                 return Err(AuthenticatorsError::NoFactor);
@@ -322,6 +333,7 @@ impl Authenticators {
     pub(crate) async fn change(
         &self,
         subject: &Subject,
+        about: Option<&str>,
         change: impl Fn(&mut Enrolments, UnixTime) -> Result<Option<Changed>, AuthenticatorsError>,
     ) -> Result<bool, AuthenticatorsError> {
         let inner = self.inner();
@@ -332,7 +344,8 @@ impl Authenticators {
             let Some(changed) = change(&mut value, now)? else { return Ok(false) };
             let mut batch = Batch::new(read.key.partition, now, &*inner.random)?;
             read.put(&mut batch, &value)?;
-            inner.changing(subject, changed, &mut batch).await.map_err(AuthenticatorsError::Subjects)?;
+            let changing = inner.changing(subject, changed, (about, Some(&self.1)), &mut batch);
+            changing.await.map_err(AuthenticatorsError::Subjects)?;
             match inner.store.commit_surely(&batch).await {
                 Ok(()) => {
                     inner.release_names(&read.value, &value).await;

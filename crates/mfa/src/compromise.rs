@@ -7,6 +7,7 @@ use countersign_primitives::{Subject, UnixTime};
 use countersign_storage_traits::{Batch, CommitError};
 use serde::{Deserialize, Serialize};
 
+use crate::account_events::{AccountEventKind, By};
 use crate::authenticators::TRIES;
 use crate::enrolments::{Enrolments, Read};
 use crate::{LoginError, Mfa, Notice};
@@ -61,7 +62,8 @@ impl Mfa {
         subject: &Subject,
         cause: &'static str,
     ) -> Result<Option<Compromised>, LoginError> {
-        let Some((before, mark)) = self.mark_compromised(subject, cause).await? else { return Ok(None) };
+        let noted = (cause, AccountEventKind::Compromised);
+        let Some((before, mark)) = self.mark_compromised(subject, noted, &By::HOST).await? else { return Ok(None) };
         if before.is_none() {
             self.0.tell_owner(subject, Notice::Compromised).await;
         }
@@ -72,9 +74,17 @@ impl Mfa {
     #[cfg(feature = "oauth")]
     pub(crate) async fn report_token_reuse(&self, subject: &Subject) -> Result<(), LoginError> {
         let cause = countersign_oauth_core::Cause::RefreshTokenReused.id();
-        if let Some((None, _)) = self.mark_compromised(subject, cause).await? {
+        let noted = (cause, AccountEventKind::TokenReused);
+        if let Some((None, _)) = self.mark_compromised(subject, noted, &By::HOST).await? {
             self.0.tell_owner(subject, Notice::TokenReused).await;
         }
+        Ok(())
+    }
+
+    /// The owner says so. Whoever it was that said it, the owner is told.
+    pub(crate) async fn report_by_owner(&self, subject: &Subject, by: &By) -> Result<(), LoginError> {
+        self.mark_compromised(subject, ("owner.reported", AccountEventKind::Compromised), by).await?;
+        self.0.tell_owner(subject, Notice::Compromised).await;
         Ok(())
     }
 
@@ -82,7 +92,8 @@ impl Mfa {
     async fn mark_compromised(
         &self,
         subject: &Subject,
-        cause: &'static str,
+        (cause, what): (&'static str, AccountEventKind),
+        by: &By,
     ) -> Result<Option<(Option<Compromised>, Compromised)>, LoginError> {
         let inner = &*self.0;
         let Some(lasts) = inner.policy.heeds_compromise() else { return Ok(None) };
@@ -95,6 +106,7 @@ impl Mfa {
             let mut batch = Batch::new(read.key.partition, now, &*inner.random)?;
             read.put(&mut batch, &value)?;
             inner.forget_devices(&mut batch);
+            inner.note_event(&mut batch, what, None, by).await?;
             match inner.store.commit_surely(&batch).await {
                 Ok(()) => {
                     inner.tell(EventKind::AccountCompromised, None, |event| {

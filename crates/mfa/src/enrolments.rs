@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use countersign_mfa_otp::{RecoveryCodeHash, normalise};
+use countersign_outbound::Channel;
 use countersign_primitives::{Id, Subject, UnixTime};
 use countersign_storage_traits::{Batch, Expect, Found, Key, Kind, Store, StoreError, Stored};
 use serde::{Deserialize, Serialize};
@@ -205,6 +206,12 @@ impl Enrolments {
     /// Whether somebody else may have got in lately.
     pub(crate) fn compromised_at(&self, now: UnixTime) -> Option<Compromised> {
         self.compromised.filter(|mark| now < mark.until)
+    }
+
+    /// Where messages of a channel go that was set up as a factor.
+    pub(crate) fn contact(&self, channel: Channel) -> Option<&str> {
+        let mut contacts = self.authenticators.iter().filter_map(|one| one.contact.as_ref());
+        contacts.find(|contact| contact.channel() == channel).map(Contact::to)
     }
 
     pub(crate) fn find(&self, id: Id) -> Option<&Authenticator> {

@@ -113,7 +113,8 @@ impl Authenticators {
             // When a policy first met the user stays known; an invitation to a first factor has served.
             let authenticators = told.authenticators.clone();
             read.put(&mut batch, &Enrolments { authenticators, invitation: None, ..read.value.clone() })?;
-            let changing = self.inner().changing(subject, Changed::FirstFactorEnrolled, &mut batch);
+            let changing =
+                self.inner().changing(subject, Changed::FirstFactorEnrolled, (None, Some(&self.1)), &mut batch);
             changing.await.map_err(AuthenticatorsError::Subjects)?;
             match self.inner().store.commit_surely(&batch).await {
                 Ok(()) => {

@@ -2,6 +2,7 @@
 
 use countersign_primitives::{Acr, Amr, SignedIn, UnixTime};
 
+use crate::account_events::By;
 use crate::factor::{Kind, Kinds};
 use crate::step::Shown;
 use crate::{AuthenticatorsError, Mfa};
@@ -48,9 +49,18 @@ impl Mfa {
     /// [`Authenticators::new_recovery_codes`](crate::Authenticators::new_recovery_codes), which asks for no proof and is for a host's
     /// own code.
     pub async fn renew_recovery_codes(&self, who: &SignedIn) -> Result<Vec<Shown>, AuthenticatorsError> {
+        self.renew_recovery_codes_by(who, By::HOST).await
+    }
+
+    /// The same, for somebody whom the owner is to know.
+    pub(crate) async fn renew_recovery_codes_by(
+        &self,
+        who: &SignedIn,
+        by: By,
+    ) -> Result<Vec<Shown>, AuthenticatorsError> {
         if !self.has_fresh_factor(who) {
             return Err(AuthenticatorsError::FactorTooOld);
         }
-        self.authenticators().new_recovery_codes(who.subject()).await
+        self.authenticators().by(by).new_recovery_codes(who.subject()).await
     }
 }

@@ -34,7 +34,7 @@ impl Authenticators {
         let inner = self.inner();
         let code = RecoveryCode::generate(&*inner.random)?;
         let (id, hash) = (inner.random.id()?, code.hash(inner.keys.codes(), &invitation_context(subject)));
-        self.change(subject, |enrolments, now| {
+        self.change(subject, None, |enrolments, now| {
             if enrolments.has_factor() {
                 return Err(AuthenticatorsError::HasFactor);
             }

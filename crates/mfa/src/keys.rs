@@ -36,6 +36,11 @@ pub(crate) const RISK_HISTORY: Kind = Kind(56);
 /// What is switched while the server runs, in a partition of its own.
 pub(crate) const SETTINGS: Kind = Kind(57);
 
+/// What happened to an account of late, in the subject's partition.
+pub(crate) const ACCOUNT_EVENTS: Kind = Kind(58);
+/// A link by which the owner of an account says that something was not theirs, in a partition of its own.
+pub(crate) const NOT_ME_LINK: Kind = Kind(59);
+
 /// The browsers that a subject had remembered, in the subject's partition.
 pub(crate) const REMEMBERED_DEVICES: Kind = Kind(52);
 

@@ -79,6 +79,7 @@
 //! # Where next
 //! [`Factor`] for a method of the host's own; `countersign-pages` for HTML; `countersign` for a server in thirty lines.
 
+mod account_events;
 mod answer;
 mod authenticators;
 mod builder;
@@ -115,6 +116,7 @@ mod webauthn;
 
 pub use countersign_mfa_otp::{CodeAlphabet, CodeFormat, CodeFormatError};
 
+pub use account_events::{AccountEvent, AccountEventKind};
 pub use answer::{Answer, AnswerError, ConsentAnswer, Submission};
 pub use authenticators::{AuthenticatorInfo, Authenticators, AuthenticatorsError};
 pub use builder::MfaBuilder;
@@ -130,7 +132,7 @@ pub use factor::{
 };
 pub use keys::{Changed, Subjects};
 pub use limits::{Budget, Limits};
-pub use links::{DeadLink, LinkPurpose, PasswordChangeError, VerifyEmailError};
+pub use links::{DeadLink, LinkPurpose, NotMeError, PasswordChangeError, VerifyEmailError};
 pub use login::{Begun, FirstFactor, FirstMethod, FirstMethods, LoginHook, LoginId, LoginOrder, LoginRequest};
 pub use messages::{
     Countries, Country, Envelope, Languages, MessageBudget, MessageError, MessageRefused, MessageTexts,

@@ -12,6 +12,7 @@ use countersign_outbound::{Channel, MessageSender};
 use countersign_primitives::{Acr, AcrTable, Clock, Random, Requirement, Subject, UnixTime};
 use countersign_storage_traits::{Found, Key, MasterKey, RootKey, Store, StoreError};
 
+use crate::account_events::By;
 use crate::builder::Keyed;
 use crate::enrolments::KnownBrowsers;
 use crate::factor::{Factor, RecoveryFactor};
@@ -89,6 +90,8 @@ pub(crate) struct Inner {
     pub(crate) budget: MessageBudget,
     /// Whether owners are told unasked.
     pub(crate) notices: bool,
+    /// Whether the mails that tell them carry a link by which they say that it was not them.
+    pub(crate) not_me_links: bool,
     pub(crate) events: Events,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -121,7 +124,7 @@ impl Mfa {
     /// The authenticators of users, for the host's administration.
     #[must_use]
     pub fn authenticators(&self) -> Authenticators {
-        Authenticators(self.clone())
+        Authenticators(self.clone(), By::HOST)
     }
 
     /// Forgets the guesses at an account, so that its owner gets in from a new browser at once: for a help desk that has made

@@ -37,6 +37,7 @@
 //! | `password_forgot` | `username` |
 //! | `password_reset` | `link`, `new_password` |
 //! | `password_change` | `password` where it is asked for, `new_password` |
+//! | `not_me` | `link` |
 //! | `verify_email` | `link`, or none to be sent one |
 //! | `logout` | `request`, and `decision`: `sign_out` or `stay` |
 //!

@@ -19,7 +19,7 @@ use crate::texts::{Catalogue, Language, filled};
 use crate::view;
 
 /// The pages that a host may replace: the frame around all of them, and each screen.
-pub(crate) const NAMES: [&str; 25] = [
+pub(crate) const NAMES: [&str; 27] = [
     "base",
     "password",
     "choose",
@@ -45,6 +45,8 @@ pub(crate) const NAMES: [&str; 25] = [
     "account_devices",
     "account_sessions",
     "account_applications",
+    "account_events",
+    "not_me",
 ];
 
 /// What is shown when nothing else can be.
@@ -161,7 +163,7 @@ impl Pages {
 
     /// Replaces one page by a template of the host's own (minijinja), at run time. `name` is a screen (`password`,
     /// `choose`, `code`, `webauthn`, `enrol`, `recovery_codes`, `consent`, `refused`, `logout`, `signed_out`, `still_signed_in`, `magic_link`,
-    /// `password_forgot`, `password_reset`, `password_change`, `verify_email`) or `base`, the
+    /// `password_forgot`, `password_reset`, `password_change`, `verify_email`, `not_me`, `account` and its rooms) or `base`, the
     /// frame around them.
     ///
     /// The template sees the screen's data and `brand`, `logo`, `style`, `script`, `lang`, `direction`, and the function `t(key)`
@@ -346,6 +348,8 @@ fn built_in(name: &str) -> Option<&'static str> {
         "consent.html" => include_str!("../templates/consent.html"),
         "account.html" => include_str!("../templates/account.html"),
         "account_applications.html" => include_str!("../templates/account_applications.html"),
+        "account_events.html" => include_str!("../templates/account_events.html"),
+        "not_me.html" => include_str!("../templates/not_me.html"),
         "account_devices.html" => include_str!("../templates/account_devices.html"),
         "account_factors.html" => include_str!("../templates/account_factors.html"),
         "account_nav.html" => include_str!("../templates/account_nav.html"),

@@ -91,6 +91,12 @@ fn members(screen: &str) -> Value {
             "id": "shop", "name": "Shop", "since": AT, "active": true,
             "scopes": [{"scope": "orders:read", "description": "See your orders"}],
         }]}),
+        "account_events" => json!({"account": "alice", "base": "/account", "events": [
+            {"at": AT, "type": "factor_added", "about": "Authenticator app", "browser": "Firefox on Linux", "address": "192.0.2.7"},
+            {"at": AT, "type": "session_ended", "browser": "Firefox on Linux", "address": "192.0.2.7"},
+            {"at": AT, "type": "factors_reset"},
+        ]}),
+        "not_me" => json!({"state": "confirm", "link": "sample-link", "reset": "/password/forgot"}),
         "still_signed_in" => json!({}),
         _ => json!({"login_hint": null, "or": [], "may_reset": true}),
     }

@@ -4,7 +4,7 @@ use countersign_pages::Pages;
 use countersign_tests::{Browser, Page, site};
 use serde_json::{Value, json};
 
-const SCREENS: [&str; 17] = [
+const SCREENS: [&str; 25] = [
     "password",
     "choose",
     "code",
@@ -22,6 +22,14 @@ const SCREENS: [&str; 17] = [
     "password_reset",
     "password_change",
     "verify_email",
+    "not_me",
+    "account",
+    "account_factors",
+    "account_recovery_codes",
+    "account_devices",
+    "account_sessions",
+    "account_applications",
+    "account_events",
 ];
 
 /// A site with a page for each screen, under the policy that the pages are made for.

@@ -99,7 +99,7 @@ impl ServerBuilder {
         for (place, requirement) in &self.required {
             mfa = mfa.required(place.as_str(), requirement.clone());
         }
-        mfa = mfa.message_budget(std::mem::take(&mut self.budget)).notices(self.notices);
+        mfa = mfa.message_budget(std::mem::take(&mut self.budget)).notices(self.notices).not_me_links(true);
         if let Some(lasts) = self.fresh_factor {
             mfa = mfa.fresh_factor(lasts);
         }

@@ -18,7 +18,7 @@ use countersign_mfa::{
 use countersign_oauth_core::ServerBuilder as CoreBuilder;
 use countersign_oidc::{Logout, Oidc};
 use countersign_outbound::{Channel, MessageSender};
-use countersign_primitives::{Requirement, SignedIn, WorkPool};
+use countersign_primitives::{Requirement, SignedIn, Subject, WorkPool};
 use countersign_storage_traits::{MasterKey, Store};
 use http::Request;
 
@@ -106,6 +106,21 @@ impl Server {
     /// ```
     pub async fn end_session(&self, request: Request<Bytes>, who: Option<SignedIn>) -> Logout {
         countersign_oidc::end_session(&self.core, request, who).await
+    }
+
+    /// What a user looks after: factors, devices, sessions, applications, and what happened of late; what `/account` shows. None for a
+    /// server without a login of its own, whose users the host looks after.
+    ///
+    /// ```
+    /// # async fn example(server: countersign::Server) -> Result<(), countersign::Refusal> {
+    /// if let Some(account) = server.account("u-1") {
+    ///     account.end_other_sessions(None).await?; // the help desk signs the user out everywhere
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn account(&self, subject: impl Into<Subject>) -> Option<countersign_mfa::oauth::Account> {
+        self.mfa.as_ref().map(|mfa| countersign_mfa::oauth::Account::of(&self.core, mfa, subject))
     }
 
     /// The login engine, where the server has one: to look after users' factors, say.

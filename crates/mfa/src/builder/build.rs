@@ -109,6 +109,7 @@ impl MfaBuilder<'_> {
             texts,
             budget: self.budget,
             notices: self.notices,
+            not_me_links: self.not_me_links,
             events: self.events,
             clock: self.clock,
             random: self.random,

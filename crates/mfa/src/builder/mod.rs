@@ -50,6 +50,7 @@ pub struct MfaBuilder<'a> {
     texts: Option<MessageTexts>,
     budget: MessageBudget,
     notices: bool,
+    not_me_links: bool,
     events: Events,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -92,6 +93,7 @@ impl<'a> MfaBuilder<'a> {
             texts: None,
             budget: MessageBudget::default(),
             notices: true,
+            not_me_links: false,
             events: Events::none(),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
@@ -256,6 +258,15 @@ impl<'a> MfaBuilder<'a> {
     #[must_use]
     pub fn notices(mut self, tell: bool) -> Self {
         self.notices = tell;
+        self
+    }
+
+    /// Whether mails that tell owners of a change carry a link by which they say that it was not them: it leads to `/not-me` under the
+    /// [realm](Self::realm), which an authorization server with [`oauth::Login`](crate::oauth::Login) serves, and works for a week. Default:
+    /// no; `countersign` says yes. A host without that page serves one that calls [`Mfa::not_me`](crate::Mfa::not_me).
+    #[must_use]
+    pub fn not_me_links(mut self, carry: bool) -> Self {
+        self.not_me_links = carry;
         self
     }
 

@@ -5,6 +5,7 @@ use countersign_primitives::{Id, Remembered, Subject, UnixTime, describe_user_ag
 use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
 
 use super::record::{Device, Devices};
+use crate::account_events::{AccountEventKind, By};
 use crate::authenticators::TRIES;
 use crate::enrolments::{Authenticator, Read};
 use crate::keys::REMEMBERED_DEVICES;
@@ -118,6 +119,9 @@ impl Inner {
                 return Ok(());
             }
             batch.put_value(key, expect, now.plus(lasts), &all)?;
+            if login.remember.is_some() {
+                self.note_event(&mut batch, AccountEventKind::DeviceRemembered, None, &By::from(caller)).await?;
+            }
             match self.store.commit_surely(&batch).await {
                 Ok(()) => {
                     if login.remember.is_some() {

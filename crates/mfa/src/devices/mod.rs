@@ -11,6 +11,7 @@ use countersign_events::EventKind;
 use countersign_primitives::{BoxError, Id, ParseIdError, Subject, UnixTime};
 use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key, StoreError};
 
+use crate::account_events::{AccountEventKind, By};
 use crate::authenticators::TRIES;
 use crate::keys::REMEMBERED_DEVICES;
 use crate::mfa::Inner;
@@ -34,7 +35,7 @@ use record::{Device, Devices};
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]
-pub struct RememberedDevices(Mfa);
+pub struct RememberedDevices(Mfa, By);
 
 /// Names a remembered device in the list of its user. It gives no access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,11 +77,17 @@ impl Mfa {
     /// The browsers that users had remembered.
     #[must_use]
     pub fn remembered_devices(&self) -> RememberedDevices {
-        RememberedDevices(self.clone())
+        RememberedDevices(self.clone(), By::HOST)
     }
 }
 
 impl RememberedDevices {
+    /// The same, for somebody whom the owner is to know.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn by(self, by: By) -> Self {
+        Self(self.0, by)
+    }
+
     /// Those of a user that stand in for a second factor at present, the newest first.
     ///
     /// # Errors
@@ -98,7 +105,8 @@ impl RememberedDevices {
     /// # Errors
     /// When the store fails; the device may then be remembered still, so call again.
     pub async fn forget(&self, subject: &Subject, id: DeviceId) -> Result<bool, LoginError> {
-        let forgotten = self.0.0.change_devices(subject, |devices| devices.retain(|device| device.id != id.0)).await?;
+        let change = |devices: &mut Vec<Device>| devices.retain(|device| device.id != id.0);
+        let forgotten = self.0.0.change_devices(subject, &self.1, change).await?;
         if forgotten {
             self.0.0.tell(EventKind::DeviceForgotten, None, |event| event.with_subject(subject));
         }
@@ -110,10 +118,16 @@ impl RememberedDevices {
     /// # Errors
     /// When the store fails; they may then be remembered still, so call again.
     pub async fn forget_all(&self, subject: &Subject) -> Result<(), LoginError> {
-        if self.0.0.change_devices(subject, Vec::clear).await? {
+        self.forget_any(subject).await.map(drop)
+    }
+
+    /// The same, and says whether there were any.
+    pub(crate) async fn forget_any(&self, subject: &Subject) -> Result<bool, LoginError> {
+        let forgotten = self.0.0.change_devices(subject, &self.1, Vec::clear).await?;
+        if forgotten {
             self.0.0.tell(EventKind::DeviceForgotten, None, |event| event.with_subject(subject).with_method("all"));
         }
-        Ok(())
+        Ok(forgotten)
     }
 }
 
@@ -149,7 +163,12 @@ impl Inner {
     }
 
     /// Takes some away, and says whether any went.
-    async fn change_devices(&self, subject: &Subject, change: impl Fn(&mut Vec<Device>)) -> Result<bool, LoginError> {
+    async fn change_devices(
+        &self,
+        subject: &Subject,
+        by: &By,
+        change: impl Fn(&mut Vec<Device>),
+    ) -> Result<bool, LoginError> {
         let partition = self.subjects.partition(subject);
         for _ in 0..TRIES {
             let now = self.now();
@@ -161,6 +180,7 @@ impl Inner {
             }
             let mut batch = Batch::new(partition, now, &*self.random)?;
             batch.put_value(found.key, found.unchanged(), found.expires_at, &left)?;
+            self.note_event(&mut batch, AccountEventKind::DeviceForgotten, None, by).await?;
             match self.store.commit_surely(&batch).await {
                 Ok(()) => return Ok(true),
                 Err(CommitError::Conflict(_)) => {}
@@ -175,17 +195,21 @@ impl Inner {
         batch.delete(Key::root(REMEMBERED_DEVICES, batch.partition()), Expect::Any);
     }
 
-    /// Adds to a batch in the subject's partition what must change with factors or password: what the host says, and remembered devices,
-    /// where what they rested on goes.
+    /// Adds to a batch in the subject's partition what must change with factors or password: what the host says, remembered devices, where
+    /// what they rested on goes, and what its owner sees of it, where somebody is named who did it.
     pub(crate) async fn changing(
         &self,
         subject: &Subject,
         changed: crate::Changed,
+        (about, by): (Option<&str>, Option<&By>),
         batch: &mut Batch,
     ) -> Result<(), BoxError> {
         use crate::Changed::{FactorRemoved, FactorsReset, PasswordChanged};
         if matches!(changed, FactorRemoved | FactorsReset | PasswordChanged) {
             self.forget_devices(batch);
+        }
+        if let (Some(what), Some(by)) = (AccountEventKind::of(changed), by) {
+            self.note_event(batch, what, about, by).await?;
         }
         self.subjects.changing(subject, changed, batch).await
     }

@@ -7,6 +7,7 @@
 
 mod ask;
 mod email;
+mod not_me;
 mod open;
 mod password;
 
@@ -20,6 +21,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use ask::Asking;
 pub use email::VerifyEmailError;
+pub(crate) use not_me::LIFETIME as NOT_ME_LIFETIME;
+pub use not_me::NotMeError;
 pub use password::PasswordChangeError;
 
 use crate::keys::{LINK, LINKS};

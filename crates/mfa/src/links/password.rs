@@ -7,6 +7,7 @@ use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
 
 use super::ask::{Asking, TRIES};
 use super::{DeadLink, LinkPurpose, Links};
+use crate::account_events::By;
 use crate::keys::LINKS;
 use crate::limits::{Guess, PASSWORD};
 use crate::mfa::Inner;
@@ -222,9 +223,10 @@ impl Inner {
     ) -> Result<(), PasswordChangeError> {
         let Some((accounts, _)) = &self.accounts else { return Err(PasswordChangeError::NoAccount) };
         let subject = account.subject();
-        self.end_for_password(subject, proof).await?;
+        self.end_for_password(subject, proof, None).await?;
         accounts.set_password(subject, hash).await.map_err(LoginError::Accounts)?;
-        self.end_for_password(subject, proof).await?;
+        let by = caller.map_or(By::HOST, By::from);
+        self.end_for_password(subject, proof, Some(&by)).await?;
         let how = match proof {
             Proof::Link => "password.by_link",
             Proof::Password => "password.by_old_one",
@@ -237,8 +239,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Voids every link and raises the epoch, in one commit.
-    async fn end_for_password(&self, subject: &Subject, proof: &Proof) -> Result<(), LoginError> {
+    /// Voids every link and raises the epoch, in one commit; once the password is another one, with what its owner sees of it.
+    async fn end_for_password(&self, subject: &Subject, proof: &Proof, by: Option<&By>) -> Result<(), LoginError> {
         let key = Key::root(LINKS, self.subjects.partition(subject));
         for _ in 0..TRIES {
             let now = self.now();
@@ -253,7 +255,7 @@ impl Inner {
             };
             let mut batch = Batch::new(key.partition, now, &*self.random)?;
             batch.put_value(key, expect, links.expires(now), &links)?;
-            let changing = self.changing(subject, Changed::PasswordChanged, &mut batch);
+            let changing = self.changing(subject, Changed::PasswordChanged, (None, by), &mut batch);
             changing.await.map_err(LoginError::Subjects)?;
             match self.store.commit_surely(&batch).await {
                 Ok(()) => return Ok(()),

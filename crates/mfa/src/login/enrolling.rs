@@ -9,6 +9,7 @@ use super::machine;
 use super::prepare::factor_failed;
 use super::record::{Enrolling, Login, Proven};
 use super::second_factor::{Admitted, Answered, Spent, TRIES};
+use crate::account_events::By;
 use crate::contact::Contact;
 use crate::enrolments::{Authenticator, Enrolments, Read};
 use crate::factor::{Enrolled, Judged, Occasion, RECOVERY_CODE, State, Told, Verdict};
@@ -123,7 +124,7 @@ impl Inner {
                 return Ok(Confirmed::No(Spent::Refused("registration.not_new")));
             }
             let state = state.unwrap_or_else(|| enrolling.state.clone());
-            if self.enrol(&read, answered, enrolling, state).await? {
+            if self.enrol(&read, answered, (enrolling, state), caller).await? {
                 self.tell_enrolled(answered.subject, enrolling, caller);
                 let invitation = read.value.invitation.as_ref();
                 if invitation.is_some_and(|invitation| answered.turn.login.opened == Some(invitation.id)) {
@@ -152,8 +153,8 @@ impl Inner {
         &self,
         read: &Read,
         answered: &Answered<'_>,
-        enrolling: &Enrolling,
-        state: State,
+        (enrolling, state): (&Enrolling, State),
+        caller: &Caller,
     ) -> Result<bool, LoginError> {
         let now = answered.turn.now;
         let mut value = read.value.clone();
@@ -169,7 +170,8 @@ impl Inner {
         let mut batch = Batch::new(read.key.partition, now, &*self.random)?;
         read.put(&mut batch, &value)?;
         let change = if read.value.has_factor() { Changed::FactorEnrolled } else { Changed::FirstFactorEnrolled };
-        let changing = self.changing(answered.subject, change, &mut batch);
+        let (title, by) = (self.title(&enrolling.method), By::from(caller));
+        let changing = self.changing(answered.subject, change, (Some(title), Some(&by)), &mut batch);
         changing.await.map_err(LoginError::Subjects)?;
         match self.store.commit_surely(&batch).await {
             Ok(()) => Ok(true),

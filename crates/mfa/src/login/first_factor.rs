@@ -9,6 +9,7 @@ use super::LoginId;
 use super::engine::Looked;
 use super::record::{Login, Proven};
 use super::second_factor::TRIES;
+use crate::account_events::{AccountEventKind, By};
 use crate::enrolments::{BROWSER_KNOWN, KnownBrowser, KnownBrowsers};
 use crate::keys::{KNOWN_BROWSER, normalised};
 use crate::limits::{Guess, PASSWORD};
@@ -152,6 +153,7 @@ impl Inner {
             browsers.remember(browser, second_factor, now);
             let mut batch = Batch::new(partition, now, &*self.random)?;
             batch.put_value(key, expect, now.plus(BROWSER_KNOWN), &browsers)?;
+            self.note_event(&mut batch, AccountEventKind::NewBrowser, None, &By::from(caller)).await?;
             match self.store.commit_surely(&batch).await {
                 Ok(()) => return Ok(browser),
                 Err(CommitError::Conflict(_)) => {}

@@ -5,6 +5,7 @@ use std::fmt;
 
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 
+use super::NOT_ME;
 use super::error::{MessageError, MessageTextsError};
 use super::language::{Languages, tag};
 
@@ -144,6 +145,7 @@ impl Sample {
         let (code, spoken, link) = (("code", Self::CODE), ("spoken", Self::SPOKEN), ("link", Self::LINK));
         // The first of each is what must be shown.
         let proofs: &[&[(&'static str, &'static str)]] = match key {
+            NOT_ME => &[&[link]],
             _ if key.starts_with("notice.") => &[&[]],
             _ if key.ends_with(".voice") => &[&[spoken, code]],
             _ if key.starts_with("magic_link.") => &[&[link]],

@@ -32,6 +32,9 @@ pub use phone::{Country, ParseCountryError};
 /// How long a notice is worth delivering.
 const NOTICE: Duration = Duration::from_secs(86_400);
 
+/// The text that follows a notice by mail.
+pub(super) const NOT_ME: &str = "notice.not_me.email";
+
 /// The texts of every message: English and German, and what a host adds or replaces. A cheap clone.
 ///
 /// ```
@@ -65,13 +68,23 @@ pub struct Envelope<'a> {
     account: Option<&'a str>,
     client: Option<&'a str>,
     origin: Option<&'a str>,
+    not_me: Option<(&'a str, Duration)>,
 }
 
 impl<'a> Envelope<'a> {
     /// To an E.164 number or a mail address, written at `now`.
     #[must_use]
     pub fn new(channel: Channel, to: &'a str, now: UnixTime) -> Self {
-        Self { channel, to, now, languages: Languages::default(), account: None, client: None, origin: None }
+        Self {
+            channel,
+            to,
+            now,
+            languages: Languages::default(),
+            account: None,
+            client: None,
+            origin: None,
+            not_me: None,
+        }
     }
 
     /// The languages that they read. Default: English.
@@ -92,6 +105,13 @@ impl<'a> Envelope<'a> {
     #[must_use]
     pub fn client(mut self, name: &'a str) -> Self {
         self.client = Some(name);
+        self
+    }
+
+    /// A link by which its reader says that it was not them, and how long it works: for notices by mail.
+    #[must_use]
+    pub fn not_me(mut self, link: &'a str, lasts: Duration) -> Self {
+        self.not_me = Some((link, lasts));
         self
     }
 
@@ -129,6 +149,14 @@ pub enum Notice<'a> {
     SignedOut,
     /// A recovery code was used.
     RecoveryCodeUsed,
+    /// A factor of this title was given another name.
+    FactorRenamed(&'a str),
+    /// A remembered device was forgotten by the owner.
+    DeviceForgotten,
+    /// The owner ended a session elsewhere.
+    SessionEnded,
+    /// The owner took back what an application of this name could do.
+    ApplicationDisconnected(&'a str),
     /// Recovery codes were made anew.
     RecoveryCodesReplaced,
     /// The password was changed.
@@ -157,6 +185,10 @@ impl<'a> Notice<'a> {
             Self::FactorsReset => "notice.factors_reset",
             Self::FactorRequired => "notice.factor_required",
             Self::SignedOut => "notice.signed_out",
+            Self::FactorRenamed(_) => "notice.factor_renamed",
+            Self::DeviceForgotten => "notice.device_forgotten",
+            Self::SessionEnded => "notice.session_ended",
+            Self::ApplicationDisconnected(_) => "notice.application_disconnected",
             Self::RecoveryCodeUsed => "notice.recovery_code_used",
             Self::RecoveryCodesReplaced => "notice.recovery_codes_replaced",
             Self::PasswordChanged => "notice.password_changed",
@@ -172,7 +204,7 @@ impl<'a> Notice<'a> {
 
     const fn factor(self) -> Option<&'a str> {
         match self {
-            Self::FactorEnrolled(title) | Self::FactorRemoved(title) => Some(title),
+            Self::FactorEnrolled(title) | Self::FactorRemoved(title) | Self::FactorRenamed(title) => Some(title),
             _ => None,
         }
     }
@@ -281,7 +313,21 @@ impl MessageTexts {
     /// [`MessageError`] where the recipient is malformed, and for a voice.
     pub fn notice(&self, to: &Envelope<'_>, notice: Notice<'_>) -> Result<Message, MessageError> {
         let said = Said { factor: notice.factor(), ..Said::default() };
+        let to = match notice {
+            Notice::ApplicationDisconnected(name) => &to.clone().client(name),
+            _ => to,
+        };
         Ok(self.write(to, (Purpose::Notice, notice.key()), &said)?.expires(to.now.plus(NOTICE)))
+    }
+
+    /// What follows a notice by mail: how its reader says that it was not them.
+    fn denial(&self, to: &Envelope<'_>) -> Result<Option<String>, MessageError> {
+        let Some((link, lasts)) = to.not_me.filter(|_| to.channel == Channel::Email) else { return Ok(None) };
+        let ticket = Ticket::Link(link);
+        ticket.check(to.channel)?;
+        let language = self.catalogue.choose(&to.languages, &[NOT_ME]).ok_or(MessageError::Channel)?;
+        let values = self.values(to, &Said { ticket: Some(ticket), lasts: Some(lasts), factor: None }, language)?;
+        self.catalogue.write(language, NOT_ME, values).map(Some)
     }
 
     fn with_ticket(
@@ -318,6 +364,9 @@ impl MessageTexts {
         if let (Channel::Sms, Some(Ticket::Code(code)), Some(host)) = (to.channel, said.ticket, to.origin) {
             let host = is_host(host).then_some(host).ok_or(MessageError::Origin)?;
             text = format!("{}\n\n@{host} #{code}", text.trim_end());
+        }
+        if let Some(denial) = self.denial(to)? {
+            text = format!("{}\n\n{denial}", text.trim_end());
         }
         let message = Message::new(to.channel, purpose, to.to, text).language_tag(language);
         Ok(match keys.get(1) {

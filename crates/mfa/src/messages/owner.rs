@@ -3,10 +3,13 @@
 use countersign_accounts::Account;
 use countersign_events::EventKind;
 use countersign_outbound::{Channel, Message};
-use countersign_primitives::{BoxError, Subject};
+use countersign_primitives::{BoxError, SecretString, Subject};
 
 use super::spending::Sending;
 use super::{Envelope, Languages, Notice};
+use crate::LoginError;
+use crate::enrolments::Read;
+use crate::links::NOT_ME_LIFETIME;
 use crate::mfa::Inner;
 
 impl Notice<'_> {
@@ -20,7 +23,36 @@ impl Notice<'_> {
             | Self::Compromised
             | Self::TokenReused
             | Self::PasswordChanged => true,
-            Self::RecoveryCodeUsed
+            Self::FactorRenamed(_)
+            | Self::DeviceForgotten
+            | Self::SessionEnded
+            | Self::ApplicationDisconnected(_)
+            | Self::RecoveryCodeUsed
+            | Self::FactorRequired
+            | Self::SignedOut
+            | Self::Guessing
+            | Self::GuessingClosed
+            | Self::PushDenied
+            | Self::NoAccount
+            | Self::AccountExists => false,
+        }
+    }
+
+    /// Whether it tells of something that was done in the account, by which somebody else would show that they got in.
+    const fn can_be_denied(self) -> bool {
+        match self {
+            Self::FactorEnrolled(_)
+            | Self::FactorRemoved(_)
+            | Self::FactorRenamed(_)
+            | Self::FactorsReset
+            | Self::RecoveryCodeUsed
+            | Self::RecoveryCodesReplaced
+            | Self::PasswordChanged
+            | Self::DeviceForgotten
+            | Self::SessionEnded
+            | Self::ApplicationDisconnected(_)
+            | Self::TokenReused => true,
+            Self::Compromised
             | Self::FactorRequired
             | Self::SignedOut
             | Self::Guessing
@@ -34,7 +66,7 @@ impl Notice<'_> {
 
 impl Inner {
     /// Tells the owner of an account: at its verified mail address, or, where it has none, by text message to its verified number; at
-    /// both when it may be a thief's doing. What has happened has happened: that the owner cannot be told is an event and no error.
+    /// both when it may be a thief's doing, and where one of them is not on file, at what was set up as a factor of that channel. What has happened has happened: that the owner cannot be told is an event and no error.
     ///
     /// Notices to a mail address are not counted, so that nobody keeps one away by asking for other mails first; each stands for a change
     /// that had to be proven, or comes once a day.
@@ -51,8 +83,22 @@ impl Inner {
         };
         let verified =
             |contact: Option<(&str, bool)>| contact.filter(|(_, verified)| *verified).map(|(to, _)| to.to_owned());
-        let mail = verified(account.email_address()).filter(|_| self.senders.contains_key(&Channel::Email));
-        let phone = verified(account.phone()).filter(|_| self.senders.contains_key(&Channel::Sms));
+        let (mut mail, mut phone) = (verified(account.email_address()), verified(account.phone()));
+        if notice.goes_everywhere() && (mail.is_none() || phone.is_none()) {
+            match Read::of(&*self.store, &*self.subjects, subject, self.now()).await {
+                Ok(read) => {
+                    let of = |channel| read.value.contact(channel).map(str::to_owned);
+                    mail = mail.or_else(|| of(Channel::Email));
+                    phone = phone.or_else(|| of(Channel::Sms));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "where else an owner can be told is not known");
+                    self.failed("notice.store_failed", Some(subject));
+                }
+            }
+        }
+        let mail = mail.filter(|_| self.senders.contains_key(&Channel::Email));
+        let phone = phone.filter(|_| self.senders.contains_key(&Channel::Sms));
         if let Some(to) = &mail {
             self.send_notice(&account, (Channel::Email, to), notice).await;
         }
@@ -63,7 +109,15 @@ impl Inner {
 
     async fn send_notice(&self, account: &Account, (channel, to): (Channel, &str), notice: Notice<'_>) {
         let subject = account.subject();
-        let cause = match self.write_notice(account, (channel, to), notice) {
+        let denial = match self.denial(account, channel, notice).await {
+            Ok(link) => link,
+            Err(error) => {
+                tracing::warn!(%error, "a notice goes out without its link");
+                self.failed("notice.store_failed", Some(subject));
+                None
+            }
+        };
+        let cause = match self.write_notice(account, (channel, to), (notice, denial.as_ref())) {
             Err(error) => {
                 tracing::warn!(%error, "a notice could not be written");
                 Some("message.unwritable")
@@ -83,15 +137,32 @@ impl Inner {
         });
     }
 
+    /// A link by which its reader says that it was not them, where the notice has one.
+    async fn denial(
+        &self,
+        account: &Account,
+        channel: Channel,
+        notice: Notice<'_>,
+    ) -> Result<Option<SecretString>, LoginError> {
+        if !self.not_me_links || channel != Channel::Email || !notice.can_be_denied() {
+            return Ok(None);
+        }
+        self.new_not_me_link(account.subject()).await.map(Some)
+    }
+
     fn write_notice(
         &self,
         account: &Account,
         (channel, to): (Channel, &str),
-        notice: Notice<'_>,
+        (notice, denial): (Notice<'_>, Option<&SecretString>),
     ) -> Result<Message, BoxError> {
         let locale = account.claims().get("locale").and_then(serde_json::Value::as_str);
         let envelope = Envelope::new(channel, to, self.now()).languages(Languages::of(locale.unwrap_or_default()));
         let envelope = account.name().into_iter().fold(envelope, Envelope::account);
+        let envelope = match denial {
+            Some(link) => envelope.not_me(link.expose(), NOT_ME_LIFETIME),
+            None => envelope,
+        };
         Ok(self.texts.notice(&envelope, notice)?.with_id(self.random.id()?))
     }
 

@@ -20,9 +20,13 @@ fn sms() -> Envelope<'static> {
     Envelope::new(Channel::Sms, "+4915112345678", NOW)
 }
 
-const NOTICES: [Notice<'static>; 13] = [
+const NOTICES: [Notice<'static>; 17] = [
     Notice::FactorEnrolled("Authenticator app"),
     Notice::FactorRemoved("Authenticator app"),
+    Notice::FactorRenamed("Authenticator app"),
+    Notice::DeviceForgotten,
+    Notice::SessionEnded,
+    Notice::ApplicationDisconnected("Shop"),
     Notice::FactorsReset,
     Notice::RecoveryCodeUsed,
     Notice::RecoveryCodesReplaced,
@@ -205,4 +209,21 @@ async fn a_service_without_a_name_is_called_by_the_host_of_its_issuer() {
     assert_eq!(notice.subject(), Some("Your id.example.com password was changed"));
     let long = Box::leak("x".repeat(61).into_boxed_str());
     assert!(matches!(build(long).await, Err(crate::MfaConfigError::Texts(MessageTextsError::Service))));
+}
+
+#[test]
+fn a_notice_by_mail_says_how_to_deny_it_and_a_text_message_carries_no_link() {
+    let texts = texts();
+    for tag in ["en", "de"] {
+        for notice in NOTICES {
+            let (mail, sms) = (mail().languages(Languages::of(tag)), sms().languages(Languages::of(tag)));
+            let text =
+                |to: &Envelope<'_>| texts.notice(&to.clone().not_me(LINK, TEN), notice).unwrap().text().to_owned();
+            assert!(text(&mail).contains(LINK) && text(&mail).contains("10 "), "{}", text(&mail));
+            assert!(!text(&sms).contains(LINK));
+            assert!(!texts.notice(&mail, notice).unwrap().text().contains("http"));
+        }
+    }
+    let forged = mail().not_me("https://id.example.com/\nBcc: x", TEN);
+    assert!(matches!(texts.notice(&forged, Notice::PasswordChanged), Err(MessageError::Link)));
 }

@@ -7,6 +7,7 @@ use countersign_oauth_core::{Refusal, Server, SessionInfo};
 use countersign_primitives::{BoxError, Subject};
 use serde_json::{Value, json};
 
+use crate::account_events::{AccountEventKind, By};
 use crate::authenticators::AuthenticatorsError;
 use crate::step::Shown;
 use crate::{AuthenticatorId, AuthenticatorInfo, FirstEnrolment, LoginError, Mfa, Notice, Operator};
@@ -204,7 +205,7 @@ impl HelpDesk {
         self.known(user).await?;
         let ended = self.server.end_sessions_of(user, None).await?;
         self.told(user, "sessions.end", &json!({ "before": ended, "after": 0 }));
-        self.mfa.0.tell_owner(user, Notice::SignedOut).await;
+        self.signed_out(user).await;
         Ok(ended)
     }
 
@@ -217,7 +218,7 @@ impl HelpDesk {
         let before = self.server.sessions_of(user).await?.len();
         self.server.revoke_subject(user.clone()).await?;
         self.told(user, "access.revoke", &json!({ "before": before, "after": 0 }));
-        self.mfa.0.tell_owner(user, Notice::SignedOut).await;
+        self.signed_out(user).await;
         Ok(())
     }
 
@@ -230,6 +231,11 @@ impl HelpDesk {
 
     fn not_own(&self, user: &Subject) -> Result<(), HelpDeskError> {
         if self.by.subject() == Some(user) { Err(HelpDeskError::OwnFactors) } else { Ok(()) }
+    }
+
+    async fn signed_out(&self, user: &Subject) {
+        self.mfa.0.note_done(user, AccountEventKind::SessionEnded, None, &By::HOST).await;
+        self.mfa.0.tell_owner(user, Notice::SignedOut).await;
     }
 
     fn told(&self, user: &Subject, what: &'static str, detail: &Value) {

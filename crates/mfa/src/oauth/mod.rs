@@ -31,6 +31,7 @@ use countersign_storage_traits::Batch;
 use http::Method;
 use serde_json::{Map, Value};
 
+pub use account::Account;
 pub use admin::AdminApi;
 pub use api::MfaApi;
 pub use help_desk::{HelpDesk, HelpDeskError};
@@ -125,6 +126,12 @@ impl Login {
                 Route::new(Method::POST, "/password/forgot", links::AskForReset(own())),
                 Route::new(Method::GET, "/password/reset", links::ShowReset(own())),
                 Route::new(Method::POST, "/password/reset", links::ResetPassword(own())),
+            ]);
+        }
+        if self.mfa.0.not_me_links {
+            routes.extend([
+                Route::new(Method::GET, "/not-me", links::ShowNotMe(own())),
+                Route::new(Method::POST, "/not-me", links::EndEverything(own())),
             ]);
         }
         if self.mfa.0.can_verify_email() {

@@ -12,7 +12,8 @@ pub(crate) fn policy() -> Policy {
 
 pub(crate) async fn bench() -> Bench {
     let mailbox = Mailbox::default();
-    let bench = Bench::with(|mfa| mfa.policy(policy()).sender(Channel::Email, mailbox.clone())).await;
+    let bench =
+        Bench::with(|mfa| mfa.policy(policy()).not_me_links(true).sender(Channel::Email, mailbox.clone())).await;
     Bench { mailbox, ..bench }
 }
 

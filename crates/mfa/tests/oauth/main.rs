@@ -5,6 +5,7 @@
 mod account;
 mod adding;
 mod links;
+mod not_me;
 mod passkeys;
 mod push;
 mod remembered_devices;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail as the test does")]
 
+mod account_events;
 mod accounts;
 mod adding;
 mod after_compromise;

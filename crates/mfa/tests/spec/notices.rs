@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use countersign_accounts::Accounts as _;
-use countersign_mfa::{Answer, Existing, LoginError, LoginRequest, MfaBuilder};
+use countersign_mfa::{Answer, Existing, LoginError, LoginRequest, MfaBuilder, NotMeError};
 use countersign_outbound::{Channel, SendError};
 
 use crate::letterbox::{Carried, Letterbox};
-use crate::support::Bench;
+use crate::support::{Bench, Stop};
 
 /// Alice's contacts are verified, and bob's are not.
 async fn bench(change: fn(MfaBuilder<'_>) -> MfaBuilder<'_>) -> (Bench, Letterbox) {
@@ -122,4 +122,40 @@ async fn m32_notices_by_text_message_are_counted_and_are_no_codes_that_did_not_c
     bench.clock.advance(Duration::from_secs(3_600));
     authenticators.import_totp(&subject, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").await.unwrap();
     assert_eq!(last(&letters, 2).0, everywhere());
+}
+
+#[tokio::test]
+async fn promise_14_a_link_that_could_not_do_all_of_it_works_again() {
+    let (bench, letters) = bench(|builder| builder.not_me_links(true)).await;
+    let subject = bench.subject_of("alice").await;
+    for stop in [Stop::Before(0), Stop::After(0), Stop::Before(1)] {
+        bench.mfa.set_password(&subject, &"a long password of alice".into()).await.unwrap();
+        let mail = letters.all().into_iter().rev().find(|message| message.channel == Channel::Email).unwrap().text;
+        let link = mail.split_once("link=").unwrap().1.split_whitespace().next().unwrap();
+        bench.store.stop(Some(stop));
+        let failed = bench.mfa.not_me(link, &bench.browser()).await;
+        assert!(matches!(failed, Err(NotMeError::Login(_))), "{stop:?}: {failed:?}");
+        bench.store.stop(None);
+        assert_eq!(bench.mfa.not_me_link(link).await.unwrap().as_ref(), Some(&subject), "{stop:?}");
+        assert_eq!(bench.mfa.not_me(link, &bench.browser()).await.unwrap(), subject, "{stop:?}");
+        assert!(matches!(bench.mfa.not_me(link, &bench.browser()).await, Err(NotMeError::Link(_))), "{stop:?}");
+    }
+}
+
+#[tokio::test]
+async fn nist_800_63b_4_2_a_channel_that_was_set_up_is_told_where_the_account_has_none_of_its_kind() {
+    let (bench, letters) = bench(|builder| builder.factor(countersign_mfa::SmsCodes::new(Letterbox::default()))).await;
+    let subject = bench.subject_of("bob").await;
+    let account = bench.users.by_login("bob").await.unwrap().unwrap().email("bob@example.com", true);
+    bench.users.import([account], Existing::Replace).await.unwrap();
+    let mut login = bench.second("bob").await;
+    login.choose("sms").await;
+    login.answer(&Answer::contact("+49 151 999 999 99")).await;
+    login.answer(&Answer::enrol(letters.last())).await;
+    // The number that was just set up is told too: the mail is the other channel.
+    let sent = letters.count();
+    let totp = bench.mfa.authenticators().import_totp(&subject, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").await.unwrap();
+    bench.mfa.authenticators().remove(&subject, &totp).await.unwrap();
+    let to: Vec<_> = letters.all()[sent..].iter().map(|message| message.to.clone()).collect();
+    assert_eq!(to, ["bob@example.com", "+4915199999999", "bob@example.com", "+4915199999999"]);
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::html::Page;
 use super::{SCREENS, page, recovery_code};
 
-const FORMS: [&str; 15] = [
+const FORMS: [&str; 16] = [
     "password",
     "choose",
     "code",
@@ -21,6 +21,7 @@ const FORMS: [&str; 15] = [
     "password_reset",
     "password_change",
     "verify_email",
+    "not_me",
 ];
 
 fn submit_buttons(page: &Page) -> Vec<(&str, &str)> {
@@ -133,7 +134,7 @@ fn a_link_that_was_opened_is_sent_by_a_button_alone() {
         (magic.input("link").attribute("value"), magic.input("answer").attribute("value")),
         ("cs_link_x", "magic_link")
     );
-    for screen in ["password_reset", "verify_email"] {
+    for screen in ["password_reset", "verify_email", "not_me"] {
         let page = page(screen, &[("link", json!("cs_x"))]);
         assert_eq!((page.input("link").attribute("type"), page.input("link").attribute("value")), ("hidden", "cs_x"));
         assert_eq!(page.all("button").len(), 1, "{screen}");

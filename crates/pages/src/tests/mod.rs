@@ -12,7 +12,7 @@ use crate::Pages;
 use crate::samples::sample;
 use html::Page;
 
-const SCREENS: [&str; 24] = [
+const SCREENS: [&str; 26] = [
     "password",
     "choose",
     "webauthn",
@@ -37,6 +37,8 @@ const SCREENS: [&str; 24] = [
     "account_devices",
     "account_sessions",
     "account_applications",
+    "account_events",
+    "not_me",
 ];
 
 /// The page of a screen whose sample data has these members changed.

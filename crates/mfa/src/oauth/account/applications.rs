@@ -7,7 +7,7 @@ use super::{Done, Sent, Visit, seconds};
 
 pub(super) async fn show(visit: &Visit<'_>) -> Result<Value, Refusal> {
     let config = visit.server().config();
-    let listed = visit.server().connections_of(visit.who.subject()).await?;
+    let listed = visit.account().applications().await?;
     let applications = listed.iter().map(|one| {
         let scopes = one.scope.iter().map(|token| {
             let description = config.scope(token).map(|scope| scope.description().to_owned());
@@ -29,6 +29,6 @@ pub(super) async fn change(visit: &mut Visit<'_>, sent: &Sent) -> Result<Done, R
     if sent.action != "disconnect" {
         return Err(Cause::MalformedParameters.into());
     }
-    let there = visit.server().disconnect(visit.who.subject(), sent.id()).await?;
+    let there = visit.account().disconnect(sent.id()).await?;
     Ok(if there { Done::Yes("disconnected") } else { Done::Gone })
 }

@@ -3,11 +3,11 @@
 use countersign_oauth_core::{Cause, Refusal};
 use serde_json::{Value, json};
 
-use super::{Done, Sent, Visit, failed, seconds};
+use super::{Done, Sent, Visit, seconds};
 
 pub(super) async fn show(visit: &Visit<'_>) -> Result<Value, Refusal> {
     let inner = &visit.login().mfa.0;
-    let listed = visit.login().mfa.remembered_devices().list(visit.who.subject()).await.map_err(failed)?;
+    let listed = visit.account().devices().await?;
     let here = inner.known_devices(visit.who.subject(), &visit.caller);
     let devices = listed.iter().map(|device| {
         json!({
@@ -24,15 +24,15 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Value, Refusal> {
 }
 
 pub(super) async fn change(visit: &mut Visit<'_>, sent: &Sent) -> Result<Done, Refusal> {
-    let (devices, subject) = (visit.login().mfa.remembered_devices(), visit.who.subject());
+    let account = visit.account();
     match sent.action.as_str() {
         "forget" => {
             let Ok(id) = sent.id().parse() else { return Ok(Done::Gone) };
-            let there = devices.forget(subject, id).await.map_err(failed)?;
+            let there = account.forget_device(id).await?;
             Ok(if there { Done::Yes("forgotten") } else { Done::Gone })
         }
         "forget_all" => {
-            devices.forget_all(subject).await.map_err(failed)?;
+            account.forget_devices().await?;
             Ok(Done::Yes("all_forgotten"))
         }
         _ => Err(Cause::MalformedParameters.into()),

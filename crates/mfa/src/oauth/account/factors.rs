@@ -7,7 +7,7 @@ use super::{Done, LONGEST_LABEL, Sent, Visit, seconds};
 use crate::authenticators::{AuthenticatorInfo, AuthenticatorsError};
 
 pub(super) async fn listed(visit: &Visit<'_>) -> Result<Vec<AuthenticatorInfo>, Refusal> {
-    visit.login().mfa.authenticators().list(visit.who.subject()).await.map_err(failed)
+    visit.account().factors().await.map_err(failed)
 }
 
 pub(super) async fn show(visit: &Visit<'_>) -> Result<Value, Refusal> {
@@ -32,7 +32,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Value, Refusal> {
 
 pub(super) async fn change(visit: &mut Visit<'_>, sent: &Sent) -> Result<Done, Refusal> {
     let Ok(id) = sent.id().parse() else { return Ok(Done::Gone) };
-    let (authenticators, subject) = (visit.login().mfa.authenticators(), visit.who.subject().clone());
+    let account = visit.account();
     match sent.action.as_str() {
         "rename" => {
             let label = sent.label.as_deref().unwrap_or_default().trim();
@@ -40,11 +40,11 @@ pub(super) async fn change(visit: &mut Visit<'_>, sent: &Sent) -> Result<Done, R
                 return Ok(Done::Wrong("invalid"));
             }
             let label = Some(label).filter(|label| !label.is_empty());
-            let there = authenticators.rename(&subject, &id, label).await.map_err(failed)?;
+            let there = account.rename_factor(&id, label).await.map_err(failed)?;
             Ok(if there { Done::Yes("renamed") } else { Done::Gone })
         }
         "remove" => {
-            if !authenticators.remove(&subject, &id).await.map_err(failed)? {
+            if !account.remove_factor(&id).await.map_err(failed)? {
                 return Ok(Done::Gone);
             }
             // Sessions and grants that may rest on it have ended; whoever took it away goes on.

@@ -1,12 +1,14 @@
 //! `/account`: what users look after themselves. A room is a page with its forms, and the same as JSON: factors, recovery codes, remembered
-//! devices, sessions, applications.
+//! devices, sessions, applications, and what happened of late.
 //!
 //! Whoever is signed in may look, by what the policy asks of them. What changes how somebody signs in needs a factor that was proven within
 //! the last ten minutes (attack M25); the same login machine asks for it, and leads back.
 
 mod applications;
 mod devices;
+mod events;
 mod factors;
+mod of;
 mod overview;
 mod recovery_codes;
 mod sessions;
@@ -23,13 +25,15 @@ use http::{Method, Request, Response, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub use of::Account;
+
 use super::Login;
 use super::cookies::caller;
 use super::pages::account_name;
 use super::reply::{Form, Replies, is_json, is_type, refusal};
 use crate::enrolments::Enrolments;
 use crate::step::Shown;
-use crate::{Answer, Caller, FirstEnrolment, Frame, Heading, LoginError, Screen};
+use crate::{Answer, Caller, FirstEnrolment, Frame, Heading, Screen};
 
 /// The longest name of a thing that a user names.
 const LONGEST_LABEL: usize = 64;
@@ -43,11 +47,19 @@ enum Room {
     Devices,
     Sessions,
     Applications,
+    Events,
 }
 
 impl Room {
-    const ALL: [Self; 6] =
-        [Self::Overview, Self::Factors, Self::RecoveryCodes, Self::Devices, Self::Sessions, Self::Applications];
+    const ALL: [Self; 7] = [
+        Self::Overview,
+        Self::Factors,
+        Self::RecoveryCodes,
+        Self::Devices,
+        Self::Sessions,
+        Self::Applications,
+        Self::Events,
+    ];
 
     /// The name in addresses.
     const fn name(self) -> &'static str {
@@ -58,6 +70,7 @@ impl Room {
             Self::Devices => "devices",
             Self::Sessions => "sessions",
             Self::Applications => "applications",
+            Self::Events => "events",
         }
     }
 
@@ -69,6 +82,7 @@ impl Room {
             Self::Devices => "/account/devices",
             Self::Sessions => "/account/sessions",
             Self::Applications => "/account/applications",
+            Self::Events => "/account/events",
         }
     }
 
@@ -80,6 +94,7 @@ impl Room {
             Self::Devices => "account_devices",
             Self::Sessions => "account_sessions",
             Self::Applications => "account_applications",
+            Self::Events => "account_events",
         }
     }
 
@@ -100,12 +115,13 @@ impl Room {
             Self::Devices => devices::show(visit).await,
             Self::Sessions => sessions::show(visit).await,
             Self::Applications => applications::show(visit).await,
+            Self::Events => events::show(visit).await,
         }
     }
 
     async fn change(self, visit: &mut Visit<'_>, sent: &Sent) -> Result<Done, Refusal> {
         match self {
-            Self::Overview => Err(Cause::MalformedParameters.into()),
+            Self::Overview | Self::Events => Err(Cause::MalformedParameters.into()),
             Self::Factors => factors::change(visit, sent).await,
             Self::RecoveryCodes => recovery_codes::change(visit, sent).await,
             Self::Devices => devices::change(visit, sent).await,
@@ -136,7 +152,7 @@ pub(super) fn routes(login: &Arc<Login>) -> Vec<Route> {
         .flat_map(|room| {
             let show = Route::new(Method::GET, room.path(), Show(Arc::clone(login), room));
             let change = Route::new(Method::POST, room.path(), Change(Arc::clone(login), room));
-            std::iter::once(show).chain((room != Room::Overview).then_some(change))
+            std::iter::once(show).chain((!matches!(room, Room::Overview | Room::Events)).then_some(change))
         })
         .collect();
     routes.extend(sign_in::routes(login));
@@ -211,6 +227,11 @@ impl<'a> Visit<'a> {
 
     fn server(&self) -> &'a Server {
         self.replies.server
+    }
+
+    /// The account of whoever is signed in, and who asks.
+    fn account(&self) -> Account {
+        Account::of(self.server(), &self.login().mfa, self.who.subject().clone()).by(&self.caller)
     }
 
     fn now(&self) -> UnixTime {
@@ -423,9 +444,4 @@ fn done_of(parts: &Parts) -> Option<&'static str> {
 /// A time in the data of a screen: in seconds.
 fn seconds(time: UnixTime) -> u64 {
     time.as_secs()
-}
-
-/// Why the engine did not do it.
-fn failed(error: LoginError) -> Refusal {
-    refusal(error)
 }

@@ -6,7 +6,9 @@ use countersign_primitives::{SessionId, Subject};
 use crate::account_events::By;
 use crate::authenticators::AuthenticatorsError;
 use crate::oauth::reply::refusal;
-use crate::{AccountEvent, AccountEventKind, AuthenticatorId, AuthenticatorInfo, Caller, DeviceId, DeviceInfo, Mfa, Notice};
+use crate::{
+    AccountEvent, AccountEventKind, AuthenticatorId, AuthenticatorInfo, Caller, DeviceId, DeviceInfo, Mfa, Notice,
+};
 
 /// What users look after themselves: factors, remembered devices, sessions, applications, and what happened of late. What it does needs no
 /// proof, so it is for code that has made sure who is asking; the owner is told of each change, and sees it among the events.
@@ -83,7 +85,8 @@ impl Account {
     /// # Errors
     /// When the store fails; call again.
     pub async fn forget_device(&self, id: DeviceId) -> Result<bool, Refusal> {
-        let there = self.mfa.remembered_devices().by(self.by.clone()).forget(&self.subject, id).await.map_err(refusal)?;
+        let there =
+            self.mfa.remembered_devices().by(self.by.clone()).forget(&self.subject, id).await.map_err(refusal)?;
         if there {
             self.tell(Notice::DeviceForgotten).await;
         }
@@ -149,7 +152,8 @@ impl Account {
         if there {
             let client = self.server.client(client_id).await?;
             let name = client.as_ref().map_or(client_id, |client| client.display_name());
-            self.ended(AccountEventKind::ApplicationDisconnected, Some(name), Notice::ApplicationDisconnected(name)).await;
+            self.ended(AccountEventKind::ApplicationDisconnected, Some(name), Notice::ApplicationDisconnected(name))
+                .await;
         }
         Ok(there)
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::factors::{failed, listed};
 use super::{Done, Sent, Visit, seconds};
+use crate::account_events::By;
 use crate::authenticators::AuthenticatorsError;
 use crate::step::Shown;
 
@@ -23,7 +24,7 @@ pub(super) async fn change(visit: &mut Visit<'_>, sent: &Sent) -> Result<Done, R
     if sent.action != "renew" {
         return Err(Cause::MalformedParameters.into());
     }
-    match visit.login().mfa.renew_recovery_codes(&visit.who).await {
+    match visit.login().mfa.renew_recovery_codes_by(&visit.who, By::from(&visit.caller)).await {
         Ok(codes) => Ok(Done::Shown(json!({ "codes": codes.iter().map(Shown::expose).collect::<Vec<_>>() }))),
         // Who has no factor has nothing that they would stand in for.
         Err(

@@ -3,10 +3,10 @@
 use countersign_oauth_core::{Cause, Refusal};
 use serde_json::{Value, json};
 
-use super::{Done, Sent, Visit, failed, seconds};
+use super::{Done, Sent, Visit, seconds};
 
 pub(super) async fn show(visit: &Visit<'_>) -> Result<Value, Refusal> {
-    let listed = visit.server().sessions_of(visit.who.subject()).await?;
+    let listed = visit.account().sessions().await?;
     let sessions = listed.iter().map(|session| {
         json!({
             "id": session.id.as_str(),
@@ -21,20 +21,19 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Value, Refusal> {
 }
 
 pub(super) async fn change(visit: &mut Visit<'_>, sent: &Sent) -> Result<Done, Refusal> {
-    let (server, subject) = (visit.server(), visit.who.subject());
+    let account = visit.account();
     match sent.action.as_str() {
         "end" => {
-            let there = server.end_session_of(subject, &sent.id().into()).await?;
+            let there = account.end_session(&sent.id().into()).await?;
             Ok(if there { Done::Yes("session_ended") } else { Done::Gone })
         }
         "end_others" => {
-            server.end_sessions_of(subject, visit.who.session_id()).await?;
+            account.end_other_sessions(visit.who.session_id()).await?;
             Ok(Done::Yes("sessions_ended"))
         }
         // Somebody else is signed in: everything ends, this session too, and the next login proves a factor.
         "not_me" => {
-            visit.login().mfa.report_compromise(subject, "owner.reported").await.map_err(failed)?;
-            server.revoke_subject(subject.clone()).await?;
+            account.not_me().await?;
             Ok(Done::SignedOut)
         }
         _ => Err(Cause::MalformedParameters.into()),

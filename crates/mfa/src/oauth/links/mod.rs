@@ -1,10 +1,11 @@
-//! `/password/forgot`, `/password/reset`, `/password/change` and `/verify-email`: pages with a form, and the same as JSON.
+//! `/password/forgot`, `/password/reset`, `/password/change`, `/verify-email` and `/not-me`: pages with a form, and the same as JSON.
 //!
 //! Opening a link shows a page with a button; only its POST spends the link, so programs that look into mails use nothing up. What is
 //! shown is built from the issuer, whatever `Host` a request has.
 
 mod change;
 mod forgot;
+mod not_me;
 mod reset;
 mod verify;
 
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 
 pub(super) use change::{ChangePassword, ShowChange};
 pub(super) use forgot::{AskForReset, ShowForgot};
+pub(super) use not_me::{EndEverything, ShowNotMe};
 pub(super) use reset::{ResetPassword, ShowReset};
 pub(super) use verify::{ShowVerify, VerifyEmail};
 
