@@ -7,14 +7,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use countersign_events::Event;
-use countersign_mfa::{AuthenticatorMetadata, Mfa, MfaBuilder};
+use countersign_mfa::{
+    Answer, AuthenticatorMetadata, Begun, Caller, FirstEnrolment, LoginError, LoginRequest, Mfa, MfaBuilder, Policy,
+    SecurityKeys, Step, StepError,
+};
 use countersign_mfa_webauthn::testkit::SoftAuthenticator;
 use countersign_mfa_webauthn::{
     Aaguid, AttestationFormat, MetadataSource, NewUser, Registered, RegistrationError, RegistrationResponse,
     RelyingParty, TrustPolicy, UserHandle,
 };
 use countersign_outbound::{FetchError, Fetcher};
-use countersign_primitives::{Clock, ManualClock, SystemRandom, UnixTime};
+use countersign_primitives::{Amr, Clock, Id, ManualClock, SignedIn, SystemRandom, UnixTime};
 use countersign_storage_memory::MemoryStore;
 use countersign_storage_traits::MasterKey;
 use futures_util::future::join_all;
@@ -382,4 +385,32 @@ async fn fido_mds_3_2_what_is_lost_from_the_store_is_fetched_anew() {
     assert!(node.minding_metadata(&TrustPolicy::new()).await.is_err());
     node.work(later).await;
     assert_eq!(number(&node), Some(5), "whole, although the service would say that nothing changed");
+}
+
+/// Sets up the key of the world in a login that takes known models alone.
+async fn set_up(world: &mut World) -> Result<Step, LoginError> {
+    let keys = SecurityKeys::new("example.com").trusting(TrustPolicy::new().listed_models_alone());
+    let policy = Policy::always().first_enrolment(FirstEnrolment::ThisLogin);
+    let node = world.builder().factor(keys).recovery_codes(0).policy(policy).build().await.unwrap();
+    let caller = Caller::new(Id::from_bytes([9; 16]));
+    let who = SignedIn::new("u-1", world.clock.now()).amr([Amr::Pwd]);
+    let Begun { id, step } = node.start(LoginRequest::new().who(who), &caller).await.unwrap();
+    let options = match step {
+        Step::Enrol(step) => step.options.unwrap().to_string(),
+        other => panic!("{other:?}"),
+    };
+    let answer = world.key.create(&options, "https://id.example.com").unwrap();
+    node.answer(id, &Answer::webauthn(answer), &caller).await
+}
+
+#[tokio::test]
+async fn m18_security_keys_are_set_up_by_what_is_known_of_their_model_at_the_time() {
+    let mut world = World::new();
+    assert!(matches!(set_up(&mut world).await, Err(LoginError::Factor { .. })), "nothing is known yet");
+    world.service.answers(200, None, world.blob(5, &["FIDO_CERTIFIED_L1", "REVOKED"], 0));
+    world.node().await.work(NOW).await;
+    assert_eq!(set_up(&mut world).await.unwrap().error(), Some(StepError::NotAccepted));
+    world.service.answers(200, None, world.blob(6, &["FIDO_CERTIFIED_L1"], 0));
+    world.node().await.work(world.at(NEXT)).await;
+    assert!(matches!(set_up(&mut world).await.unwrap(), Step::Done(_)));
 }

@@ -9,6 +9,7 @@ use countersign::mfa::{
     AuthenticatorMetadata, Budget, CodeAlphabet, CodeFormat, FirstEnrolment, FirstMethod, Passkeys, Policy, Push,
     PushLimits, SecurityKeys,
 };
+use countersign::webauthn::TrustPolicy;
 use countersign::{Acr, AcrClass, AcrTable};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -162,9 +163,15 @@ impl MfaEntry {
         self.has(FactorName::Passkey).then(|| self.webauthn.related_origins.iter().fold(passkeys(), related))
     }
 
-    /// The same of security keys.
+    /// The same of security keys; where it is to be known of which models they are, of known ones alone.
     pub(crate) fn security_keys(&self, host: &str) -> Option<SecurityKeys> {
-        let keys = || SecurityKeys::new(self.webauthn.rp_id.as_deref().unwrap_or(host));
+        let keys = || {
+            let keys = SecurityKeys::new(self.webauthn.rp_id.as_deref().unwrap_or(host));
+            match &self.known_models {
+                Some(_) => keys.trusting(TrustPolicy::new().listed_models_alone()),
+                None => keys,
+            }
+        };
         let related = |keys: SecurityKeys, origin: &String| keys.related_origin(origin);
         self.has(FactorName::SecurityKey).then(|| self.webauthn.related_origins.iter().fold(keys(), related))
     }
