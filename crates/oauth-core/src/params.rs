@@ -30,6 +30,8 @@ impl Params {
     pub const MAX_PARAMETERS: usize = 64;
     /// At most this many bytes in one value.
     pub const MAX_VALUE: usize = 16 * 1024;
+    /// At most this many in an authenticator's answer, `authn_response` of a JSON body: an attestation brings certificates along.
+    pub const MAX_ANSWER: usize = 48 * 1024;
 
     /// Reads a query or a form body.
     ///
@@ -81,13 +83,13 @@ impl Params {
         }
         let mut params = Self::default();
         for (name, value) in members {
-            let value = match value {
-                Value::String(text) => text,
-                object @ Value::Object(_) if name == NESTED => object.to_string(),
+            check_text(&name, Self::MAX_VALUE)?;
+            let (value, at_most) = match value {
+                Value::String(text) => (text, Self::MAX_VALUE),
+                object @ Value::Object(_) if name == NESTED => (object.to_string(), Self::MAX_ANSWER),
                 _ => return Err(ParamsError::NoText),
             };
-            check_text(&name)?;
-            check_text(&value)?;
+            check_text(&value, at_most)?;
             params.pairs.push((name, value));
         }
         Ok(params)
@@ -148,13 +150,13 @@ pub(crate) fn decode_form_value(piece: &[u8]) -> Result<String, ParamsError> {
     let spaced: Vec<u8> = piece.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
     let spaced = Zeroizing::new(spaced);
     let text = percent_decode(&spaced).decode_utf8().map_err(|_| ParamsError::Utf8)?.into_owned();
-    check_text(&text)?;
+    check_text(&text, Params::MAX_VALUE)?;
     Ok(text)
 }
 
 /// A name or a value: bounded, and of characters that text has.
-fn check_text(text: &str) -> Result<(), ParamsError> {
-    if text.len() > Params::MAX_VALUE {
+fn check_text(text: &str, at_most: usize) -> Result<(), ParamsError> {
+    if text.len() > at_most {
         return Err(ParamsError::TooLong);
     }
     if text.chars().any(|character| character.is_control() && !matches!(character, '\t' | '\r' | '\n')) {
@@ -193,7 +195,7 @@ pub enum ParamsError {
     /// There are more than [`Params::MAX_PARAMETERS`].
     #[error("there are too many parameters")]
     TooMany,
-    /// One is longer than [`Params::MAX_VALUE`].
+    /// One is longer than [`Params::MAX_VALUE`], or an authenticator's answer than [`Params::MAX_ANSWER`].
     #[error("a parameter is too long")]
     TooLong,
     /// The body is no JSON object, or one with a name twice, too deep or too wide.
@@ -251,6 +253,9 @@ mod tests {
         assert_eq!((params.get("a"), params.get("b")), (Some("\u{e4}+"), None));
         assert_eq!(params.get("authn_response"), Some(r#"{"id":"x","n":[1]}"#));
         let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(Params::MAX_VALUE + 1));
+        let answer = |length| format!(r#"{{"authn_response":{{"a":"{}"}}}}"#, "x".repeat(length));
+        assert!(Params::from_json(answer(Params::MAX_ANSWER - 8).as_bytes()).is_ok());
+        assert_eq!(Params::from_json(answer(Params::MAX_ANSWER).as_bytes()).unwrap_err(), ParamsError::TooLong);
         let wide: Vec<_> = (0..=Params::MAX_PARAMETERS).map(|n| format!(r#""{n}":"1""#)).collect();
         let wide = format!("{{{}}}", wide.join(","));
         for (bad, error) in [

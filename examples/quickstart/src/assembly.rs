@@ -186,6 +186,7 @@ fn legacy_client(origin: &str) -> Map<String, Value> {
             MfaApi::OTP,
             MfaApi::OOB,
             MfaApi::RECOVERY_CODE,
+            MfaApi::PASSKEY,
         ],
         "mfa_number_matching": true,
     });

@@ -205,15 +205,19 @@ impl Mfa {
         if turn.login.done_at.is_none() && challenge.is_some_and(|named| current != Some(named)) {
             return Ok(None);
         }
-        let mut step = self.0.take(turn, answer, caller).await?;
+        let step = self.0.take(turn, answer, caller).await?;
+        self.stand(id, step, caller).await.map(Some)
+    }
+
+    /// Where a login stands after an answer. Codes are handed out with the answer of the same call.
+    pub(super) async fn stand(&self, id: LoginId, mut step: Step, caller: &Caller) -> Result<Stand, LoginError> {
         let mut codes = Vec::new();
-        // Codes are handed out with the answer of this call.
         if let Step::RecoveryCodes(shown) = &step {
             codes.clone_from(&shown.codes);
             step = self.answer(id, &Answer::RecoveryCodes, caller).await?;
         }
         let login = self.0.kept(id).await?.map(|found| found.value);
-        Ok(Some(Stand { step, login, codes }))
+        Ok(Stand { step, login, codes })
     }
 
     /// The authenticators that may be asked now, the one that is asked foremost.

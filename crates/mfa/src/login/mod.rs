@@ -1,6 +1,8 @@
 //! A login: from who somebody says they are to what they have proven.
 
 mod brought;
+#[cfg(feature = "oauth")]
+mod by_passkey;
 mod choose;
 #[cfg(feature = "oauth")]
 pub(crate) mod direct;

@@ -4,6 +4,7 @@
 
 mod audience;
 mod hostile;
+mod passkeys;
 mod push;
 mod races;
 mod refresh;
@@ -22,8 +23,8 @@ use countersign_accounts::Account;
 use countersign_events::{Event, EventKind};
 use countersign_mfa::oauth::{Login, MfaApi};
 use countersign_mfa::{
-    Changed, EmailCodes, Existing, FirstEnrolment, Mfa, MfaBuilder, PasswordCost, PasswordHasher, Policy, SmsCodes,
-    StoredAccounts, Subjects, Totp, VoiceCodes,
+    Changed, EmailCodes, Existing, FirstEnrolment, Mfa, MfaBuilder, Passkeys, PasswordCost, PasswordHasher, Policy,
+    SmsCodes, StoredAccounts, Subjects, Totp, VoiceCodes,
 };
 use countersign_mfa_otp::{TotpParameters, TotpSecret};
 use countersign_oauth_core::{Client, ConsentRule, Outcome, Peer, Preset, Scope, Server, SubjectRecords};
@@ -102,6 +103,7 @@ impl Subjects for Shared {
 #[derive(Clone)]
 pub(crate) struct Kit {
     pub(crate) server: Server,
+    pub(crate) mfa: Mfa,
     pub(crate) clock: ManualClock,
     pub(crate) letters: Letters,
     events: Arc<Mutex<Vec<Event>>>,
@@ -149,11 +151,13 @@ impl Kit {
             .factor(SmsCodes::new(letters.clone()))
             .factor(VoiceCodes::new(letters.clone()))
             .factor(EmailCodes::new(letters.clone()))
+            .factor(Passkeys::new("example.com"))
             .policy(policy)
             .subjects(subjects)
             .events(builder.shared_events())
             .clock(builder.shared_clock());
         let mfa = change(mfa).build().await.unwrap();
+        let engine = mfa.clone();
         let server = clients(builder, spa_requires)
             .accounts(users)
             .scope(Scope::new("openid", "Know who you are"))
@@ -164,7 +168,7 @@ impl Kit {
             .build()
             .await
             .unwrap();
-        Self { server, clock, letters, events }
+        Self { server, mfa: engine, clock, letters, events }
     }
 
     pub(crate) fn events(&self, kind: EventKind) -> usize {
@@ -331,6 +335,7 @@ fn clients(
         MfaApi::OTP,
         MfaApi::OOB,
         MfaApi::RECOVERY_CODE,
+        MfaApi::PASSKEY,
     ];
     let own = move |client: Client, id: &str| {
         let client = client.redirect_uri(format!("https://{id}.example/cb")).consent(ConsentRule::Implied);

@@ -10,6 +10,7 @@ mod body;
 mod challenge;
 mod code;
 mod grants;
+mod passkey;
 mod refusals;
 mod required;
 mod transaction;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_oauth_core::{
-    At, AuthorizationRequest, Client, Grant, Issuer, Member, Refusal, Resource, Route, Scope, Unmet,
+    At, AuthorizationRequest, Client, ConsentRule, Grant, Issuer, Member, Refusal, Resource, Route, Scope, Unmet,
 };
 use countersign_primitives::Requirement;
 use http::Method;
@@ -78,6 +79,10 @@ impl MfaApi {
     /// The grant type that takes a password and the name of a connection. Served as `password` is.
     pub const PASSWORD_REALM: &'static str = "http://auth0.com/oauth/grant-type/password-realm";
 
+    /// The grant type that takes what a passkey signed, for a question of `/passkey/challenge`. Served where [`Passkeys`](crate::Passkeys) say who signs in, to
+    /// clients of the operator's own.
+    pub const PASSKEY: &'static str = "urn:okta:params:oauth:grant-type:webauthn";
+
     /// The API as it is.
     #[must_use]
     pub fn new() -> Self {
@@ -116,23 +121,30 @@ impl MfaApi {
 
     pub(super) fn routes(login: &Arc<Login>) -> Vec<Route> {
         let own = || Arc::clone(login);
-        let routes = [
+        let mut routes = vec![
             Route::new(Method::POST, "/mfa/associate", associate::Associate(own())),
             Route::new(Method::POST, "/mfa/challenge", challenge::ChallengeCall(own())),
             Route::new(Method::GET, "/mfa/authenticators", authenticators::List(own())),
             Route::new(Method::DELETE, "/mfa/authenticators/{id}", authenticators::Remove(own())),
         ];
+        if login.mfa.0.passkeys.is_some() {
+            routes.push(Route::new(Method::POST, "/passkey/challenge", passkey::PasskeyChallenge(own())));
+        }
         routes.into_iter().map(|route| route.cors().needs_peer()).collect()
     }
 
     pub(super) fn grants(login: &Login) -> Vec<Arc<dyn Grant>> {
-        vec![
+        let mut grants: Vec<Arc<dyn Grant>> = vec![
             Arc::new(grants::PasswordGrant { login: login.clone(), grant_type: "password" }),
             Arc::new(grants::PasswordGrant { login: login.clone(), grant_type: Self::PASSWORD_REALM }),
             Arc::new(grants::OtpGrant(login.clone())),
             Arc::new(grants::OobGrant(login.clone())),
             Arc::new(grants::RecoveryCodeGrant(login.clone())),
-        ]
+        ];
+        if login.mfa.0.passkeys.is_some() {
+            grants.push(Arc::new(grants::PasskeyGrant(login.clone())));
+        }
+        grants
     }
 
     pub(super) fn client_members() -> &'static [&'static str] {
@@ -188,6 +200,14 @@ impl MfaApi {
         }
         required::by_refresh(login, at, unmet).await
     }
+}
+
+/// Why a client may not take logins itself: whoever is not the operator's own has users sign in on the pages, and consent there.
+fn foreign(client: &Client) -> Option<&'static str> {
+    let foreign = client.consent_rule() != ConsentRule::Implied;
+    foreign.then_some(
+        "grants of a login of its own are for clients of your own: mark it as one (first_party = true, or ConsentRule::Implied)",
+    )
 }
 
 /// Whether a client shows the number that a push is compared by. Without it nobody is asked by push through that client.

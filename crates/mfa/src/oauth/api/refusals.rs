@@ -15,6 +15,7 @@ pub(super) enum Shown {
     Otp,
     Binding,
     RecoveryCode,
+    Passkey,
 }
 
 pub(super) fn malformed_token() -> Refusal {
@@ -23,6 +24,16 @@ pub(super) fn malformed_token() -> Refusal {
 
 pub(super) fn expired_token() -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, "expired_token", "mfa_token is expired").cause("mfa_token.expired", SECTION)
+}
+
+/// The same of what `/passkey/challenge` gave: another one is asked for.
+pub(super) fn of_session(refusal: Refusal) -> Refusal {
+    match refusal.cause_id() {
+        "mfa_token.malformed" | "mfa_token.expired" => {
+            Refusal::invalid_grant("Invalid or expired auth_session").cause("auth_session.dead", SECTION)
+        }
+        _ => refusal,
+    }
 }
 
 pub(super) fn already_enrolled() -> Refusal {
@@ -69,6 +80,7 @@ pub(super) fn wrong(shown: Shown) -> Refusal {
         Shown::Otp => ("Invalid otp_code.", "mfa_api.wrong_otp"),
         Shown::Binding => ("Invalid binding_code.", "mfa_api.wrong_binding_code"),
         Shown::RecoveryCode => ("Invalid recovery_code.", "mfa_api.wrong_recovery_code"),
+        Shown::Passkey => ("Invalid passkey.", "mfa_api.wrong_passkey"),
     };
     Refusal::invalid_grant(description).cause(cause, "NIST SP 800-63B-4 §3.2.2")
 }

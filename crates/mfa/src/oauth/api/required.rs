@@ -83,7 +83,7 @@ pub(super) async fn by_refresh(login: &Login, at: &At<'_>, unmet: &Unmet<'_>) ->
         .client(at.client.display_name())
         .client_id(at.client.id())
         .languages(caller.languages.clone())
-        .context(serde_json::to_value(&transaction).unwrap_or_default());
+        .context(transaction.to_context());
     match login.mfa.begin_anew(id, request, unmet.who.clone(), &caller).await {
         Ok(stand) => Ok(match stand.step {
             Step::Choose(_) => Some(refusal(&token.expose(), &stand.step, at.client)),

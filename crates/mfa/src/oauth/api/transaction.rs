@@ -8,6 +8,7 @@ use countersign_tokens::{Handle, HandleHash, HandleKind};
 use http::header;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::refusals;
 use crate::login::record::Login as Record;
@@ -40,7 +41,7 @@ impl Transaction {
         (scope, resources): (ScopeSet, Vec<String>),
     ) -> Result<(Self, Handle), Refusal> {
         let token = Handle::generate(KIND, id.0, server.random())?;
-        let refreshable = scope.contains("offline_access") || !scope.contains("openid");
+        let refreshable = is_refreshable(&scope);
         let transaction = Self {
             token: token.hash(server.crypto()),
             until: server.now().plus(login.api_token_lifetime()),
@@ -53,10 +54,31 @@ impl Transaction {
         Ok((transaction, token))
     }
 
+    /// The same for tokens of these.
+    pub(super) fn with_terms(self, (scope, resources): (ScopeSet, Vec<String>)) -> Self {
+        let refreshable = is_refreshable(&scope);
+        Self { scope, resources, refreshable, ..self }
+    }
+
+    /// As a login keeps it.
+    pub(super) fn to_context(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// The transaction that a login keeps, if it is one that a client drives.
+    pub(super) fn of(context: &Value) -> Option<Self> {
+        Self::deserialize(context).ok()
+    }
+
     /// The same for a grant that fell short: what comes of it is refreshed as that was, and stands while that does.
     pub(super) fn of_grant(self, grant: Id) -> Self {
         Self { grant: Some(grant), refreshable: true, ..self }
     }
+}
+
+/// Whether a refresh token comes with tokens of this scope.
+fn is_refreshable(scope: &ScopeSet) -> bool {
+    scope.contains("offline_access") || !scope.contains("openid")
 }
 
 /// A transaction that a request named by its token.
@@ -75,8 +97,7 @@ impl Open {
         let id = LoginId(handle.id());
         // What is well formed was ours once.
         let record = login.mfa.login_named(id).await.map_err(refusals::failed)?.ok_or_else(refusals::expired_token)?;
-        let transaction: Option<Transaction> = serde_json::from_value(record.context.clone()).ok();
-        let transaction = transaction.filter(|_| record.course == Course::Called);
+        let transaction = Transaction::of(&record.context).filter(|_| record.course == Course::Called);
         let transaction = transaction.ok_or_else(refusals::malformed_token)?;
         if !transaction.token.matches(&handle.hash(server.crypto())) {
             return Err(refusals::malformed_token());

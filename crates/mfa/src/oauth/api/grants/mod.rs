@@ -2,6 +2,7 @@
 
 mod oob;
 mod otp;
+mod passkey;
 mod password;
 mod recovery_code;
 
@@ -9,6 +10,7 @@ use countersign_oauth_core::{GrantRequest, Issue, Refusal};
 
 pub(super) use oob::OobGrant;
 pub(super) use otp::OtpGrant;
+pub(super) use passkey::PasskeyGrant;
 pub(super) use password::PasswordGrant;
 pub(super) use recovery_code::RecoveryCodeGrant;
 
@@ -123,7 +125,9 @@ impl Subject {
             (Step::Refused(refused), _) => required::out_of_reach(refused.reason),
             (Step::Wait(_) | Step::Enrol(_), _) => refusals::pending(),
             (Step::Choose(_), Self::Login(open)) => {
-                let token = request.optional_param("mfa_token").unwrap_or_default();
+                // What named the login so far goes on naming it.
+                let named = request.optional_param("mfa_token").or_else(|| request.optional_param("auth_session"));
+                let token = named.unwrap_or_default();
                 required::refusal(token, step, &open.client)
             }
             _ => refusals::expired_token(),

@@ -2,14 +2,14 @@
 //! those that belong to whoever runs the server. Passwords are guessed, throttled and judged as on the pages.
 
 use async_trait::async_trait;
-use countersign_oauth_core::{Client, ConsentRule, Grant, GrantRequest, Issue, Preset, Refusal};
+use countersign_oauth_core::{Client, Grant, GrantRequest, Issue, Preset, Refusal};
 use countersign_primitives::SecretString;
 
 use super::short;
 use crate::login::LoginId;
 use crate::oauth::Login;
 use crate::oauth::api::transaction::{Transaction, caller};
-use crate::oauth::api::{MfaApi, refusals, required};
+use crate::oauth::api::{MfaApi, foreign, refusals, required};
 use crate::{Answer, LoginError, LoginRequest, Step};
 
 pub(in super::super) struct PasswordGrant {
@@ -28,10 +28,7 @@ impl Grant for PasswordGrant {
     }
 
     fn objection(&self, client: &Client) -> Option<&'static str> {
-        let foreign = client.consent_rule() != ConsentRule::Implied;
-        foreign.then_some(
-            "the password grant is for clients of your own: mark it as one (first_party = true, or ConsentRule::Implied)",
-        )
+        foreign(client)
     }
 
     async fn redeem(&self, request: &GrantRequest<'_>) -> Result<Issue, Refusal> {
@@ -54,7 +51,7 @@ impl Grant for PasswordGrant {
             .client_id(client.id())
             .languages(caller.languages.clone());
         let (transaction, token) = Transaction::begin(&self.login, server, (id, client), terms.clone())?;
-        let login = login.context(serde_json::to_value(&transaction).unwrap_or_default());
+        let login = login.context(transaction.to_context());
         let begun = self.login.mfa.begin_by_password(id, login, (name, &SecretString::new(password)), &caller).await;
         let stand = match begun {
             // Passwords are not what this server asks for.
