@@ -10,8 +10,8 @@ use countersign_primitives::{Acr, Amr, Clock, Requirement};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::{acr, amr, asserted, bench, enrol, options, with_keys};
-use crate::support::{Bench, Login, REALM};
+use super::{acr, amr, asserted, bench, created, enrol, options, with_keys};
+use crate::support::{Bench, Login};
 
 /// Somebody at the first page of a login, of whom nothing is known.
 async fn come(bench: &Bench) -> Login<'_> {
@@ -87,7 +87,9 @@ async fn promise_6_a_key_that_nobody_has_and_one_that_did_not_sign_look_alike() 
 async fn m1_m33_the_key_says_who_signs_in_and_nothing_that_the_browser_adds() {
     let bench = bench().await;
     let mut alices = with_passkey(&bench, "alice").await;
-    let bobs = handle_in_setup(&bench).await;
+    let mut setup = bench.second("bob").await;
+    setup.choose("passkey").await;
+    let bobs = handle(&setup);
     for handle in [json!(bobs), json!(null), json!("")] {
         let mut login = come(&bench).await;
         let handle = handle.clone();
@@ -144,21 +146,24 @@ async fn m11_without_verification_of_its_owner_nobody_is_signed_in() {
 async fn a_security_key_says_nobodys_name() {
     let bench = bench().await;
     let mut key = SoftAuthenticator::security_key().unwrap();
-    enrol(&bench, "alice", "security_key", &mut key).await;
+    let mut setup = bench.second("alice").await;
+    setup.choose("security_key").await;
+    let handle = handle(&setup);
+    let answer = created(&mut key, &setup.step);
+    setup.answer(&answer).await;
     let mut login = come(&bench).await;
     key.ignore_allow_list();
-    let handle = handle_in_setup(&bench).await;
     key.tamper_answer(move |answer| answer["response"]["userHandle"] = json!(handle));
-    let answer = Answer::webauthn(key.get(&options(&login.step), REALM).unwrap());
+    let answer = asserted(&mut key, &login.step);
     login.answer(&answer).await;
     assert_eq!(login.step.error(), Some(StepError::NotAccepted), "it stands beside a password alone");
+    let told = bench.events.lock().unwrap();
+    assert_eq!(told.last().unwrap().cause(), Some("authentication.unknown_credential"), "all else was right");
 }
 
-/// The handle that bob's authenticator is told at a set-up.
-async fn handle_in_setup(bench: &Bench) -> String {
-    let mut login = bench.second("bob").await;
-    login.choose("security_key").await;
-    let asked: Value = serde_json::from_str(&options(&login.step)).unwrap();
+/// The handle that an authenticator is told at a set-up.
+fn handle(setup: &Login<'_>) -> String {
+    let asked: Value = serde_json::from_str(&options(&setup.step)).unwrap();
     asked["publicKey"]["user"]["id"].as_str().unwrap().to_owned()
 }
 
