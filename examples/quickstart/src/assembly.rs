@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 use crate::StartError;
 use crate::admin::Watched;
 use crate::config::Delivery;
+use crate::console;
 use crate::data::DataError;
 use crate::delivery::{Around, Carriers};
 use crate::demo::{CALLBACK, Offer, SIGNED_OUT};
@@ -86,6 +87,10 @@ pub(crate) async fn assemble(
         .events(move |event: &Event| events.record(event))
         .clock(clock);
     let builder = if settings.throttle { builder } else { builder.requests_per_address(u32::MAX) };
+    let builder = match settings.admin_group() {
+        Some(group) => builder.admin_api(console::admin_api(group)).client(console::client(origin)),
+        None => builder,
+    };
     let (builder, offers) = match &settings.file {
         Some(_) => configured(builder, settings, origin, (&carriers, phone)),
         None => demo(builder, origin, (&carriers, phone)),
@@ -309,6 +314,7 @@ fn log(event: &Event) {
         cause = event.cause(),
         section = event.section(),
         detail = event.detail(),
+        operator = event.operator(),
         "{}", event.name()
     );
 }

@@ -21,6 +21,7 @@ mod admin;
 mod assembly;
 mod cli;
 mod config;
+mod console;
 mod data;
 mod delivery;
 mod demo;

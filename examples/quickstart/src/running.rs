@@ -27,7 +27,7 @@ use crate::serve::{self, Patience, Site};
 use crate::settings::{Listen, Settings, SettingsError};
 use crate::stores::Opened;
 use crate::tls::{Tls, TlsError};
-use crate::{StartError, admin, assembly, data, device, listen, users};
+use crate::{StartError, admin, assembly, console, data, device, listen, users};
 
 /// How long requests under way may take when it ends, and then messages.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -89,8 +89,10 @@ async fn launch(settings: Settings, clock: Option<Arc<dyn Clock>>) -> Result<Run
     users::import(&server, &settings).await?;
     let users = settings.users.iter().map(|user| user.name.clone()).collect();
     let provider: Arc<dyn demo::Provider> = Arc::new(server.clone());
-    let own = demo::routes(Arc::clone(&provider), offers, users).merge(outbox.routes());
+    let own =
+        demo::routes(Arc::clone(&provider), offers, users, settings.admin_group().is_some()).merge(outbox.routes());
     let own = own.merge(device::routes(phone, provider)).merge(carriers.routes());
+    let own = if settings.admin_group().is_some() { own.merge(console::routes(server.clone())) } else { own };
     let app = own.layer(middleware::from_fn_with_state(server.clone(), only_our_host));
     let app = app.merge(countersign::axum::router(&server));
     let app = match &settings.admin_token {

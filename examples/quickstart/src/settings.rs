@@ -133,6 +133,9 @@ impl DemoUser {
     }
 }
 
+/// The group of administrators where no file names one.
+pub(crate) const DEMO_ADMINS: &str = "admin";
+
 /// Everything that the quickstart needs to know before it starts.
 #[derive(Debug)]
 pub struct Settings {
@@ -298,6 +301,14 @@ impl Settings {
         settings.refuse_openness(cli.open_demo)?;
         settings.refuse_unknown_users()?;
         Ok(settings)
+    }
+
+    /// Whose members are administrators: as the file says, and in the demo those of `admin`.
+    pub(crate) fn admin_group(&self) -> Option<&str> {
+        match &self.file {
+            Some(file) => file.admin.as_ref().map(|admin| admin.group.as_str()),
+            None => Some(DEMO_ADMINS),
+        }
     }
 
     /// Whether a user without a factor needs an invitation to set one up.

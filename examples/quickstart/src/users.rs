@@ -7,7 +7,7 @@ use countersign::{Account, Server, TokioPool};
 use serde_json::{Value, json};
 
 use crate::config::UserEntry;
-use crate::settings::{DemoUser, Settings};
+use crate::settings::{DEMO_ADMINS, DemoUser, Settings};
 
 /// The demo users could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -31,11 +31,15 @@ pub(crate) async fn import(server: &Server, settings: &Settings) -> Result<(), U
     let Some(accounts) = server.stored_accounts() else { return Ok(()) };
     let hasher = PasswordHasher::new(Arc::new(TokioPool::default()));
     let nothing = UserEntry::default();
-    for user in &settings.users {
+    for (at, user) in settings.users.iter().enumerate() {
         let hash = hasher.hash(&user.password).await;
         let hash = hash.map_err(|source| UsersError::Password { name: user.name.clone(), source })?;
         let entry = settings.file.as_ref().and_then(|file| file.users.get(&user.name)).unwrap_or(&nothing);
-        accounts.import([account(user, entry).password_hash(hash)], Existing::Replace).await?;
+        let account = account(user, entry).password_hash(hash);
+        // Without a file that says who is one, the first is the administrator.
+        let is_admin = at == 0 && settings.file.is_none();
+        let account = if is_admin { account.group(DEMO_ADMINS) } else { account };
+        accounts.import([account], Existing::Replace).await?;
     }
     Ok(())
 }

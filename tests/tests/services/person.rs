@@ -113,7 +113,7 @@ pub(crate) fn enter_password(browser: &Browser, username: &str, password: &str) 
 }
 
 /// Sets up an authenticator app from what the page shows; returns its secret and the recovery codes that follow.
-fn enrol_totp(browser: &Browser) -> (TotpSecret, Vec<String>) {
+pub(crate) fn enrol_totp(browser: &Browser) -> (TotpSecret, Vec<String>) {
     let uri = browser.wait_for(r#"a[href^="otpauth://"]"#).attribute("href").unwrap();
     let secret = TotpSecret::from_otpauth_uri(&uri).unwrap().secret;
     browser.screenshot("2-enrol");

@@ -263,6 +263,14 @@ impl LifetimesEntry {
     }
 }
 
+/// The admin API, and the page for administrators.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AdminEntry {
+    /// Whose members are administrators.
+    pub(crate) group: String,
+}
+
 /// What is known of a demo user beside his name.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]

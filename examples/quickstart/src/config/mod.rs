@@ -20,6 +20,8 @@ pub use entries::{ClientEntry, LifetimesEntry, ResourceEntry, ScopeEntry, UserEn
 pub use later::ConfigFileError;
 pub use mfa::MfaEntry;
 
+pub(crate) use entries::AdminEntry;
+
 pub(crate) use delivery::{Carrier, Delivery, Phones};
 use delivery::{DeliveryEntry, HookEntry, MailEntry, Place, Tables, TwilioEntry};
 use messages::MessagesEntry;
@@ -43,6 +45,8 @@ pub struct FileConfig {
     pub(crate) messages: MessagesEntry,
     /// How long things live.
     pub lifetimes: LifetimesEntry,
+    /// Who administers by the admin API and its page.
+    pub(crate) admin: Option<AdminEntry>,
     /// What is known of demo users beside their names.
     pub users: BTreeMap<String, UserEntry>,
     /// The line at which a client, scope, resource or user begins, by the words that errors name it with.
@@ -62,6 +66,7 @@ struct Document {
     delivery: DeliveryEntry,
     messages: MessagesEntry,
     lifetimes: LifetimesEntry,
+    admin: Option<AdminEntry>,
     user: BTreeMap<String, Spanned<UserEntry>>,
 }
 
@@ -131,6 +136,7 @@ impl Document {
             mfa: self.mfa,
             messages: self.messages,
             lifetimes: self.lifetimes,
+            admin: self.admin,
             users: self.user.into_iter().map(|(name, user)| (name, user.into_inner())).collect(),
             lines,
             ..FileConfig::default()

@@ -357,3 +357,12 @@ fn an_adaptive_policy_has_the_signals_weights_and_files_that_the_table_names() {
     let never = error("[mfa]\nfactors = [\"totp\", \"recovery_code\"]\n[mfa.risk]\ndry_run = true\n");
     assert!(never.starts_with("demo.toml, line 3: with the policy \"never\""), "{never}");
 }
+
+#[test]
+fn the_file_names_the_group_of_administrators() {
+    let config = FileConfig::parse(Path::new("c.toml"), "[admin]\ngroup = \"staff\"\n").unwrap();
+    assert_eq!(config.admin.unwrap().group, "staff");
+    assert!(FileConfig::parse(Path::new("c.toml"), "").unwrap().admin.is_none());
+    let error = FileConfig::parse(Path::new("c.toml"), "[admin]\ngroups = [\"staff\"]\n").unwrap_err().to_string();
+    assert!(error.contains("c.toml") && error.contains("groups"), "{error}");
+}

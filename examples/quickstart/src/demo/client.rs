@@ -13,7 +13,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::sessions::unguessable;
-use super::{CALLBACK, Offer, SIGNED_OUT};
+use super::{Offer, SIGNED_OUT};
 
 /// The server, as far as a client sees it.
 #[async_trait]
@@ -87,7 +87,7 @@ pub enum DemoError {
 
 /// An authorization request under way.
 #[derive(Debug)]
-pub(super) struct Authorization {
+pub(crate) struct Authorization {
     client_id: &'static str,
     scope: &'static str,
     state: SecretString,
@@ -96,7 +96,7 @@ pub(super) struct Authorization {
 }
 
 impl Authorization {
-    pub(super) fn begin(offer: &Offer, random: &dyn Random) -> Result<Self, RandomError> {
+    pub(crate) fn begin(offer: &Offer, random: &dyn Random) -> Result<Self, RandomError> {
         Ok(Self {
             client_id: offer.client_id,
             scope: offer.scope,
@@ -154,23 +154,24 @@ impl Shown {
 }
 
 /// The client.
-pub(super) struct DemoClient {
+pub(crate) struct DemoClient {
     provider: Arc<dyn Provider>,
     redirect_uri: String,
 }
 
 impl DemoClient {
-    pub(super) fn new(provider: Arc<dyn Provider>) -> Self {
-        let redirect_uri = format!("{}{CALLBACK}", provider.origin());
+    /// A client of this server that is answered at this path.
+    pub(crate) fn new(provider: Arc<dyn Provider>, callback: &str) -> Self {
+        let redirect_uri = format!("{}{callback}", provider.origin());
         Self { provider, redirect_uri }
     }
 
-    pub(super) fn origin(&self) -> &str {
+    pub(crate) fn origin(&self) -> &str {
         self.provider.origin()
     }
 
     /// The authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3, OpenID Connect Core §3.1.2.1).
-    pub(super) async fn authorization_url(
+    pub(crate) async fn authorization_url(
         &self,
         request: &Authorization,
         peer: SocketAddr,
@@ -203,7 +204,7 @@ impl DemoClient {
     }
 
     /// The answer is to our request, and from whom we asked (RFC 6749 §10.12, RFC 9207 §2.4).
-    pub(super) fn check_answer(
+    pub(crate) fn check_answer(
         &self,
         asked: &Authorization,
         state: Option<&str>,
@@ -220,14 +221,34 @@ impl DemoClient {
 
     /// Exchanges the code for tokens, and asks who it is (RFC 6749 §4.1.3, OpenID Connect Core §5.3).
     pub(super) async fn redeem(&self, asked: Authorization, code: &str, peer: SocketAddr) -> Result<Shown, DemoError> {
-        let form = form_urlencoded::Serializer::new(String::new())
+        self.tokens(asked.client_id, self.code_form(&asked, code), Some(&asked.nonce), peer).await
+    }
+
+    /// Exchanges the code for an access token for an API, and no more.
+    pub(crate) async fn redeem_for_api(
+        &self,
+        asked: &Authorization,
+        code: &str,
+        peer: SocketAddr,
+    ) -> Result<SecretString, DemoError> {
+        let mut response = self.token_response(self.code_form(asked, code), peer).await?;
+        take(&mut response, "access_token").ok_or(DemoError::Answer("no access_token"))
+    }
+
+    fn code_form(&self, asked: &Authorization, code: &str) -> String {
+        form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "authorization_code")
             .append_pair("code", code)
             .append_pair("redirect_uri", &self.redirect_uri)
             .append_pair("client_id", asked.client_id)
             .append_pair("code_verifier", asked.verifier.expose())
-            .finish();
-        self.tokens(asked.client_id, form, Some(&asked.nonce), peer).await
+            .finish()
+    }
+
+    async fn token_response(&self, form: String, peer: SocketAddr) -> Result<Map<String, Value>, DemoError> {
+        let endpoint = self.endpoint("token_endpoint", peer).await?;
+        let request = Request::post(endpoint).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request, form.into(), peer).await
     }
 
     /// Uses the refresh token (RFC 6749 §6).
@@ -250,15 +271,9 @@ impl DemoClient {
         nonce: Option<&SecretString>,
         peer: SocketAddr,
     ) -> Result<Shown, DemoError> {
-        let endpoint = self.endpoint("token_endpoint", peer).await?;
-        let request = Request::post(endpoint).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let mut response = self.send(request, form.into(), peer).await?;
-        let mut take = |name: &str| match response.remove(name) {
-            Some(Value::String(token)) => Some(SecretString::new(token)),
-            _ => None,
-        };
-        let (id_token, refresh_token) = (take("id_token"), take("refresh_token"));
-        let access_token = take("access_token").ok_or(DemoError::Answer("no access_token"))?;
+        let mut response = self.token_response(form, peer).await?;
+        let (id_token, refresh_token) = (take(&mut response, "id_token"), take(&mut response, "refresh_token"));
+        let access_token = take(&mut response, "access_token").ok_or(DemoError::Answer("no access_token"))?;
         let id_token = id_token.map(|token| claims(&token).ok_or(DemoError::Answer("the ID token"))).transpose()?;
         if let Some(id_token) = &id_token {
             self.check_id_token(id_token, client_id, nonce)?;
@@ -335,6 +350,14 @@ impl DemoClient {
         let text = |name: &str| members.get(name).and_then(Value::as_str).map(str::to_owned);
         let error = text("error").unwrap_or_else(|| answer.status().to_string());
         Err(DemoError::Refused { error, description: text("error_description") })
+    }
+}
+
+/// A token out of a response.
+fn take(response: &mut Map<String, Value>, name: &str) -> Option<SecretString> {
+    match response.remove(name) {
+        Some(Value::String(token)) => Some(SecretString::new(token)),
+        _ => None,
     }
 }
 

@@ -3,9 +3,9 @@
 //! It is a public client with PKCE (RFC 7636, S256). What it has to remember between two requests (state, verifier, nonce,
 //! tokens) stays in this process, found by a cookie.
 
-mod client;
+pub(crate) mod client;
 pub(crate) mod page;
-mod sessions;
+pub(crate) mod sessions;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -77,13 +77,16 @@ struct Inner {
     client: DemoClient,
     offers: Vec<Offer>,
     users: Vec<String>,
-    sessions: Sessions,
+    /// Whether there is a page for administrators.
+    has_console: bool,
+    sessions: Sessions<Session>,
 }
 
 /// The routes of the demo page: `/` and `/demo/…`.
-pub(crate) fn routes(provider: Arc<dyn Provider>, offers: Vec<Offer>, users: Vec<String>) -> Router {
-    let sessions = Sessions::new(provider.origin());
-    let demo = Demo(Arc::new(Inner { client: DemoClient::new(provider), offers, users, sessions }));
+pub(crate) fn routes(provider: Arc<dyn Provider>, offers: Vec<Offer>, users: Vec<String>, has_console: bool) -> Router {
+    let sessions = Sessions::new("demo", provider.origin());
+    let demo =
+        Demo(Arc::new(Inner { client: DemoClient::new(provider, CALLBACK), offers, users, has_console, sessions }));
     Router::new()
         .route("/", get(home))
         .route("/demo/style.css", get(async || page::style()))
@@ -98,7 +101,7 @@ pub(crate) fn routes(provider: Arc<dyn Provider>, offers: Vec<Offer>, users: Vec
 }
 
 async fn home(State(demo): State<Demo>) -> Response {
-    page::home(demo.0.client.origin(), &demo.0.offers, &demo.0.users)
+    page::home(demo.0.client.origin(), &demo.0.offers, &demo.0.users, demo.0.has_console)
 }
 
 #[derive(Deserialize)]

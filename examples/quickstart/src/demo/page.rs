@@ -22,7 +22,7 @@ const STYLE: &str = include_str!("style.css");
 /// Claims that are points in time (RFC 7519 §4.1, OpenID Connect Core §2, §5.1).
 const TIMES: [&str; 5] = ["exp", "iat", "nbf", "auth_time", "updated_at"];
 
-pub(super) fn home(issuer: &str, offers: &[Offer], users: &[String]) -> Response {
+pub(super) fn home(issuer: &str, offers: &[Offer], users: &[String], has_console: bool) -> Response {
     let mut body = format!(
         "<h1>It is running</h1>\n<p>This is an authorization server with multi-factor authentication, at \
          <code>{}</code>, and this page is a client of it.</p>\n<ul class=\"offers\">\n",
@@ -48,6 +48,9 @@ pub(super) fn home(issuer: &str, offers: &[Offer], users: &[String]) -> Response
          <a href=\"/demo/device\">demo device</a>. What the server can do: \
          <a href=\"/.well-known/oauth-authorization-server\">its metadata</a>.</p>\n",
     );
+    if has_console {
+        body.push_str("<p class=\"quiet\">For administrators: <a href=\"/console\">console</a>.</p>\n");
+    }
     html(StatusCode::OK, "Countersign quickstart", &body)
 }
 
@@ -94,7 +97,7 @@ pub(super) fn failed(status: StatusCode, error: &DemoError) -> Response {
 }
 
 /// A 303 to another page, with the cookie that it needs.
-pub(super) fn redirect(location: &str, cookie: Option<&str>) -> Response {
+pub(crate) fn redirect(location: &str, cookie: Option<&str>) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
     for (name, value) in [(header::LOCATION, Some(location)), (header::SET_COOKIE, cookie)] {

@@ -1,4 +1,4 @@
-//! What the demo client remembers, in this process, for a bounded number of browsers and a bounded time.
+//! What the clients of this program remember, in this process, for a bounded number of browsers and a bounded time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -17,15 +17,9 @@ const MOST: usize = 1_000;
 /// How long a browser is remembered.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
-/// What is remembered of one browser.
+/// What the demo remembers of one browser.
 #[derive(Debug)]
-pub(super) struct Session {
-    since: Instant,
-    stage: Stage,
-}
-
-#[derive(Debug)]
-enum Stage {
+pub(super) enum Session {
     /// It was sent to the server.
     Asked(Box<Authorization>),
     /// It came back with tokens.
@@ -36,43 +30,42 @@ enum Stage {
 
 impl Session {
     pub(super) fn asked(authorization: Authorization) -> Self {
-        Self { since: Instant::now(), stage: Stage::Asked(Box::new(authorization)) }
+        Self::Asked(Box::new(authorization))
     }
 
     pub(super) fn signed_in(shown: Shown, csrf: String) -> Self {
-        let stage = Stage::SignedIn { shown: Box::new(shown), csrf: SecretString::new(csrf) };
-        Self { since: Instant::now(), stage }
+        Self::SignedIn { shown: Box::new(shown), csrf: SecretString::new(csrf) }
     }
 
     pub(super) fn leaving(farewell: Farewell) -> Self {
-        Self { since: Instant::now(), stage: Stage::Leaving(farewell) }
+        Self::Leaving(farewell)
     }
 
     pub(super) fn farewell(&self) -> Option<&Farewell> {
-        match &self.stage {
-            Stage::Leaving(farewell) => Some(farewell),
+        match self {
+            Self::Leaving(farewell) => Some(farewell),
             _ => None,
         }
     }
 
     pub(super) fn authorization(&self) -> Option<&Authorization> {
-        match &self.stage {
-            Stage::Asked(authorization) => Some(authorization),
+        match self {
+            Self::Asked(authorization) => Some(authorization),
             _ => None,
         }
     }
 
     pub(super) fn into_asked(self) -> Option<Authorization> {
-        match self.stage {
-            Stage::Asked(authorization) => Some(*authorization),
+        match self {
+            Self::Asked(authorization) => Some(*authorization),
             _ => None,
         }
     }
 
     /// What to show, and the anti-forgery value of its buttons.
     pub(super) fn signed(&self) -> Option<(&Shown, &SecretString)> {
-        match &self.stage {
-            Stage::SignedIn { shown, csrf } => Some((shown, csrf)),
+        match self {
+            Self::SignedIn { shown, csrf } => Some((shown, csrf)),
             _ => None,
         }
     }
@@ -87,23 +80,35 @@ impl Session {
     }
 
     pub(super) fn renew(&mut self, renewed: Shown) {
-        if let Stage::SignedIn { shown, .. } = &mut self.stage {
+        if let Self::SignedIn { shown, .. } = self {
             **shown = renewed;
         }
     }
 }
 
-/// The sessions of all browsers.
+/// What a client of this program remembers of all browsers.
 #[derive(Debug)]
-pub(super) struct Sessions {
+pub(crate) struct Sessions<T> {
     cookie: String,
     attributes: &'static str,
-    open: Mutex<HashMap<String, Session>>,
+    open: Mutex<HashMap<String, Kept<T>>>,
 }
 
-impl Sessions {
-    /// Sessions for the demo at this origin. Cookies know no port, so the origin is part of the name.
-    pub(super) fn new(origin: &str) -> Self {
+#[derive(Debug)]
+struct Kept<T> {
+    since: Instant,
+    value: T,
+}
+
+impl<T> Kept<T> {
+    fn is_young(&self) -> bool {
+        self.since.elapsed() < LIFETIME
+    }
+}
+
+impl<T> Sessions<T> {
+    /// Sessions of the client of this name at this origin. Cookies know no port, so the origin is part of their name.
+    pub(crate) fn new(client: &str, origin: &str) -> Self {
         let tag: String = origin.bytes().filter(u8::is_ascii_alphanumeric).map(char::from).collect();
         let secure = origin.starts_with("https:");
         let (prefix, attributes) = if secure {
@@ -111,46 +116,48 @@ impl Sessions {
         } else {
             ("", "; Path=/; HttpOnly; SameSite=Lax")
         };
-        Self { cookie: format!("{prefix}countersign-demo-{tag}"), attributes, open: Mutex::default() }
+        Self { cookie: format!("{prefix}countersign-{client}-{tag}"), attributes, open: Mutex::default() }
     }
 
     /// Remembers a browser under a new name; returns the `Set-Cookie` that tells it.
-    pub(super) fn open(&self, session: Session) -> Result<String, RandomError> {
+    pub(crate) fn open(&self, value: T) -> Result<String, RandomError> {
         let id = unguessable(&SystemRandom)?;
         let cookie = format!("{}={id}{}", self.cookie, self.attributes);
         let mut open = self.lock();
-        open.retain(|_, session| session.since.elapsed() < LIFETIME);
+        open.retain(|_, kept| kept.is_young());
         if open.len() >= MOST {
-            let oldest = open.iter().min_by_key(|(_, session)| session.since).map(|(id, _)| id.clone());
+            let oldest = open.iter().min_by_key(|(_, kept)| kept.since).map(|(id, _)| id.clone());
             oldest.and_then(|id| open.remove(&id));
         }
-        open.insert(id, session);
+        open.insert(id, Kept { since: Instant::now(), value });
         Ok(cookie)
     }
 
     /// Forgets a browser, and returns what was remembered.
-    pub(super) fn take(&self, headers: &HeaderMap) -> Option<Session> {
-        self.lock().remove(cookie(headers, &self.cookie)?).filter(|session| session.since.elapsed() < LIFETIME)
+    pub(crate) fn take(&self, headers: &HeaderMap) -> Option<T> {
+        self.lock().remove(cookie(headers, &self.cookie)?).filter(Kept::is_young).map(|kept| kept.value)
     }
 
-    pub(super) fn read<T>(&self, headers: &HeaderMap, read: impl FnOnce(&Session) -> T) -> Option<T> {
+    pub(crate) fn read<R>(&self, headers: &HeaderMap, read: impl FnOnce(&T) -> R) -> Option<R> {
         let open = self.lock();
-        open.get(cookie(headers, &self.cookie)?).filter(|session| session.since.elapsed() < LIFETIME).map(read)
+        open.get(cookie(headers, &self.cookie)?).filter(|kept| kept.is_young()).map(|kept| read(&kept.value))
     }
 
-    pub(super) fn change(&self, headers: &HeaderMap, change: impl FnOnce(&mut Session)) {
-        if let Some(id) = cookie(headers, &self.cookie) {
-            self.lock().get_mut(id).map(change);
+    pub(crate) fn change(&self, headers: &HeaderMap, change: impl FnOnce(&mut T)) {
+        if let Some(id) = cookie(headers, &self.cookie)
+            && let Some(kept) = self.lock().get_mut(id)
+        {
+            change(&mut kept.value);
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Session>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Kept<T>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// 256 random bits as text.
-pub(super) fn unguessable(random: &dyn Random) -> Result<String, RandomError> {
+pub(crate) fn unguessable(random: &dyn Random) -> Result<String, RandomError> {
     Ok(URL_SAFE_NO_PAD.encode(random.array::<32>()?))
 }
 
@@ -170,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_session_is_found_by_its_cookie_and_taken_once() {
-        let sessions = Sessions::new("http://localhost:4000");
+        let sessions = Sessions::new("demo", "http://localhost:4000");
         let cookie = sessions.open(asked()).unwrap();
         assert!(cookie.starts_with("countersign-demo-httplocalhost4000="));
         assert!(sessions.take(&HeaderMap::new()).is_none());
@@ -180,13 +187,13 @@ mod tests {
 
     #[test]
     fn over_https_the_cookie_is_bound_to_its_host() {
-        let cookie = Sessions::new("https://id.example").open(asked()).unwrap();
+        let cookie = Sessions::new("demo", "https://id.example").open(asked()).unwrap();
         assert!(cookie.starts_with("__Host-") && cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax; Secure"));
     }
 
     #[test]
     fn promise_7_no_more_browsers_are_remembered_than_fit() {
-        let sessions = Sessions::new("http://localhost:4000");
+        let sessions = Sessions::new("demo", "http://localhost:4000");
         let first = sessions.open(asked()).unwrap();
         let last = (0..MOST).map(|_| sessions.open(asked()).unwrap()).last().unwrap();
         assert_eq!(sessions.lock().len(), MOST);

@@ -89,8 +89,12 @@ struct Page {
 impl Browser {
     fn new() -> Self {
         let provider = Arc::new(Played::default());
-        let app =
-            routes(Arc::clone(&provider) as Arc<dyn Provider>, vec![Offer::PLAIN, Offer::MFA], vec!["alice".into()]);
+        let app = routes(
+            Arc::clone(&provider) as Arc<dyn Provider>,
+            vec![Offer::PLAIN, Offer::MFA],
+            vec!["alice".into()],
+            false,
+        );
         Self { provider, app, cookie: String::new() }
     }
 
