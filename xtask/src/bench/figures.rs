@@ -25,6 +25,11 @@ impl Figure {
     }
 }
 
+/// What must cost the same, or the time would tell which it was (attack M23): a code of the newest step, of the oldest, and of none.
+const ALIKE: [&[&str]; 1] = [&["totp", "totp-oldest", "totp-none"]];
+/// By how many instructions of a thousand they may differ: those of the answer itself.
+const ALIKE_PER_MILLE: u64 = 2;
+
 /// Figures by name.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Figures(BTreeMap<String, Figure>);
@@ -53,7 +58,18 @@ impl Figures {
         Ok(figures)
     }
 
-    /// Fails when anything is worse than recorded, or only one side has it.
+    /// What is to say of figures that should be alike and are not.
+    fn apart(&self, names: &[&str]) -> Option<String> {
+        let all: Vec<_> = names.iter().filter_map(|name| Some((name, self.0.get(*name)?.instructions))).collect();
+        let (_, least) = all.iter().min_by_key(|(_, instructions)| *instructions)?;
+        let (name, most) = all.iter().max_by_key(|(_, instructions)| *instructions)?;
+        let apart = (most - least) * 1_000 > least * ALIKE_PER_MILLE;
+        apart.then(|| {
+            format!("{name} takes {most} instructions where {least} do, and so tells by its time what it is (M23)")
+        })
+    }
+
+    /// Fails when anything is worse than recorded, only one side has it, or what must be alike is not.
     pub(crate) fn judge(&self, recorded: &Self) -> Result<(), Failure> {
         let mut failed = Vec::new();
         for name in self.0.keys().chain(recorded.0.keys().filter(|name| !self.0.contains_key(*name))) {
@@ -68,6 +84,7 @@ impl Figures {
                 }
             }
         }
+        failed.extend(ALIKE.iter().filter_map(|names| self.apart(names)));
         if failed.is_empty() {
             println!("{} figures within {MARGIN_PERCENT} % of those recorded", self.0.len());
             return Ok(());
@@ -116,6 +133,15 @@ mod tests {
         assert!(verdict(&[("code", 10_000, 20.0)]).unwrap_err().contains("jwks was not measured"));
         let more = [("code", 1, 0.0), ("jwks", 1, 0.0), ("new", 1, 0.0)];
         assert!(verdict(&more).unwrap_err().contains("new was not recorded"));
+    }
+
+    #[test]
+    fn m23_what_tells_by_its_time_which_step_a_code_is_of_fails() {
+        let recorded = [("totp", 18_054, 0.0), ("totp-oldest", 18_060, 0.0), ("totp-none", 18_049, 0.0)];
+        assert!(figures(&recorded).judge(&figures(&recorded)).is_ok());
+        let early = [("totp", 6_000, 0.0), ("totp-oldest", 18_060, 0.0), ("totp-none", 18_049, 0.0)];
+        let told = figures(&early).judge(&figures(&recorded)).unwrap_err().to_string();
+        assert!(told.contains("totp-oldest takes 18060 instructions where 6000 do"), "{told}");
     }
 
     #[test]
