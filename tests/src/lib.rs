@@ -43,6 +43,6 @@ pub use relay::Relay;
 pub use relying_party::{Callback, Tokens};
 pub use scratch::{Scratch, artifact};
 pub use site::{Asked, Page, site};
-pub use steps::{CLIENTS, FrontEnd, User, at_once};
+pub use steps::{CLIENTS, FrontEnd, User, at_once, guesses_at_once};
 pub use trust::{Trusted, trust};
 pub use wire::Wire;

@@ -280,6 +280,25 @@ fn authenticator(step: &Value) -> Option<TotpSecret> {
     TotpSecret::from_otpauth_uri(uri).ok().map(|imported| imported.secret)
 }
 
+/// Guesses the password of `name` in so many browsers at once, and says how many guesses were looked at and how many put off.
+#[must_use]
+pub fn guesses_at_once(browsers: usize, issuer: &str, request: &str, name: &str) -> (usize, usize) {
+    let logins: Vec<_> = (0..browsers)
+        .map(|_| {
+            let mut front_end = FrontEnd::new(issuer);
+            let login = front_end.begin(request);
+            front_end.read(&login);
+            (front_end, login)
+        })
+        .collect();
+    let guess = json!({ "answer": "password", "login": name, "password": "not-that-one" });
+    let replies = at_once(logins, |(mut front_end, login)| front_end.answer(&login, guess.clone()));
+    let put_off = replies.iter().filter(|reply| reply.json()["error"] == "throttled").count();
+    let wrong = replies.iter().filter(|reply| reply.json()["error"] == "wrong_password").count();
+    assert_eq!(wrong + put_off, browsers, "{:?}", replies.iter().map(|reply| &reply.body).collect::<Vec<_>>());
+    (wrong, put_off)
+}
+
 /// Does the same with each of these at one moment, each on a thread of its own; the answers stand in the order of the items.
 #[must_use]
 pub fn at_once<I: Send, T: Send>(items: Vec<I>, act: impl Fn(I) -> T + Sync) -> Vec<T> {

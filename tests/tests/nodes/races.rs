@@ -1,6 +1,6 @@
 //! What serves once serves once, whichever node is asked.
 
-use countersign_tests::{User, at_once};
+use countersign_tests::{User, at_once, guesses_at_once};
 use serde_json::json;
 
 use crate::site::{Site, answered, assert_refused};
@@ -56,4 +56,15 @@ fn promise_1_of_16_uses_of_one_totp_code_on_two_nodes_one_login_gets_on() {
         }
     }
     assert_eq!(winners, 1);
+}
+
+#[test]
+fn promise_6_of_32_passwords_guessed_at_once_on_two_nodes_ten_are_looked_at() {
+    let site = Site::throttled();
+    let logins = guesses_at_once(32, site.issuer(), &site.request("shop"), "alice");
+    assert_eq!(logins, (10, 22), "compared, and put off");
+    let again = guesses_at_once(4, site.issuer(), &site.request("shop"), "alice");
+    assert_eq!(again, (0, 4), "and nothing more afterwards");
+    // The budget is one account's.
+    assert_eq!(guesses_at_once(4, site.issuer(), &site.request("shop"), "bob"), (4, 0));
 }

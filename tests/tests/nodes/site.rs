@@ -19,7 +19,11 @@ pub(crate) struct Site {
     callback: Callback,
     store: String,
     scratch: Scratch,
+    throttle: &'static [&'static str],
 }
+
+/// Most tests guess, or are in a hurry.
+const UNTHROTTLED: &[&str] = &["--throttle", "off"];
 
 /// One node: a process, and where it listens.
 struct Node {
@@ -38,18 +42,29 @@ impl Site {
 
     /// Starts both nodes at once, on a database that is found by this URL.
     pub(crate) fn on(database: Postgres, store: String) -> Self {
+        Self::with(database, store, UNTHROTTLED)
+    }
+
+    /// As [`Site::open`], with the limits on guessing that users have.
+    pub(crate) fn throttled() -> Self {
+        let database = Postgres::start();
+        let store = database.url();
+        Self::with(database, store, &[])
+    }
+
+    fn with(database: Postgres, store: String, throttle: &'static [&'static str]) -> Self {
         let front = Relay::new();
         let issuer = format!("http://localhost:{}", front.port());
         let scratch = Scratch::new();
         let clients = scratch.file("clients.toml", CLIENTS);
         assert!(clients.is_file());
         let nodes = ["one", "two"].map(|name| {
-            let process = Process::start(&mut command(&scratch, &issuer, &store, name, "127.0.0.1:0"));
+            let process = Process::start(command(&scratch, &issuer, &store, name, "127.0.0.1:0").args(throttle));
             (process, name)
         });
         let nodes = nodes.into_iter().map(|(process, name)| Node::ready(process, name)).collect();
         let callback = Callback::at("https://shop.example/callback");
-        let site = Self { database, front, nodes, issuer, callback, store, scratch };
+        let site = Self { database, front, nodes, issuer, callback, store, scratch, throttle };
         site.lead_to_both();
         site
     }
@@ -73,7 +88,7 @@ impl Site {
     pub(crate) fn start_again(&mut self, node: usize) {
         let Node { address, name, .. } = &self.nodes[node];
         let mut command = command(&self.scratch, &self.issuer, &self.store, name, address);
-        self.nodes[node] = Node::ready(Process::start(&mut command), name);
+        self.nodes[node] = Node::ready(Process::start(command.args(self.throttle)), name);
     }
 
     pub(crate) fn issuer(&self) -> &str {
@@ -152,7 +167,7 @@ impl Node {
 
 fn command(scratch: &Scratch, issuer: &str, store: &str, name: &str, address: &str) -> Command {
     let mut command = Quickstart::command(scratch.path());
-    command.args(["--listen", address, "--issuer", issuer, "--store", store, "--throttle", "off"]);
+    command.args(["--listen", address, "--issuer", issuer, "--store", store]);
     command.args(["--config", "clients.toml", "--data", name, "--master-key", "master.key"]);
     command
 }

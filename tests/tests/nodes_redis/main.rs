@@ -10,7 +10,9 @@ mod redis;
 #[path = "../../../crates/storage-redis/tests/servers/mod.rs"]
 mod servers;
 
-use countersign_tests::{CLIENTS, Callback, FrontEnd, Http, Quickstart, Reply, Scratch, User, at_once};
+use countersign_tests::{
+    CLIENTS, Callback, FrontEnd, Http, Quickstart, Reply, Scratch, User, at_once, guesses_at_once,
+};
 use serde_json::{Value, json};
 
 use balancer::Balancer;
@@ -28,11 +30,16 @@ pub(crate) struct Nodes {
 impl Nodes {
     /// Two nodes on the store at `url`.
     pub(crate) fn on(url: &str) -> Self {
+        Self::with(url, &["--throttle", "off"])
+    }
+
+    /// The same with more switches, or without that which lets tests guess.
+    pub(crate) fn with(url: &str, more: &[&str]) -> Self {
         let ports = vec![free_port(), free_port()];
         let balancer = Balancer::before(ports.clone());
         let (issuer, keys) = (balancer.issuer(), Scratch::new());
         let key = keys.path().join("master.key").to_string_lossy().into_owned();
-        let switches = ["--throttle", "off", "--store", url, "--master-key", &key];
+        let switches = [&["--store", url, "--master-key", &key], more].concat();
         // One after the other: the first makes the key.
         let nodes = ports.into_iter().map(|port| Quickstart::node(&issuer, port, CLIENTS, &switches)).collect();
         let callback = Callback::at("https://shop.example/callback");
@@ -157,6 +164,13 @@ pub(crate) fn of_16_uses_of_one_totp_step_across_nodes_one_gets_on(nodes: &Nodes
     let won = replies.iter().filter(|reply| reply.status == 200).count();
     assert_eq!(won, 1, "a step serves once, whichever node is asked");
     assert!(replies.iter().all(|reply| matches!(reply.status, 200 | 422)), "the others were told a wrong code");
+}
+
+/// 32 guesses at one password over both nodes: as many are looked at as one node alone would let through.
+pub(crate) fn of_32_passwords_guessed_across_nodes_ten_are_looked_at(nodes: &Nodes) {
+    let request = nodes.request("shop");
+    assert_eq!(guesses_at_once(32, &nodes.issuer, &request, "alice"), (10, 22), "compared, and put off");
+    assert_eq!(guesses_at_once(4, &nodes.issuer, &request, "alice"), (0, 4), "and nothing more afterwards");
 }
 
 /// A node that is killed loses nothing that was answered, and the other goes on.

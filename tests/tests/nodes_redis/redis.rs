@@ -22,6 +22,12 @@ fn promise_1_two_nodes_on_a_redis_cluster_are_as_one() {
 }
 
 #[test]
+fn promise_6_two_nodes_on_a_redis_cluster_let_through_as_many_guesses_as_one() {
+    let cluster = Cluster::start(0, DURABLE);
+    crate::of_32_passwords_guessed_across_nodes_ten_are_looked_at(&Nodes::with(&cluster.url(), &[]));
+}
+
+#[test]
 fn promise_14_a_redis_cluster_that_is_down_is_503_and_service_returns_by_itself() {
     let mut cluster = Cluster::start(0, DURABLE);
     let nodes = Nodes::on(&cluster.url());
