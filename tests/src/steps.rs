@@ -287,7 +287,7 @@ pub fn guesses_at_once(browsers: usize, issuer: &str, request: &str, name: &str)
         .map(|_| {
             let mut front_end = FrontEnd::new(issuer);
             let login = front_end.begin(request);
-            front_end.read(&login);
+            assert_eq!(front_end.read(&login).json()["step"], "password");
             (front_end, login)
         })
         .collect();
