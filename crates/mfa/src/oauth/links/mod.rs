@@ -138,6 +138,20 @@ fn show(
     replies.screen(status, &Page { name, frame: &frame, own, error }, None)
 }
 
+/// The page with the button that spends a link, while the link is alive.
+fn show_link(
+    replies: &Replies<'_>,
+    place: (&'static str, &str),
+    (state, link): (&str, &SecretString),
+    is_live: Result<bool, LoginError>,
+) -> Response<Bytes> {
+    match is_live {
+        Ok(true) => show(replies, place, "", json!({ "state": state, "link": link.expose() }), None),
+        Ok(false) => dead(replies),
+        Err(error) => failed(replies, error),
+    }
+}
+
 /// A link that does not work. Which of the reasons it is, nobody is told.
 fn dead(replies: &Replies<'_>) -> Response<Bytes> {
     let description = "this link was used, it is too old, or a newer one was asked for; ask for another";

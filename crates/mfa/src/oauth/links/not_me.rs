@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::super::Login;
 use super::super::reply::{Form, Replies};
-use super::{dead, failed, link_of, received, show, text};
+use super::{dead, failed, link_of, received, show, show_link, text};
 use crate::NotMeError;
 
 const PLACE: (&str, &str) = ("not_me", "/not-me");
@@ -25,11 +25,8 @@ impl Endpoint for ShowNotMe {
         let (parts, _) = request.into_parts();
         let replies = Replies::new(&self.0, server, &parts, Form::of(&parts));
         let Some(link) = link_of(&parts) else { return dead(&replies) };
-        match self.0.mfa.not_me_link(link.expose()).await {
-            Ok(Some(_)) => show(&replies, PLACE, "", json!({ "state": "confirm", "link": link.expose() }), None),
-            Ok(None) => dead(&replies),
-            Err(error) => failed(&replies, error),
-        }
+        let is_live = self.0.mfa.not_me_link(link.expose()).await.map(|subject| subject.is_some());
+        show_link(&replies, PLACE, ("confirm", &link), is_live)
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::super::Login;
 use super::super::reply::{Form, Replies};
-use super::{dead, failed, link_of, merged, received, secret, show, text, wrong_password};
+use super::{dead, link_of, merged, received, secret, show, show_link, text, wrong_password};
 use crate::{LinkPurpose, PasswordChangeError};
 
 const PLACE: (&str, &str) = ("password_reset", "/password/reset");
@@ -25,11 +25,8 @@ impl Endpoint for ShowReset {
         let (parts, _) = request.into_parts();
         let replies = Replies::new(&self.0, server, &parts, Form::of(&parts));
         let Some(link) = link_of(&parts) else { return dead(&replies) };
-        match self.0.mfa.is_live_link(LinkPurpose::ResetPassword, link.expose()).await {
-            Ok(true) => show(&replies, PLACE, "", json!({ "state": "ask", "link": link.expose() }), None),
-            Ok(false) => dead(&replies),
-            Err(error) => failed(&replies, error),
-        }
+        let is_live = self.0.mfa.is_live_link(LinkPurpose::ResetPassword, link.expose()).await;
+        show_link(&replies, PLACE, ("ask", &link), is_live)
     }
 }
 

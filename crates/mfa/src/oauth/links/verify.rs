@@ -12,7 +12,7 @@ use serde_json::json;
 use super::super::Login;
 use super::super::cookies::caller;
 use super::super::reply::{Form, Replies, refusal};
-use super::{Sent, dead, failed, forged, link_of, show, text, with_wait};
+use super::{Sent, dead, failed, forged, link_of, show, show_link, text, with_wait};
 use crate::{LinkPurpose, LoginError, VerifyEmailError};
 
 const PLACE: (&str, &str) = ("verify_email", "/verify-email");
@@ -27,11 +27,8 @@ impl Endpoint for ShowVerify {
         let (parts, _) = request.into_parts();
         let replies = Replies::new(&self.0, server, &parts, Form::of(&parts));
         let Some(link) = link_of(&parts) else { return ask(&replies, &parts).await };
-        match self.0.mfa.is_live_link(LinkPurpose::VerifyEmail, link.expose()).await {
-            Ok(true) => show(&replies, PLACE, "", json!({ "state": "confirm", "link": link.expose() }), None),
-            Ok(false) => dead(&replies),
-            Err(error) => failed(&replies, error),
-        }
+        let is_live = self.0.mfa.is_live_link(LinkPurpose::VerifyEmail, link.expose()).await;
+        show_link(&replies, PLACE, ("confirm", &link), is_live)
     }
 }
 
