@@ -18,7 +18,7 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use crate::demo::client::{Authorization, DemoClient};
+use crate::demo::client::{Authorization, Callback, DemoClient};
 use crate::demo::page::redirect;
 use crate::demo::sessions::{Sessions, unguessable};
 use crate::demo::{DemoError, Offer};
@@ -171,15 +171,6 @@ async fn sign_in(
     console.ask(peer).await
 }
 
-#[derive(Deserialize)]
-struct Callback {
-    code: Option<String>,
-    state: Option<String>,
-    iss: Option<String>,
-    error: Option<String>,
-    error_description: Option<String>,
-}
-
 async fn callback(
     State(console): State<Console>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -189,15 +180,12 @@ async fn callback(
     let inner = &console.0;
     // Checked before it is taken: an answer that is not ours ends no sign-in of ours.
     let check = inner.sessions.read(&headers, |session| match session {
-        Session::Asked(asked) => inner.client.check_answer(asked, query.state.as_deref(), query.iss.as_deref()),
+        Session::Asked(asked) => inner.client.check_answer(asked, &query),
         Session::SignedIn { .. } => Err(DemoError::NothingAsked),
     });
     check.ok_or(DemoError::NothingAsked)??;
     let Some(Session::Asked(asked)) = inner.sessions.take(&headers) else { return Err(DemoError::NothingAsked) };
-    if let Some(error) = query.error {
-        return Err(DemoError::Refused { error, description: query.error_description });
-    }
-    let code = query.code.ok_or(DemoError::NoCode)?;
+    let code = query.code()?;
     let bearer = inner.client.redeem_for_api(&asked, &code, peer).await?;
     let csrf = SecretString::new(unguessable(&SystemRandom)?);
     let cookie = inner.sessions.open(Session::SignedIn { bearer, csrf })?;

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use countersign::pkce::CodeVerifier;
 use countersign::{Peer, Random, RandomError, SecretString, UnixTime};
 use http::{Method, Request, Response, StatusCode, header};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::sessions::unguessable;
@@ -159,6 +160,26 @@ pub(crate) struct DemoClient {
     redirect_uri: String,
 }
 
+/// What the server sends the browser back with (RFC 6749 §4.1.2, RFC 9207 §2).
+#[derive(Deserialize)]
+pub(crate) struct Callback {
+    code: Option<String>,
+    state: Option<String>,
+    iss: Option<String>,
+    error: Option<String>,
+    error_description: Option<String>,
+}
+
+impl Callback {
+    /// The code, once the answer was checked.
+    pub(crate) fn code(self) -> Result<String, DemoError> {
+        match self.error {
+            Some(error) => Err(DemoError::Refused { error, description: self.error_description }),
+            None => self.code.ok_or(DemoError::NoCode),
+        }
+    }
+}
+
 impl DemoClient {
     /// A client of this server that is answered at this path.
     pub(crate) fn new(provider: Arc<dyn Provider>, callback: &str) -> Self {
@@ -204,16 +225,11 @@ impl DemoClient {
     }
 
     /// The answer is to our request, and from whom we asked (RFC 6749 §10.12, RFC 9207 §2.4).
-    pub(crate) fn check_answer(
-        &self,
-        asked: &Authorization,
-        state: Option<&str>,
-        iss: Option<&str>,
-    ) -> Result<(), DemoError> {
-        if !state.is_some_and(|state| asked.state.matches(state)) {
+    pub(crate) fn check_answer(&self, asked: &Authorization, answer: &Callback) -> Result<(), DemoError> {
+        if !answer.state.as_deref().is_some_and(|state| asked.state.matches(state)) {
             return Err(DemoError::State);
         }
-        if iss != Some(self.provider.issuer()) {
+        if answer.iss.as_deref() != Some(self.provider.issuer()) {
             return Err(DemoError::Issuer);
         }
         Ok(())

@@ -18,7 +18,7 @@ use countersign::{RandomError, SystemRandom};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
-use client::{Authorization, DemoClient, Farewell};
+use client::{Authorization, Callback, DemoClient, Farewell};
 pub use client::{DemoError, Provider};
 use sessions::{Session, Sessions, unguessable};
 
@@ -124,15 +124,6 @@ async fn sign_in(
     Ok(page::redirect(&location, Some(&cookie)))
 }
 
-#[derive(Deserialize)]
-struct Callback {
-    code: Option<String>,
-    state: Option<String>,
-    iss: Option<String>,
-    error: Option<String>,
-    error_description: Option<String>,
-}
-
 /// Checks the answer, redeems the code, and shows what came of it at an address that can be loaded again.
 async fn callback(
     State(demo): State<Demo>,
@@ -143,14 +134,11 @@ async fn callback(
     // Checked before it is taken: an answer that is not ours ends no sign-in of ours.
     let check = demo.0.sessions.read(&headers, |session| {
         let asked = session.authorization().ok_or(DemoError::NothingAsked)?;
-        demo.0.client.check_answer(asked, query.state.as_deref(), query.iss.as_deref())
+        demo.0.client.check_answer(asked, &query)
     });
     check.ok_or(DemoError::NothingAsked)??;
     let asked = demo.0.sessions.take(&headers).and_then(Session::into_asked).ok_or(DemoError::NothingAsked)?;
-    if let Some(error) = query.error {
-        return Err(DemoError::Refused { error, description: query.error_description });
-    }
-    let code = query.code.ok_or(DemoError::NoCode)?;
+    let code = query.code()?;
     let shown = demo.0.client.redeem(asked, &code, peer).await?;
     let cookie = demo.0.sessions.open(Session::signed_in(shown, unguessable(&SystemRandom)?))?;
     Ok(page::redirect("/demo/tokens", Some(&cookie)))
