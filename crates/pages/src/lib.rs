@@ -29,6 +29,7 @@
 //! | `password` | `username`, `password` |
 //! | `choose` | `authenticator`: a button for each authenticator |
 //! | `code` | `code`, and `remember_device` where offered |
+//! | `wait` | none; `other` is `remember_device` where offered |
 //! | `webauthn` | `response`, filled by the script; and `remember_device` where offered |
 //! | `enrol` | `code`; of passkeys and security keys `response` with `answer` `webauthn` |
 //! | `recovery_codes` | none |

@@ -36,7 +36,9 @@ fn members(screen: &str) -> Value {
     match screen {
         "choose" => json!({"authenticators": [totp, recovery]}),
         "code" => json!({"type": "totp", "digits": 6, "or": [recovery]}),
-        "wait" => json!({"type": "push", "number": "42", "poll_every": 2, "may_resend": true, "or": [recovery]}),
+        "wait" => {
+            json!({"type": "push", "number": "42", "poll_every": 2, "may_resend": true, "may_remember_device": true, "or": [recovery]})
+        }
         "webauthn" => json!({
             "type": "passkey", "options": {"publicKey": {"rpId": "example.com"}}, "may_remember_device": true, "or": [recovery],
         }),

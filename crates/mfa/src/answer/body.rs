@@ -45,7 +45,7 @@ impl Body {
             // The button of another way stands in the form of this one, whose fields are sent along and mean nothing.
             let csrf = self.csrf;
             return Ok(match id.expose() {
-                "resend" | "poll" => Self { answer: Some(id), csrf, ..Self::default() },
+                "resend" | "poll" | "remember_device" => Self { answer: Some(id), csrf, ..Self::default() },
                 _ => Self { answer: Some(Shown::new("choose")), id: Some(id), csrf, ..Self::default() },
             });
         }
@@ -78,7 +78,7 @@ impl Body {
             "enrol" => &["code"],
             "webauthn" => &["response", "remember"],
             "contact" => &["to"],
-            "resend" | "poll" | "recovery_codes" | "skip" => &[],
+            "resend" | "poll" | "remember_device" | "recovery_codes" | "skip" => &[],
             "consent" => &["allow"],
             _ => return Err(AnswerError::Unknown),
         };
@@ -107,6 +107,7 @@ impl Body {
             "contact" => Answer::Contact { to: text(self.to, "to", Answer::MAX_LOGIN)?.expose().to_owned() },
             "resend" => Answer::Resend,
             "poll" => Answer::Poll,
+            "remember_device" => Answer::RememberDevice,
             "recovery_codes" => Answer::RecoveryCodes,
             "skip" => Answer::Skip,
             _ => Answer::Consent(consent(self.allow)?),

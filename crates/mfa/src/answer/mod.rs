@@ -65,6 +65,8 @@ pub enum Answer {
     Resend,
     /// Asked whether an answer has come that comes from elsewhere.
     Poll,
+    /// Asked that this browser be remembered once the answer has come from elsewhere, which itself can say nothing of it.
+    RememberDevice,
     /// Kept the recovery codes.
     RecoveryCodes,
     /// Put off setting up a factor, where that is offered.
@@ -204,7 +206,7 @@ impl Answer {
     }
 
     /// Reads a form, given as its decoded pairs. `answer` names the kind of answer, `other` or `authenticator` is the value of
-    /// the button that chose a way; an `other` of `resend` or `poll` is that answer.
+    /// the button that chose a way; an `other` of `resend`, `poll` or `remember_device` is that answer.
     ///
     /// # Errors
     /// [`AnswerError`] says what is wrong.

@@ -34,6 +34,7 @@ fn each_answer_is_read_from_json() {
     ));
     assert!(matches!(json(r#"{"answer":"resend"}"#), Ok(Answer::Resend)));
     assert!(matches!(json(r#"{"answer":"poll"}"#), Ok(Answer::Poll)));
+    assert!(matches!(json(r#"{"answer":"remember_device"}"#), Ok(Answer::RememberDevice)));
     assert!(matches!(json(r#"{"answer":"recovery_codes"}"#), Ok(Answer::RecoveryCodes)));
     assert!(matches!(
         json(r#"{"answer":"consent","allow":["openid"]}"#),
@@ -81,6 +82,7 @@ fn each_answer_is_read_from_a_form() {
     assert!(matches!(form(&[("to", "a@b.example"), ("answer", "contact")]), Ok(Answer::Contact { .. })));
     assert!(matches!(form(&[("answer", "code"), ("code", "1"), ("other", "resend")]), Ok(Answer::Resend)));
     assert!(matches!(form(&[("answer", "poll")]), Ok(Answer::Poll)));
+    assert!(matches!(form(&[("answer", "poll"), ("other", "remember_device")]), Ok(Answer::RememberDevice)));
     assert!(matches!(form(&[("answer", "recovery_codes")]), Ok(Answer::RecoveryCodes)));
     let consent = |pairs: &[_]| match form(pairs) {
         Ok(Answer::Consent(consent)) => consent,

@@ -10,7 +10,8 @@ use crate::authenticators::TRIES;
 use crate::enrolments::{Authenticator, Read};
 use crate::keys::REMEMBERED_DEVICES;
 use crate::login::LoginId;
-use crate::login::engine::Situation;
+use crate::login::engine::{Looked, Situation, Turn};
+use crate::login::machine::Stage;
 use crate::login::record::{Login, Remember};
 use crate::mfa::Inner;
 use crate::{BrowserMarks, Caller, LoginError};
@@ -36,6 +37,21 @@ impl Inner {
     /// no lasting exception.
     pub(crate) fn may_remember(&self, one: &Authenticator, situation: &Situation) -> bool {
         situation.may_remember && !one.opens_only && !one.is_recovery()
+    }
+
+    /// Notes that the browser is to be remembered once the answer has come from elsewhere, where that is offered.
+    pub(crate) async fn wish_remembered(&self, turn: &mut Turn, caller: &Caller) -> Result<Looked, LoginError> {
+        let (stage, situation) = self.settle(turn.id, &mut turn.login, None, caller, turn.now).await?;
+        let (Stage::Ask { authenticator, .. }, Some(situation)) = (stage, situation) else {
+            return Ok(Looked::Elsewhere);
+        };
+        let waits = turn.login.asked.as_ref().is_some_and(|asked| asked.challenge.prompt.wait.is_some());
+        let found = situation.enrolments.find(authenticator);
+        if !waits || !found.is_some_and(|one| self.may_remember(one, &situation)) {
+            return Ok(Looked::Elsewhere);
+        }
+        turn.login.wishes_remembered = true;
+        Ok(Looked::On(None))
     }
 
     /// Notes, once it is known who signs in, which remembered device of that user the browser is.

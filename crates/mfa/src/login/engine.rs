@@ -188,6 +188,7 @@ impl Inner {
             Answer::Code { .. } | Answer::Enrol { .. } | Answer::Webauthn { .. } | Answer::Poll => {
                 self.code(&mut turn, answer, caller).await?
             }
+            Answer::RememberDevice => self.wish_remembered(&mut turn, caller).await?,
             Answer::Contact { to } => self.contact(&mut turn, to, caller).await?,
             Answer::Resend => self.resend(&mut turn, caller).await?,
             Answer::RecoveryCodes if turn.login.to_keep.is_empty() => Looked::Elsewhere,

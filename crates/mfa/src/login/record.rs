@@ -95,6 +95,9 @@ pub(crate) struct Login {
     /// The browser is to be remembered, for this proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) remember: Option<Remember>,
+    /// It is to be, once an answer that comes from elsewhere has come.
+    #[serde(default)]
+    pub(crate) wishes_remembered: bool,
     /// Who says what comes next.
     #[serde(default)]
     pub(crate) course: Course,
@@ -318,6 +321,7 @@ impl Login {
             skipped: false,
             device: None,
             remember: None,
+            wishes_remembered: false,
             course,
             proves_factor,
             added: None,

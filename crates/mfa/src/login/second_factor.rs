@@ -79,7 +79,8 @@ impl Inner {
                 self.note_owner(turn, subject, method).await?;
                 self.tell_doubts(&told, (method, subject), caller);
                 let authenticator = told.by.unwrap_or(authenticator);
-                let one = situation.enrolments.find(authenticator).filter(|_| answer.remembers());
+                let wished = turn.login.wishes_remembered && matches!(answer, Answer::Poll);
+                let one = situation.enrolments.find(authenticator).filter(|_| wished || answer.remembers());
                 if let Some(one) = one.filter(|one| self.may_remember(one, situation)) {
                     turn.login.remember = Some(one.remember());
                 }

@@ -110,6 +110,8 @@ impl Inner {
                 label,
                 poll_every,
                 may_resend,
+                may_remember_device: may_remember_device && !login.wishes_remembered,
+                remembers_device: may_remember_device && login.wishes_remembered,
                 resend_in: None,
                 or,
                 error: None,

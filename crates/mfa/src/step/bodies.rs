@@ -155,6 +155,12 @@ pub struct WaitStep {
     /// Whether it can be asked anew.
     #[serde(skip_serializing_if = "is_false")]
     pub may_resend: bool,
+    /// Whether the browser can be remembered with the answer, by [`Answer::RememberDevice`](crate::Answer::RememberDevice).
+    #[serde(skip_serializing_if = "is_false")]
+    pub may_remember_device: bool,
+    /// It will be, as the user asked.
+    #[serde(skip_serializing_if = "is_false")]
+    pub remembers_device: bool,
     /// For so many seconds it cannot, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resend_in: Option<u64>,

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use countersign_mfa::{Answer, AuthenticatorId, BrowserMarks, Caller, Done, LoginId, LoginRequest, Policy, Step};
+use countersign_mfa::{
+    Answer, AuthenticatorId, BrowserMarks, Caller, Done, FirstEnrolment, LoginId, LoginRequest, Policy, Push, Step,
+};
 use countersign_mfa_otp::TotpSecret;
 use countersign_primitives::{Acr, Amr, Requirement, Subject};
 
+use crate::push::phone::{Carrier, number_of};
 use crate::support::{Bench, Login, Stop};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -13,7 +16,7 @@ const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 
 
 /// Everybody proves two factors, and may have a browser remembered for thirty days.
 async fn bench() -> Bench {
-    let policy = Policy::always().first_enrolment(countersign_mfa::FirstEnrolment::ThisLogin);
+    let policy = Policy::always().first_enrolment(FirstEnrolment::ThisLogin);
     Bench::with(|builder| builder.policy(policy.remember_device(Policy::REMEMBERED))).await
 }
 
@@ -279,4 +282,41 @@ async fn promise_4_what_is_kept_of_a_device_is_not_what_its_browser_shows() {
     assert!(!lets_in(&bench, &by_id, "alice").await);
     assert!(lets_in(&bench, &BrowserMarks::parse(&format!("~{devices}")), "alice").await);
     assert!(!format!("{marks:?}").contains(&devices));
+}
+
+#[tokio::test]
+async fn m34_a_browser_that_waits_for_a_device_is_remembered_where_its_user_asks_for_that() {
+    for wishes in [false, true] {
+        let carrier = Carrier::default();
+        let policy = Policy::always().first_enrolment(FirstEnrolment::ThisLogin).remember_device(Policy::REMEMBERED);
+        let push = Push::new(carrier.clone());
+        let bench = Bench::with(|builder| builder.policy(policy).push(push)).await;
+        let phone = bench.enrol_phone("alice").await;
+        let browser = at(&bench, &BrowserMarks::default());
+        let mut login = bench.password(LoginRequest::new().client("Shop"), browser, "alice").await;
+        let number = number_of(&login.step);
+        if wishes {
+            login.answer(&Answer::RememberDevice).await;
+        }
+        let Step::Wait(step) = &login.step else { panic!("{:?}", login.step) };
+        assert_eq!((step.may_remember_device, step.remembers_device), (!wishes, wishes));
+        assert_eq!((carrier.sent().len(), number_of(&login.step)), (1, number.clone()), "the question is the same");
+        phone.decide(&bench.mfa, carrier.newest(), "approve", &number).await.unwrap();
+        login.poll().await;
+        let marks = login.done().marks.clone();
+        assert_eq!(lets_in(&bench, &marks, "alice").await, wishes);
+    }
+}
+
+#[tokio::test]
+async fn m34_the_wish_for_an_answer_from_elsewhere_makes_no_code_remember() {
+    let bench = bench().await;
+    let (secret, _) = bench.enrol("alice").await;
+    bench.clock.advance(Duration::from_secs(60));
+    let mut login = code_step(&bench, &BrowserMarks::default(), "alice").await;
+    login.answer(&Answer::RememberDevice).await;
+    assert!(matches!(&login.step, Step::Code(step) if step.may_remember_device), "{:?}", login.step);
+    login.answer(&code(&bench, &secret, false)).await;
+    let marks = login.done().marks.clone();
+    assert!(!lets_in(&bench, &marks, "alice").await);
 }

@@ -141,6 +141,18 @@ fn the_remembered_device_is_a_checkbox_where_it_is_offered() {
 }
 
 #[test]
+fn while_a_device_is_asked_a_button_has_the_browser_remembered_and_then_says_so() {
+    let asks = page("wait", &[("may_remember_device", json!(true))]);
+    let button = asks.by_id("remember-device").unwrap();
+    assert_eq!((button.attribute("name"), button.attribute("value")), ("other", "remember_device"));
+    assert!(asks.by_id("remembers-device").is_none());
+    let told = page("wait", &[("may_remember_device", json!(false)), ("remembers_device", json!(true))]);
+    assert!(told.by_id("remember-device").is_none() && told.by_id("remembers-device").is_some());
+    let over = page("wait", &[("may_remember_device", json!(true)), ("error", json!("denied"))]);
+    assert!(over.by_id("remember-device").is_none(), "nothing is left to wait for");
+}
+
+#[test]
 fn the_enrolment_screen_shows_picture_link_and_typed_secret() {
     let page = page("enrol", &[]);
     assert_eq!(page.one("svg").attribute("role"), "img");
