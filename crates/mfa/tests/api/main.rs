@@ -9,6 +9,7 @@ mod push;
 mod races;
 mod refresh;
 mod risk;
+mod switched_off;
 mod walks;
 
 use std::collections::BTreeMap;

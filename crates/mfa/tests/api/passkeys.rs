@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Answer, ISSUER, Kit, with_client};
 
 /// Sets up a passkey as somebody's first factor, on the pages.
-async fn passkey_of(kit: &Kit, subject: &str) -> SoftAuthenticator {
+pub(crate) async fn passkey_of(kit: &Kit, subject: &str) -> SoftAuthenticator {
     let mut phone = SoftAuthenticator::platform().unwrap();
     let caller = Caller::new(Id::from_bytes([9; 16]));
     let who = SignedIn::new(subject.to_owned(), kit.server.now()).amr([Amr::Pwd]);
@@ -31,11 +31,11 @@ async fn passkey_of(kit: &Kit, subject: &str) -> SoftAuthenticator {
 }
 
 impl Kit {
-    async fn asked(&self, client: &str) -> Answer {
+    pub(crate) async fn asked(&self, client: &str) -> Answer {
         self.post("/passkey/challenge", None, with_client(client, json!({ "realm": "users" }))).await
     }
 
-    async fn answered(&self, client: &str, session: &str, response: Value) -> Answer {
+    pub(crate) async fn answered(&self, client: &str, session: &str, response: Value) -> Answer {
         let body = json!({
             "grant_type": MfaApi::PASSKEY, "auth_session": session, "authn_response": response,
             "scope": "openid offline_access payments",
@@ -51,7 +51,7 @@ fn signed_at(phone: &mut SoftAuthenticator, asked: &Answer, origin: &str) -> Val
     serde_json::from_str(&phone.get(&options.to_string(), origin).unwrap()).unwrap()
 }
 
-fn signed(phone: &mut SoftAuthenticator, asked: &Answer) -> Value {
+pub(crate) fn signed(phone: &mut SoftAuthenticator, asked: &Answer) -> Value {
     signed_at(phone, asked, ISSUER)
 }
 
