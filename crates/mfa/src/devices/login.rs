@@ -10,9 +10,10 @@ use crate::authenticators::TRIES;
 use crate::enrolments::{Authenticator, Read};
 use crate::keys::REMEMBERED_DEVICES;
 use crate::login::LoginId;
-use crate::login::engine::{Looked, Situation, Turn};
+use crate::login::engine::{Looked, Turn};
 use crate::login::machine::Stage;
 use crate::login::record::{Login, Remember};
+use crate::login::situation::Situation;
 use crate::mfa::Inner;
 use crate::{BrowserMarks, Caller, LoginError};
 

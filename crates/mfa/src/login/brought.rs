@@ -5,7 +5,8 @@ use countersign_primitives::{Acr, AcrTable, Amr, Requirement, SignedIn, Subject,
 use serde::{Deserialize, Serialize};
 
 use super::LoginRequest;
-use super::record::{Login, Proven};
+use super::proven::Proven;
+use super::record::Login;
 
 /// A session that was brought, and of which a part is too old. Whatever it says, it says in the browser that has it.
 #[derive(Clone, Serialize, Deserialize)]

@@ -3,8 +3,9 @@
 use countersign_primitives::Id;
 
 use super::MAGIC_LINK;
-use super::engine::{Looked, Situation, Turn};
+use super::engine::{Looked, Turn};
 use super::machine::{self, Stage};
+use super::situation::Situation;
 use crate::limits::PASSWORD;
 use crate::mfa::Inner;
 use crate::{Caller, LoginError, StepError};

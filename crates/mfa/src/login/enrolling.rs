@@ -4,11 +4,13 @@ use countersign_events::EventKind;
 use countersign_primitives::{Subject, UnixTime};
 use countersign_storage_traits::{Batch, CommitError};
 
-use super::engine::{Looked, Situation, Turn};
+use super::engine::{Looked, Turn};
 use super::machine;
 use super::prepare::factor_failed;
-use super::record::{Enrolling, Login, Proven};
+use super::proven::Proven;
+use super::record::{Enrolling, Login};
 use super::second_factor::{Admitted, Answered, Spent, TRIES};
+use super::situation::Situation;
 use crate::account_events::By;
 use crate::contact::Contact;
 use crate::enrolments::{Authenticator, Enrolments, Read};

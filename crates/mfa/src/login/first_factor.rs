@@ -7,7 +7,8 @@ use countersign_storage_traits::{Batch, CommitError, Expect, Found, Key};
 
 use super::LoginId;
 use super::engine::Looked;
-use super::record::{Login, Proven};
+use super::proven::Proven;
+use super::record::Login;
 use super::second_factor::TRIES;
 use crate::account_events::{AccountEventKind, By};
 use crate::enrolments::{BROWSER_KNOWN, KnownBrowser, KnownBrowsers};

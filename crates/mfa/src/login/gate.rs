@@ -3,9 +3,10 @@
 use countersign_mfa_otp::RecoveryCodeHash;
 use countersign_primitives::{Subject, UnixTime};
 
-use super::engine::{Looked, Situation, Turn};
+use super::engine::{Looked, Turn};
 use super::machine::Gate;
 use super::record::Login;
+use super::situation::Situation;
 use crate::enrolments::{Enrolments, Invitation};
 use crate::limits::Guess;
 use crate::mfa::Inner;

@@ -6,7 +6,7 @@ use countersign_primitives::SecretString;
 use super::MAGIC_LINK;
 use super::engine::{Looked, Turn};
 use super::machine::{self, Stage};
-use super::record::Proven;
+use super::proven::Proven;
 use crate::links::Asking;
 use crate::mfa::Inner;
 use crate::{Caller, LinkPurpose, LoginError, StepError};

@@ -3,6 +3,7 @@
 mod brought;
 #[cfg(feature = "oauth")]
 mod by_passkey;
+mod calls;
 mod choose;
 #[cfg(feature = "oauth")]
 pub(crate) mod direct;
@@ -18,10 +19,12 @@ mod on_file;
 mod passkey;
 mod policed;
 mod prepare;
+pub(crate) mod proven;
 pub(crate) mod record;
 pub(crate) mod second_factor;
 mod sending;
 mod show;
+pub(crate) mod situation;
 
 use std::fmt;
 use std::str::FromStr;

@@ -5,9 +5,9 @@ use countersign_events::EventKind;
 use countersign_primitives::{BoxError, Requirement, Subject, UnixTime};
 use countersign_storage_traits::{Batch, CommitError};
 
-use super::engine::Situation;
 use super::record::Login;
 use super::second_factor::TRIES;
+use super::situation::Situation;
 use super::{FirstFactor, Ordered};
 use crate::enrolments::{Enrolments, Read};
 use crate::mfa::Inner;

@@ -3,9 +3,9 @@
 use countersign_primitives::{Subject, UnixTime};
 
 use super::LoginId;
-use super::engine::Situation;
 use super::machine::Stage;
 use super::record::{Asked, Enrolling, Login, NewRecoveryCodes, Typed};
+use super::situation::Situation;
 use crate::LoginError;
 use crate::contact::Contact;
 use crate::enrolments::Authenticator;

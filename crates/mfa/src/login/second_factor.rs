@@ -5,10 +5,12 @@ use countersign_outbound::Channel;
 use countersign_primitives::{Id, Subject, UnixTime};
 use countersign_storage_traits::{Batch, Charge, CommitError};
 
-use super::engine::{Looked, Situation, Turn};
+use super::engine::{Looked, Turn};
 use super::machine::Stage;
 use super::prepare::factor_failed;
-use super::record::{Login, Proven};
+use super::proven::Proven;
+use super::record::Login;
+use super::situation::Situation;
 use crate::enrolments::{Authenticator, Read, SpentBy};
 use crate::factor::{Binding, Challenge, Factor, Judged, Occasion, Told, Verdict};
 use crate::limits::{Guess, Guesser, PASSWORD, Paid, SECTION};

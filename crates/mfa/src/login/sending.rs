@@ -8,10 +8,11 @@ use countersign_primitives::{Id, Subject, UnixTime};
 use countersign_storage_traits::Charge;
 
 use super::LoginId;
-use super::engine::{Looked, Situation, Turn};
+use super::engine::{Looked, Turn};
 use super::machine::Stage;
 use super::prepare::factor_failed;
 use super::record::{Addressee, Enrolling, Login, Typed};
+use super::situation::Situation;
 use crate::contact::Contact;
 use crate::factor::{AskError, Binding, Enrolled, FactorError, Occasion};
 use crate::messages::spending::{Sending, Spent};

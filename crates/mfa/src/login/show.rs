@@ -2,9 +2,9 @@
 
 use countersign_primitives::{Id, Subject, UnixTime};
 
-use super::engine::Situation;
 use super::machine::{ENROL, Stage};
 use super::record::Login;
+use super::situation::Situation;
 use super::{LoginId, MAGIC_LINK};
 use crate::contact::Contact;
 use crate::limits::PASSWORD;

@@ -9,9 +9,9 @@ use super::counts::Counts;
 use super::history::{Remembered, RiskHistory};
 use super::{PasswordSeen, Place, PlaceUntold, RiskPolicy, RiskReport, RiskSituation, Seen};
 use crate::keys::RISK_HISTORY;
-use crate::login::engine::Situation;
 use crate::login::record::Login;
 use crate::login::second_factor::TRIES;
+use crate::login::situation::Situation;
 use crate::mfa::Inner;
 use crate::{Caller, LoginError};
 

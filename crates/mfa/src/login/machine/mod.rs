@@ -8,7 +8,8 @@ use countersign_primitives::{Acr, AcrTable, Amr, Id, Proof, Remembered, Requirem
 
 use crate::Method;
 use crate::limits::PASSWORD;
-use crate::login::record::{Login, Proven};
+use crate::login::proven::Proven;
+use crate::login::record::Login;
 use crate::login::{FirstMethods, MAGIC_LINK};
 use crate::risk::{Confidence, RiskReport};
 
