@@ -6,7 +6,7 @@ use countersign_mfa::{
     Answer, AuthenticatorId, BrowserMarks, Caller, Done, FirstEnrolment, LoginId, LoginRequest, Policy, Push, Step,
 };
 use countersign_mfa_otp::TotpSecret;
-use countersign_primitives::{Acr, Amr, Requirement, Subject};
+use countersign_primitives::{Acr, Amr, Clock, Requirement, SignedIn, Subject};
 
 use crate::push::phone::{Carrier, number_of};
 use crate::support::{Bench, Login, Stop};
@@ -319,4 +319,22 @@ async fn m34_the_wish_for_an_answer_from_elsewhere_makes_no_code_remember() {
     login.answer(&code(&bench, &secret, false)).await;
     let marks = login.done().marks.clone();
     assert!(!lets_in(&bench, &marks, "alice").await);
+}
+
+#[tokio::test]
+async fn m34_a_host_that_checks_the_password_itself_need_not_say_what_it_is_worth() {
+    let bench = bench().await;
+    let (secret, _) = bench.enrol("alice").await;
+    let marks = remembered(&bench, &secret, &BrowserMarks::default(), "alice").await;
+    let who = SignedIn::new(alice(), bench.clock.now()).amr([Amr::Pwd]);
+    let Step::Done(done) = bench.mfa.start(who.clone(), &at(&bench, &marks)).await.unwrap().step else {
+        panic!("a browser that is remembered is asked")
+    };
+    assert_eq!((done.signed_in.amr_values(), done.signed_in.acr_value()), (vec![Amr::Pwd], Some(&Acr::AAL1)));
+    let stranger = bench.mfa.start(who, &at(&bench, &BrowserMarks::default())).await.unwrap().step;
+    assert!(matches!(stranger, Step::Code(_)), "{stranger:?}");
+    // Who proved nothing at all is no better off in it.
+    let nobody = SignedIn::new(alice(), bench.clock.now());
+    let step = bench.mfa.start(nobody, &at(&bench, &marks)).await.unwrap().step;
+    assert!(!matches!(step, Step::Done(_)), "{step:?}");
 }

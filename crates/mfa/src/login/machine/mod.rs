@@ -254,7 +254,9 @@ fn claims(login: &Login, more: &[Proven], view: &View<'_>) -> Option<(SignedIn, 
     let brought = login.who.as_ref();
     let base = Strength::of_acr(brought.and_then(SignedIn::acr_value), view.table);
     let fresh = login.proven.iter().any(|proven| !proven.brought) || !more.is_empty();
-    if let (Some(who), false) = (brought, fresh) {
+    // A host that says what was proven, and not what that is worth, leaves it to us.
+    let rated = brought.filter(|who| who.acr_value().is_some() || login.proven.is_empty());
+    if let (Some(who), false) = (rated, fresh) {
         let who = who.clone().with_claims(login.claims()).on_remembered(remembered(view, base));
         return Some((who, base)); // nothing to add: as it came, a host's own class included
     }
