@@ -31,19 +31,29 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
 }
 
+/// A driver, and the port that it took. It looks for a free one first and takes it then, so another program may come between.
+#[track_caller]
+fn listening_driver(profile: &Scratch) -> (Process, String) {
+    loop {
+        let mut command = Command::new(variable("COUNTERSIGN_TEST_CHROMEDRIVER"));
+        // The browser keeps whom it trusts in the home folder.
+        let mut driver = Process::start(command.arg("--port=0").env("HOME", profile.path()));
+        let port = driver.wait_for(PATIENCE, |line| match line.split_once("started successfully on port ") {
+            Some((_, port)) => Some(Some(port.trim_end_matches('.').to_owned())),
+            None => line.contains("Address already in use").then_some(None),
+        });
+        if let Some(port) = port {
+            return (driver, port);
+        }
+    }
+}
+
 impl Session {
     #[track_caller]
     pub(crate) fn start(authorities: &[PathBuf]) -> Self {
         let profile = Scratch::new();
-        let mut driver = Command::new(variable("COUNTERSIGN_TEST_CHROMEDRIVER"));
-        // The browser keeps whom it trusts in the home folder.
-        driver.arg("--port=0").env("HOME", profile.path());
         import_authorities(profile.path(), authorities);
-        let mut driver = Process::start(&mut driver);
-        let port = driver.wait_for(PATIENCE, |line| {
-            let (_, port) = line.split_once("started successfully on port ")?;
-            Some(port.trim_end_matches('.').to_owned())
-        });
+        let (driver, port) = listening_driver(&profile);
         let arguments = [
             "--headless=new",
             "--no-sandbox",
