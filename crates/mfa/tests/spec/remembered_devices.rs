@@ -81,7 +81,7 @@ async fn m35_what_a_login_in_a_remembered_browser_states_is_what_was_proven_in_i
     let login = bench.password(LoginRequest::new(), at(&bench, &marks), "alice").await;
     let Done { signed_in, .. } = login.done();
     assert_eq!((signed_in.acr_value(), &signed_in.amr_values()[..]), (Some(&Acr::AAL1), &[Amr::Pwd][..]));
-    assert_eq!(signed_in.auth_time(), countersign_primitives::Clock::now(&bench.clock));
+    assert_eq!(signed_in.auth_time(), bench.clock.now());
     assert!(signed_in.remembered_at(signed_in.auth_time()).is_some());
 }
 
