@@ -1,5 +1,6 @@
 //! Logins as a person sees them: a real browser on the default pages.
 
+use countersign_mfa_otp::HotpSecret;
 use countersign_tests::{Browser, Quickstart};
 use serde_json::json;
 
@@ -81,6 +82,27 @@ fn promise_1_a_totp_code_is_accepted_once() {
 
     shop.begin();
     enter_refused_code(&shop.browser, &code);
+}
+
+#[test]
+fn rfc4226_7_2_a_token_that_counts_is_set_up_and_each_of_its_codes_signs_in_once() {
+    let shop = Shop::open_with("hotp", "[mfa]\nfactors = [\"hotp\", \"recovery_code\"]", &[]);
+    shop.begin();
+    let uri = shop.browser.wait_for(r#"a[href^="otpauth://hotp/"]"#).attribute("href").unwrap();
+    let token = HotpSecret::from_otpauth_uri(&uri).unwrap().secret;
+    shop.browser.screenshot("2-enrol");
+    enter_code(&shop.browser, token.code(0).expose());
+    shop.browser.wait_for("li > code");
+    shop.browser.agree();
+    assert_eq!(shop.finish().claims["acr"], MULTI_FACTOR);
+
+    shop.begin();
+    enter_refused_code(&shop.browser, token.code(0).expose());
+    // One that was pressed in a pocket is passed over.
+    enter_code(&shop.browser, token.code(2).expose());
+    assert_eq!(shop.finish().claims["acr"], MULTI_FACTOR);
+    shop.begin();
+    enter_refused_code(&shop.browser, token.code(1).expose());
 }
 
 #[test]
