@@ -132,7 +132,7 @@ pub(crate) fn of_64_redemptions_across_nodes_one_wins(nodes: &Nodes) {
 
 /// 64 refreshes of one token over both nodes: all that are answered get one successor.
 pub(crate) fn of_64_refreshes_across_nodes_all_get_one_successor(nodes: &Nodes) {
-    // Whoever's token was used twice proves a factor for a while, so it is not hers who signs in without one below.
+    // Whoever's token was used twice proves a factor for a while, and sets up no first one: nobody who is needed below.
     let first = nodes.grant_of(&mut User::new("bob", "bob-password"));
     let replies = at_once(vec![(); 64], |()| nodes.refresh(&first["refresh_token"]));
     let mut successors = Vec::new();
